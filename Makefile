@@ -1,0 +1,81 @@
+# Every target builds the environment it needs: `make demo` on a fresh clone just works.
+# Overridable: PYTHON (3.11 or newer), e.g. `make test PYTHON=python3.12`.
+
+PYTHON ?= python3
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+SIDE  := .venv-timm
+PIP   := $(BIN)/python -m pip --disable-pip-version-check
+# One release of everything, torch above all: with none named, pip takes the newest one whatever the size.
+INSTALL := $(PIP) install -c constraints.txt
+
+# A stamp is touched last, so a set-up that was cut off starts again; a finished one costs nothing.
+BASE := $(VENV)/.base
+RUN  := $(VENV)/.run
+DEV  := $(VENV)/.dev
+DOCS := $(VENV)/.docs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check check-fast format docs hooks clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(RUN) ## A pre-trained vision transformer forgets twenty people, four requests in a row
+	$(BIN)/expunge demo
+
+test: $(DEV) $(SIDE)/.installed ## Run the tests
+	$(BIN)/python -m pytest
+	PYTHONPATH=$(SIDE) $(BIN)/python -m pytest tests/timm
+
+test-slow: $(DEV) ## Run the tests that are left out of `make test`
+	$(BIN)/python -m pytest -m slow
+
+check: check-fast ## Style, architecture and types
+	$(BIN)/basedpyright
+
+check-fast: $(DEV) ## The seconds-long part of `make check`, as the pre-commit hook runs it
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: $(DEV) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(DOCS) ## Build the documentation into build/site
+	$(BIN)/zensical build --clean --strict
+
+hooks: ## Run the fast checks before each commit
+	git config core.hooksPath .githooks
+
+clean: ## Remove environments, caches and everything built
+	rm -rf $(VENV) $(SIDE) build dist .pytest_cache .ruff_cache .hypothesis .cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BASE): constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --quiet pip hatchling editables
+	touch $@
+
+# Built without isolation: hatchling is already here, pinned like everything else.
+$(RUN): $(BASE) pyproject.toml constraints.txt requirements/zoo.txt
+	$(INSTALL) --no-build-isolation --editable '.[zoo]'
+	$(PIP) install --no-deps --require-hashes -r requirements/zoo.txt
+	touch $@
+
+$(DEV): $(RUN)
+	$(INSTALL) --quiet --no-build-isolation --editable '.[dev]'
+	touch $@
+
+$(DOCS): $(RUN)
+	$(INSTALL) --quiet --no-build-isolation --editable '.[docs]'
+	touch $@
+
+# Beside the environment, never in it: see requirements/timm.txt.
+$(SIDE)/.installed: $(BASE) requirements/timm.txt
+	rm -rf $(SIDE)
+	$(PIP) install --quiet --no-deps --target $(SIDE) -r requirements/timm.txt
+	touch $@

@@ -1,0 +1,58 @@
+"""Forget classes and people from pre-trained vision models, with evidence.
+
+>>> import expunge
+>>> run = expunge.forget("zoo:faces", "zoo:faces", requests=[["s01", "s02"], ["s03"]])
+>>> run.metrics.requests[-1].acc_f.after
+
+Names are imported when first used, so that `import expunge` stays fast.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from expunge.adapters import Edit, EditStack, load_edit, save_edit
+    from expunge.data import Images, Splits, from_hf, from_torch
+    from expunge.methods import make_method, method_names
+    from expunge.requests import ForgetRun, forget, load_data, load_model
+    from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel
+
+_HOMES = {
+    "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
+    "expunge.data": ("Images", "Splits", "from_hf", "from_torch"),
+    "expunge.methods": ("make_method", "method_names"),
+    "expunge.requests": ("ForgetRun", "forget", "load_data", "load_model"),
+    "expunge.vision": ("ArcFaceHead", "CosFaceHead", "SoftmaxHead", "VisionModel"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__version__ = version("expunge")
+__all__ = [
+    "ArcFaceHead",
+    "CosFaceHead",
+    "Edit",
+    "EditStack",
+    "ForgetRun",
+    "Images",
+    "SoftmaxHead",
+    "Splits",
+    "VisionModel",
+    "__version__",
+    "forget",
+    "from_hf",
+    "from_torch",
+    "load_data",
+    "load_edit",
+    "load_model",
+    "make_method",
+    "method_names",
+    "save_edit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name on first use (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'expunge' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)

@@ -1,0 +1,25 @@
+"""Group-sparse LoRA: the layer, its groups, the stack of edits on a model, and edits on disk."""
+
+from expunge.adapters.attach import attached, to_edit
+from expunge.adapters.edit import Edit, LowRank
+from expunge.adapters.groups import Grouping, group_norms, group_penalty, kept, make_groups, proximal_step
+from expunge.adapters.lora import LoRALinear
+from expunge.adapters.stack import EditStack
+from expunge.adapters.store import load_edit, save_edit
+
+__all__ = [
+    "Edit",
+    "EditStack",
+    "Grouping",
+    "LoRALinear",
+    "LowRank",
+    "attached",
+    "group_norms",
+    "group_penalty",
+    "kept",
+    "load_edit",
+    "make_groups",
+    "proximal_step",
+    "save_edit",
+    "to_edit",
+]

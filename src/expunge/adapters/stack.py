@@ -1,0 +1,118 @@
+"""A pre-trained model and the edits on it, in order: `W = W₀ + Σ Bᵢ Aᵢ`.
+
+The pristine value of every tensor that an edit touches is kept, and weights are always rebuilt from it: the sum is
+taken in float64 in the order of the edits and rounded once. So undoing any edit gives, bit for bit, the model that the
+remaining edits alone would have made, and no rounding error piles up over many requests.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from expunge.adapters.edit import Edit, LowRank
+from expunge.errors import EditError
+from expunge.vision import VisionModel
+
+STRUCK_LOGIT = -1e4
+"""Logit of a struck class: softmax gives it exactly 0, and it is finite in every floating-point format in use."""
+
+
+class EditStack:
+    """The edits of one model, applied to it in place.
+
+    Attributes:
+        model: The model; its weights always show the pristine ones plus all edits.
+    """
+
+    def __init__(self, model: VisionModel):
+        """Takes `model` as it is now for pristine."""
+        self.model = model
+        self._edits: list[Edit] = []
+        self._pristine: dict[str, Tensor] = {}
+        self._bias_is_ours: bool | None = None
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits in force, oldest first."""
+        return tuple(self._edits)
+
+    @property
+    def masked(self) -> tuple[int, ...]:
+        """Indices of all classes struck from the head."""
+        return tuple(sorted({c for edit in self._edits for c in edit.masked}))
+
+    def push(self, edit: Edit) -> None:
+        """Applies `edit` on top.
+
+        Raises:
+            EditError: The edit does not fit the model. The model is left as it was.
+        """
+        self._check(edit)
+        self._edits.append(edit)
+        self._rebuild(edit)
+
+    def undo(self, index: int = -1) -> Edit:
+        """Takes the edit at `index` away, wherever in the order it stands, and returns it.
+
+        Raises:
+            EditError: There is no such edit.
+        """
+        if not -len(self._edits) <= index < len(self._edits):
+            raise EditError(f"no edit at index {index}: the stack holds {len(self._edits)}")
+        edit = self._edits.pop(index)
+        self._rebuild(edit)
+        return edit
+
+    def _check(self, edit: Edit) -> None:
+        for name, low in edit.deltas.items():
+            try:
+                weight = self.model.linear(name).weight
+            except (AttributeError, ValueError) as error:
+                raise EditError(f"the edit changes {name!r}, which this model does not have: {error}") from error
+            expected, found = tuple(weight.shape), (low.b.shape[0], low.a.shape[1])
+            if expected != found:
+                raise EditError(f"the edit changes {name!r} of shape {found}; in this model it has {expected}")
+        unknown = [c for c in edit.masked if not 0 <= c < len(self.model.classes)]
+        if unknown:
+            raise EditError(f"the edit strikes class indices {unknown}; the model has {len(self.model.classes)}")
+
+    @torch.no_grad()
+    def _rebuild(self, edit: Edit) -> None:
+        """Recomputes every tensor that `edit` touches from its pristine value and the edits in force."""
+        for name in edit.deltas:
+            weight = self.model.linear(name).weight
+            pristine = self._remember(f"{name}.weight", weight)
+            weight.copy_(merge(pristine, (other.deltas[name] for other in self._edits if name in other.deltas)))
+        if edit.masked:
+            self._rebuild_head()
+
+    def _rebuild_head(self) -> None:
+        """Gives the struck classes a zero row and a hopeless bias; a bias that was made for that goes with the last."""
+        head = self.model.module.get_submodule(self.model.head_name)
+        weight = head.get_parameter("weight")
+        weight.copy_(self._remember(f"{self.model.head_name}.weight", weight))
+        if self._bias_is_ours is None:
+            self._bias_is_ours = getattr(head, "bias", None) is None
+        if self._bias_is_ours:
+            head.bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False) if self.masked else None
+        else:
+            head.bias.copy_(self._remember(f"{self.model.head_name}.bias", head.bias))
+        if self.masked:
+            rows = list(self.masked)
+            weight[rows] = 0.0
+            head.bias[rows] = STRUCK_LOGIT
+
+    def _remember(self, key: str, tensor: Tensor) -> Tensor:
+        return self._pristine.setdefault(key, tensor.detach().cpu().clone())
+
+
+def merge(pristine: Tensor, lows: Iterable[LowRank]) -> Tensor:
+    """`W₀ + Σ scale · B A`, summed on the CPU in float64 in the given order and rounded once to W₀'s dtype.
+
+    On the CPU whatever the device, so that the same edits give the same bits everywhere.
+    """
+    total = None
+    for low in lows:
+        total = low.delta().cpu() + (pristine.to(torch.float64) if total is None else total)
+    return pristine if total is None else total.to(pristine.dtype)

@@ -1,0 +1,87 @@
+"""Edits on disk, in the layout of Hugging Face PEFT.
+
+`adapter_model.safetensors` and `adapter_config.json` hold the low-rank part and load with `peft.PeftModel`;
+`edit.json` holds what PEFT has no word for. Only safetensors are ever read, and equal edits give equal bytes.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from expunge.adapters.edit import Edit, LowRank
+from expunge.errors import EditError
+
+SCHEMA = "expunge/edit/v1"
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+EXTRA = "edit.json"
+_PREFIX = "base_model.model."
+
+
+def save_edit(edit: Edit, folder: Path, *, base_model: str = "") -> None:
+    """Writes `edit` into `folder`, which is made if need be.
+
+    An edit without a low-rank part (a head mask) has no adapter files, as PEFT knows no empty adapter.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if edit.deltas:
+        tensors = {}
+        for name, low in edit.deltas.items():
+            tensors[f"{_PREFIX}{name}.lora_A.weight"] = low.a.contiguous()
+            tensors[f"{_PREFIX}{name}.lora_B.weight"] = low.b.contiguous()
+        save_file(tensors, folder / WEIGHTS)
+        _write_json(folder / CONFIG, _peft_config(edit, base_model))
+    scales = {name: low.scale for name, low in edit.deltas.items()}
+    _write_json(folder / EXTRA, {"schema": SCHEMA, "masked": list(edit.masked), "scales": scales})
+
+
+def load_edit(folder: Path) -> Edit:
+    """Reads what `save_edit` wrote.
+
+    Raises:
+        EditError: A file is missing, damaged or of another schema.
+    """
+    try:
+        extra = json.loads((folder / EXTRA).read_text(encoding="utf-8"))
+        if extra["schema"] != SCHEMA:
+            raise EditError(f"{folder / EXTRA}: expected schema {SCHEMA!r}, found {extra['schema']!r}")
+        scales = {str(name): float(scale) for name, scale in extra["scales"].items()}
+        tensors = load_file(folder / WEIGHTS) if scales else {}
+        deltas = {
+            name: LowRank(
+                tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"], scale
+            )
+            for name, scale in scales.items()
+        }
+        return Edit(deltas=deltas, masked=tuple(int(c) for c in extra["masked"]))
+    except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise EditError(f"{folder} does not hold a readable edit: {error!r}") from error
+
+
+def _peft_config(edit: Edit, base_model: str) -> dict[str, object]:
+    """PEFT's own config. Modules are named by one regular expression: a list would change order with the hash seed."""
+    lows = edit.deltas
+    first = next(iter(lows.values()))
+    ranks = {name: low.rank for name, low in lows.items()}
+    alphas = {name: low.scale * low.rank for name, low in lows.items()}
+    return {
+        "peft_type": "LORA",
+        "base_model_name_or_path": base_model,
+        "task_type": None,
+        "inference_mode": True,
+        "r": first.rank,
+        "lora_alpha": first.scale * first.rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "target_modules": "|".join(re.escape(name) for name in lows),
+        "rank_pattern": {n: r for n, r in ranks.items() if r != first.rank},
+        "alpha_pattern": {n: a for n, a in alphas.items() if a != alphas[next(iter(lows))]},
+    }
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

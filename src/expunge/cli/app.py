@@ -1,0 +1,65 @@
+"""Puts the commands together and turns exceptions into exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from expunge.cli.console import errors
+from expunge.cli.demo import demo
+from expunge.cli.forget import forget
+from expunge.cli.inspect import inspect
+from expunge.cli.methods import methods
+from expunge.cli.version import version
+from expunge.errors import ExpungeError
+
+DONE, OUR_FAULT, UNUSABLE_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="Forget classes and people from pre-trained vision models, with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+for command in (demo, forget, inspect, methods, version):
+    app.command()(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except ExpungeError as error:
+        errors.print(f"[bold red]error:[/] {_plain(error)}")
+        return UNUSABLE_INPUT
+    except click.exceptions.Abort:
+        return _interrupted()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return UNUSABLE_INPUT
+    except Exception:
+        errors.print_exception()
+        errors.print("[bold red]This is a fault in expunge.[/] Please report it with the lines above.")
+        return OUR_FAULT
+    return code if isinstance(code, int) else DONE
+
+
+def main() -> None:
+    """The `expunge` command."""
+    sys.exit(run())
+
+
+def _plain(error: Exception) -> str:
+    """The message with Rich's markup characters escaped: names come from users."""
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _interrupted() -> int:
+    errors.print("[yellow]interrupted.[/] Finished requests are kept; the same command with --resume goes on there.")
+    return INTERRUPTED

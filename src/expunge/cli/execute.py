@@ -1,0 +1,68 @@
+"""Carries out a run for the command line: loads, runs, writes, shows."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.markup import escape
+
+from expunge.cli.console import errors, metrics_table, output, progress_bar
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that makes a run what it is; written to `run.json` and compared on `--resume`."""
+
+    model: str
+    data: str
+    requests: tuple[tuple[str, ...], ...]
+    missing: tuple[str, ...] = ()
+    shots: int | None = None
+    replay: float = 1.0
+    method: str = "gs-lora++"
+    preset: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    seed: int = 0
+    skip_unreadable: bool = False
+    partial: bool = False
+
+
+def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
+    """Runs what was asked and fills `out`. Nothing is left there if no request was finished."""
+    from expunge.methods import make_method
+    from expunge.requests import RunFolder, forget, load_data, load_model
+    from expunge.vision import choose_device
+
+    choose_device(device)
+    method = make_method(asked.method, preset=asked.preset, settings=asked.settings)
+    folder = RunFolder(out)
+    folder.reopen(asdict(asked)) if resume else folder.create(asdict(asked))
+    try:
+        with errors.status("loading model and images"):
+            model = load_model(asked.model, device=device)
+            data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        for path in data.skipped:
+            errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
+        with progress_bar() as show:
+            run = forget(
+                model,
+                data,
+                asked.requests,
+                method=method,
+                shots=asked.shots,
+                missing=asked.missing,
+                replay_fraction=asked.replay,
+                seed=asked.seed,
+                partial=asked.partial,
+                report=show,
+                folder=folder,
+            )
+        command = shlex.join(["expunge", *sys.argv[1:]])
+        folder.write_report(run.report_html(title=title, command=command))
+        folder.write_model(run.model.save)
+    finally:
+        folder.discard_if_empty()
+    output.print(metrics_table(run.metrics))
+    output.print(f"report: {escape(str(out / 'report.html'))}", soft_wrap=True, highlight=False)

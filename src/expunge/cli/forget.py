@@ -1,0 +1,73 @@
+"""`expunge forget MODEL --data DIR --request A,B …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from expunge.cli.execute import Asked, execute
+from expunge.errors import MethodError, RequestError
+
+
+def forget(
+    model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+    data: Annotated[str, typer.Option(help="Folder with train/<class>/* and test/<class>/*, or zoo:NAME.")],
+    request: Annotated[
+        list[str], typer.Option(help="Classes to forget together, A,B; repeat it for requests that follow.")
+    ],
+    shots: Annotated[int | None, typer.Option(min=1, help="Training images a class that may be used.")] = None,
+    missing: Annotated[str, typer.Option(help="Retained classes without images, D,E.")] = "",
+    replay: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Part of the retained training images that may be used.")
+    ] = 1.0,
+    method: Annotated[str, typer.Option(help="One of `expunge methods`.")] = "gs-lora++",
+    preset: Annotated[str | None, typer.Option(help="A named set of settings, e.g. published.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting of the method, KEY=VALUE; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seeds the splits and the method.")] = 0,
+    out: Annotated[Path, typer.Option(help="A new or empty folder for results.")] = Path("expunge-run"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
+    ] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="The data may lack some of the model's classes.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> None:
+    """Make MODEL forget the classes of each request, in order, and measure every step.
+
+    Example: expunge forget zoo:faces --data zoo:faces --request s01,s02 --request s03 --set last_blocks=4
+
+    --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model).
+    """
+    asked = Asked(
+        model=model,
+        data=data,
+        requests=tuple(_names(one, "--request") for one in request),
+        missing=_names(missing, "--missing") if missing else (),
+        shots=shots,
+        replay=replay,
+        method=method,
+        preset=preset,
+        settings=dict(_setting(one) for one in set_ or []),
+        seed=seed,
+        skip_unreadable=skip_unreadable,
+        partial=partial,
+    )
+    execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")
+
+
+def _names(text: str, option: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise RequestError(f"{option} takes class names separated by commas, got {text!r}")
+    return names
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise MethodError(f"--set takes KEY=VALUE, e.g. --set epochs=20, got {text!r}")
+    return key, value

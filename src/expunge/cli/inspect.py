@@ -1,0 +1,42 @@
+"""`expunge inspect MODEL`."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from expunge.cli.console import output
+
+
+def inspect(
+    model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+) -> None:
+    """Show a model's blocks, FFN layers, groups and parameter counts.
+
+    Example: expunge inspect zoo:faces
+    """
+    from expunge.requests import load_model
+
+    loaded = load_model(model)
+    table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
+    for heading in ("block", "FFN layer", "in → out"):
+        table.add_column(heading)
+    table.add_column("parameters", justify="right")
+    for block in loaded.blocks:
+        for position, name in enumerate(block.linears):
+            layer = loaded.linear(name)
+            table.add_row(
+                block.name if position == 0 else "",
+                name.removeprefix(f"{block.name}."),
+                f"{layer.in_features} → {layer.out_features}",
+                f"{sum(p.numel() for p in layer.parameters()):,}",
+                end_section=position == len(block.linears) - 1,
+            )
+    output.print(table)
+    output.print(
+        f"head: {escape(loaded.head_name)} ({loaded.head.kind}), {len(loaded.classes)} classes\n"
+        f"parameters: {loaded.num_parameters:,}\nsha256: {loaded.digest()}",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,77 @@
+"""Training, validation and test images of one data set, kept apart."""
+
+from dataclasses import dataclass
+
+from expunge.data._draw import draw_orders, share
+from expunge.data.images import Images
+from expunge.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Three sets of images with the same classes and no image in common.
+
+    Attributes:
+        train: What methods may learn from.
+        validation: Carved from the training images; for choices such as when to stop.
+        test: What is measured on, and nothing else.
+        skipped: Paths of unreadable files that were left out on request.
+
+    Raises:
+        DataError: Classes differ, or an image is in two of the sets.
+    """
+
+    train: Images
+    validation: Images
+    test: Images
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen: dict[str, str] = {}
+        for part, images in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            if images.classes != self.train.classes:
+                raise DataError(
+                    f"the {part} images have other classes than the training images: label all alike"
+                )
+            names = {sample.name for sample in images.samples}
+            common = next((name for name in sorted(names) if name in seen), None)
+            if common is not None:
+                raise DataError(f"image {common} is in {seen[common]} and in {part}: keep the sets apart")
+            seen |= dict.fromkeys(names, part)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; labels are indices into them."""
+        return self.train.classes
+
+
+def carve(train: Images, fraction: float, seed: int) -> tuple[Images, Images]:
+    """Takes validation images out of the training images, class by class; order is kept in both.
+
+    Of a class with n images, `fraction` of n (round half up) go to validation, but at least one and never
+    all; a class with a single image keeps it for training. What is drawn depends on the seed and the names
+    of the class's own images only.
+
+    Returns:
+        The remaining training images, and the validation images.
+
+    Raises:
+        DataError: `fraction` is not strictly between 0 and 1.
+    """
+    check_carved(fraction)
+    validation: set[int] = set()
+    for order in draw_orders(train, seed):
+        if len(order) > 1:
+            validation |= set(order[: min(max(share(fraction, len(order)), 1), len(order) - 1)])
+    rest = [position for position in range(len(train)) if position not in validation]
+    return train.select(rest), train.select(sorted(validation))
+
+
+def check_carved(fraction: float) -> None:
+    """Refuses a validation fraction that `carve` would refuse, before anything is read.
+
+    Raises:
+        DataError: `fraction` is not strictly between 0 and 1.
+    """
+    if not 0 < fraction < 1:
+        raise DataError(f"validation fraction {fraction} is outside 0 to 1, both excluded: try 0.2")

@@ -1,0 +1,111 @@
+"""Every way a user's input can be unusable, one exception each.
+
+All derive from `ExpungeError` and from the built-in exception a Python user would expect, so that
+`except ValueError` keeps working. A message says what was expected, what came and what to do.
+"""
+
+
+class ExpungeError(Exception):
+    """Base of everything `expunge` raises on purpose."""
+
+
+class DataError(ExpungeError, ValueError):
+    """Images, folders or labels that cannot be used as given."""
+
+
+class DataLayoutError(DataError):
+    """A data set is not laid out as `train/<class>/*` and `test/<class>/*`."""
+
+
+class EmptyClassError(DataError):
+    """A class has no images where some are needed."""
+
+
+class DuplicateClassError(DataError):
+    """One class is named twice."""
+
+
+class UnreadableImageError(DataError):
+    """A file is not an image that can be decoded."""
+
+
+class TooFewImagesError(DataError):
+    """More images were asked for than there are."""
+
+
+class ModelError(ExpungeError, ValueError):
+    """A model that cannot be used as given."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model directory, hub id or zoo name answers to what was given."""
+
+
+class NoBlocksError(ModelError):
+    """No repeated block with a feed-forward network was recognised in a model."""
+
+
+class HeadError(ModelError):
+    """No classifier was recognised, or it has the wrong shape."""
+
+
+class ClassMismatchError(ModelError):
+    """The classes of a model and of a data set are not the same."""
+
+
+class UnsafeWeightsError(ModelError):
+    """Weights come as a pickle, which could run code; only safetensors are read."""
+
+
+class CorruptWeightsError(ModelError):
+    """A safetensors file is damaged or does not fit the model."""
+
+
+class DeviceError(ExpungeError, ValueError):
+    """A device to run on is unknown, or is not on this machine."""
+
+
+class EditError(ExpungeError, ValueError):
+    """An edit is damaged, or does not fit the model it is applied to."""
+
+
+class RequestError(ExpungeError, ValueError):
+    """An erasure request cannot be carried out as asked."""
+
+
+class UnknownClassError(RequestError, KeyError):
+    """A request names a class the model does not have."""
+
+    __str__ = Exception.__str__  # KeyError would print the repr of the message
+
+
+class AlreadyForgottenError(RequestError):
+    """A request names a class that an earlier request has already taken."""
+
+
+class NothingRetainedError(RequestError):
+    """A request would leave no class at all."""
+
+
+class MethodError(ExpungeError, ValueError):
+    """A method is unknown or its settings are unusable."""
+
+
+class EvidenceError(ExpungeError, ValueError):
+    """Evidence cannot be measured, or a report cannot be written, from what was given."""
+
+
+class CorruptRunError(EvidenceError):
+    """The files of an earlier run are damaged, or were written by another version."""
+
+
+class OutputError(ExpungeError, OSError):
+    """The output folder cannot be written, or holds something already."""
+
+
+class ResumeError(ExpungeError, ValueError):
+    """A run cannot be continued: nothing to resume, or the settings differ."""
+
+
+class MissingExtraError(ExpungeError, ImportError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,81 @@
+"""What a run comes to: the few figures and sentences at the head of the report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from expunge.evidence.metrics import Change, Metrics
+from expunge.evidence.report.formats import count, percent
+from expunge.values import Rate
+
+_COUNTABLE = 10_000  # one image among more is less than a hundredth of a percent
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Where the model stands after the last request.
+
+    Attributes:
+        forgotten: Accuracy on all classes forgotten so far, those of earlier requests included.
+        kept: Accuracy on the classes that stay.
+        n_forgotten: Number of classes forgotten so far.
+        n_kept: Number of classes that stay.
+        verdict: Two sentences that claim what was measured, and no more.
+    """
+
+    forgotten: Change
+    kept: Change
+    n_forgotten: int
+    n_kept: int
+    verdict: tuple[str, str]
+
+
+def summarise(metrics: Metrics) -> Summary:
+    """The summary of a run with at least one finished request."""
+    last = metrics.requests[-1]
+    n_forgotten = sum(len(request.classes) for request in metrics.requests)
+    forgotten = _pool(change for change in (last.acc_f, last.acc_o) if change)
+    n_kept = len(metrics.model.classes) - n_forgotten
+    return Summary(
+        forgotten=forgotten,
+        kept=last.acc_r,
+        n_forgotten=n_forgotten,
+        n_kept=n_kept,
+        verdict=(_what_was_forgotten(forgotten, n_forgotten), _what_it_cost(last.acc_r, n_kept)),
+    )
+
+
+def _pool(changes: Iterable[Change]) -> Change:
+    """One change over several sets of images."""
+    changes = tuple(changes)
+    n = sum(change.n for change in changes)
+    before = sum(_hits(change.before, change.n) for change in changes)
+    after = sum(_hits(change.after, change.n) for change in changes)
+    return Change.between(Rate(before, n), Rate(after, n))
+
+
+def _hits(rate: float, n: int) -> int:
+    return round(rate * n / 100)
+
+
+def _what_was_forgotten(change: Change, n_classes: int) -> str:
+    images = "the only test image" if change.n == 1 else f"the {change.n:,} test images"
+    classes = "the forgotten class" if n_classes == 1 else f"the {n_classes:,} forgotten classes"
+    now, before = _amount(change.after, change.n), _amount(change.before, change.n)
+    return f"The model now recognises {now} of {images} of {classes}; before, it recognised {before}."
+
+
+def _amount(rate: float, n: int) -> str:
+    """How many images, where a rate of two decimals still tells it exactly; "none" is then no rounding."""
+    if n >= _COUNTABLE:
+        return f"{percent(rate)}\u00a0%"
+    hits = _hits(rate, n)
+    return count(hits) if hits else "none"
+
+
+def _what_it_cost(change: Change, n_classes: int) -> str:
+    classes = "On the class that stays" if n_classes == 1 else f"On the {n_classes:,} classes that stay"
+    before, after = percent(change.before), percent(change.after)
+    if before == after:
+        return f"{classes}, accuracy is what it was, {after}\u00a0%."
+    way = "fell" if change.after < change.before else "rose"
+    return f"{classes}, accuracy {way} from {before} to {after}\u00a0%."

@@ -1,0 +1,117 @@
+"""What a report is made of. All rates are in percent; requests count from 1."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from expunge.errors import EvidenceError
+from expunge.evidence.metrics import Metrics
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassAccuracy:
+    """Accuracy of one class.
+
+    Attributes:
+        name: Name of the class.
+        n: Number of its test images.
+        before: Accuracy of the original model.
+        after: Accuracy after each request.
+        forgotten_at: The request that forgets it; None if it stays.
+    """
+
+    name: str
+    n: int
+    before: float
+    after: tuple[float, ...]
+    forgotten_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorms:
+    """Norms of the groups of each request's edit.
+
+    Attributes:
+        names: Names of the groups, in the order of the model.
+        norms: One row a request, one norm a group; exactly 0.0 is a pruned group.
+    """
+
+    names: tuple[str, ...]
+    norms: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The class a model ranks first, and the probability it gives it, 0 to 1."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test image and what the model said of it.
+
+    Attributes:
+        png: The image as the bytes of a PNG file.
+        truth: Name of its class.
+        request: The request that forgets this class; None if it stays.
+        predictions: First the original model's, then one after each request.
+    """
+
+    png: bytes
+    truth: str
+    request: int | None
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report shows.
+
+    Attributes:
+        title: The headline.
+        metrics: What `metrics.json` holds; at least one finished request.
+        classes: Accuracy of every class.
+        groups: Norms of the groups; without names where the method has no groups.
+        examples: Sample images; may be empty.
+        command: The command line that reproduces the run.
+        environment: Versions and hardware, as the reader should see them.
+        created: When the run ended, in ISO 8601.
+
+    Raises:
+        EvidenceError: The parts do not speak of the same number of requests or groups, or an image is
+            no PNG.
+    """
+
+    title: str
+    metrics: Metrics
+    classes: tuple[ClassAccuracy, ...]
+    groups: GroupNorms
+    examples: tuple[Example, ...]
+    command: str
+    environment: Mapping[str, str]
+    created: str
+
+    def __post_init__(self) -> None:
+        requests = len(self.metrics.requests)
+        if not requests:
+            raise EvidenceError("Expected at least one finished request to report on, got none.")
+        for entry in self.classes:
+            _expect(f"accuracies of class {entry.name!r}", requests, len(entry.after))
+        if self.groups.names:
+            _expect("rows of group norms", requests, len(self.groups.norms))
+        for number, row in enumerate(self.groups.norms, start=1):
+            _expect(f"group norms of request {number}", len(self.groups.names), len(row))
+        for example in self.examples:
+            _expect(f"predictions for the image of {example.truth!r}", requests + 1, len(example.predictions))
+            if not example.png.startswith(_PNG_SIGNATURE):
+                raise EvidenceError(
+                    f"Expected the image of {example.truth!r} as PNG bytes, got another format."
+                )
+
+
+def _expect(what: str, expected: int, came: int) -> None:
+    if came != expected:
+        raise EvidenceError(f"Expected {expected} {what}, got {came}. Report on finished requests only.")

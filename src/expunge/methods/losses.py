@@ -1,0 +1,23 @@
+"""The losses of GS-LoRA and GS-LoRA++ (arXiv 2501.09705), as pure functions on tensors."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+def bounded(loss: Float[Tensor, ""], bound: float) -> Float[Tensor, ""]:
+    """`ReLU(bound - loss)`: pushes `loss` up to `bound` and no further (eq. 5, selective forgetting)."""
+    return functional.relu(bound - loss)
+
+
+def prototype_divergence(
+    embeddings: Float[Tensor, "n d"], prototypes: Float[Tensor, "n d"]
+) -> Float[Tensor, ""]:
+    """Mean over images of `KL(softmax(z) ‖ softmax(p))`, in nats.
+
+    The softmax runs over the entries of the embedding, as in the published code (the paper's abstract speaks of
+    logits). Row i of `prototypes` is the prototype of image i's class.
+    """
+    log_z = functional.log_softmax(embeddings, dim=1)
+    log_p = functional.log_softmax(prototypes, dim=1)
+    return functional.kl_div(log_p, log_z, reduction="batchmean", log_target=True)

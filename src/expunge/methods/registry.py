@@ -1,0 +1,59 @@
+"""Finds methods by name, ours and those of other packages, through the entry-point group `expunge.methods`."""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from pydantic import TypeAdapter, ValidationError
+
+from expunge.errors import MethodError
+from expunge.methods.protocol import Method
+
+GROUP = "expunge.methods"
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def method_names() -> tuple[str, ...]:
+    """Names of all installed methods, sorted."""
+    return tuple(sorted(_points()))
+
+
+def method_class(name: str) -> type[Method]:
+    """The class behind a name.
+
+    Raises:
+        MethodError: No such method is installed, or what is installed under the name is no method.
+    """
+    points = _points()
+    if name not in points:
+        raise MethodError(f"unknown method {name!r}; installed: {', '.join(sorted(points))}")
+    found = points[name].load()
+    missing = [a for a in ("name", "summary", "source", "presets", "forget", "first_block") if not hasattr(found, a)]
+    if missing:
+        raise MethodError(f"method {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method")
+    return found
+
+
+def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, object] | None = None) -> Method:
+    """Builds a method from its defaults, then a preset, then single settings (numbers may come as text).
+
+    Raises:
+        MethodError: Unknown method, preset or setting, or a value that does not fit.
+    """
+    found = method_class(name)
+    if preset is not None and preset not in found.presets:
+        there = ", ".join(found.presets) or "none"
+        raise MethodError(f"method {name!r} has no preset {preset!r}; it has: {there}")
+    values = {**(found.presets[preset] if preset else {}), **(settings or {})}
+    known = getattr(found, "__dataclass_fields__", {})
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+    try:
+        return TypeAdapter(found).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MethodError(f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}") from error

@@ -1,0 +1,190 @@
+"""Carries out requests one after another on one model, and measures each.
+
+The order of things: what a method may see is cut out of the training split; the untouched model is measured once; then
+for each request the method makes an edit, the edit goes on the stack, and the test split is measured again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from expunge.adapters import Edit, EditStack
+from expunge.data import Images, Splits, few_shot, replay
+from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
+from expunge.evidence.metrics import Groups, ImagesUsed, ModelInfo, Parameters
+from expunge.memory import Prototypes, compute_prototypes
+from expunge.methods import Context, ForgetTask, Method, Progress
+from expunge.requests.plan import Plan, check_images
+from expunge.vision import ActivationCache, VisionModel
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a run is, for whoever shows it: a `name`, and the progress inside it."""
+
+    name: str
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one request left behind.
+
+    Attributes:
+        edit: The change it made.
+        metrics: Its figures.
+        logits: (n, classes) of the test images after it.
+    """
+
+    edit: Edit
+    metrics: RequestMetrics
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of the training data that methods may see: n-shot, replayed, without the missing classes."""
+
+    train: Images
+    validation: Images
+
+
+def view(splits: Splits, plan: Plan, *, shots: int | None, fraction: float, seed: int) -> View:
+    """Cuts the view of `plan` out of `splits`.
+
+    With `shots`, every class has that many training images. `fraction` thins out the classes that stay (replay); classes
+    that will be forgotten keep all of theirs until then.
+
+    Raises:
+        TooFewImagesError: A class has fewer training images than `shots`.
+    """
+    train = splits.train.without(plan.missing)
+    if shots is not None:
+        train = few_shot(train, shots, seed)
+    if fraction < 1.0:
+        named = {c for request in plan.requests for c in request}
+        kept = replay(train, fraction, seed)
+        first = train.only(named)
+        rest = kept.without(named)
+        train = Images((*first.samples, *rest.samples), (*first.labels, *rest.labels), train.classes)
+    return View(train, splits.validation.without(plan.missing))
+
+
+class SequenceRun:
+    """One model under a sequence of requests.
+
+    Attributes:
+        stack: The model with the edits made so far.
+        baseline_logits: (n, classes) of the test images under the untouched model.
+    """
+
+    def __init__(
+        self,
+        model: VisionModel,
+        splits: Splits,
+        plan: Plan,
+        method: Method,
+        *,
+        shots: int | None = None,
+        replay_fraction: float = 1.0,
+        seed: int = 0,
+        report: Callable[[Stage], None] = lambda stage: None,
+    ):
+        """Checks that the plan can be carried out; nothing is computed yet."""
+        check_images(plan, splits)
+        self.stack = EditStack(model)
+        self._plan, self._method, self._seed, self._report = plan, method, seed, report
+        self._view = view(splits, plan, shots=shots, fraction=replay_fraction, seed=seed)
+        self._test = splits.test
+        self._labels = torch.tensor(splits.test.labels, dtype=torch.int64)
+        self._activations = ActivationCache(model, method.first_block(model))
+        self._prototypes: Prototypes | None = None
+        self.baseline_logits = torch.empty(0)
+
+    def prepare(self) -> Metrics:
+        """Measures the untouched model and, where the method wants them, takes its prototypes."""
+        model = self.stack.model
+        self.baseline_logits = self._test_logits("measuring the original model")
+        if self._method.needs_prototypes:
+            self._prototypes = compute_prototypes(self._activations, self._view.train, seed=self._seed)
+        return Metrics(
+            model=ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes),
+            method=self._method.name,
+            seed=self._seed,
+            baseline=measure_baseline(self.baseline_logits, self._labels),
+        )
+
+    def replay_edits(self, edits: Sequence[Edit]) -> list[Tensor]:
+        """Puts edits of an earlier, interrupted run back on; returns the test logits after each."""
+        logits = []
+        for number, edit in enumerate(edits, start=1):
+            self.stack.push(edit)
+            logits.append(self._test_logits(f"restoring request {number}"))
+        return logits
+
+    def run(self) -> Iterator[Result]:
+        """Carries out the requests that are not on the stack yet, one a step."""
+        for number in range(len(self.stack.edits), len(self._plan.requests)):
+            yield self._carry_out(number)
+
+    def _carry_out(self, number: int) -> Result:
+        task = self._task(number)
+        name = f"request {number + 1} of {len(self._plan.requests)}"
+        context = Context(
+            model=self.stack.model,
+            activations=self._activations,
+            prototypes=self._prototypes,
+            seed=self._seed + number,
+            report=lambda progress: self._report(Stage(name, progress)),
+        )
+        started = time.perf_counter()
+        edit = self._method.forget(context, task)
+        self.stack.push(edit)
+        seconds = time.perf_counter() - started
+        logits = self._test_logits(f"measuring {name}")
+        return Result(edit, self._measure(number, task, edit, logits, seconds), logits)
+
+    def _task(self, number: int) -> ForgetTask:
+        targets, forgotten = self._plan.requests[number], self._plan.before(number)
+        return ForgetTask(
+            targets=targets,
+            forgotten=forgotten,
+            forget=self._view.train.only(targets),
+            retain=self._view.train.without({*targets, *forgotten}),
+            validation=self._view.validation.without(forgotten),
+        )
+
+    def _measure(self, number: int, task: ForgetTask, edit: Edit, logits: Tensor, seconds: float) -> RequestMetrics:
+        model = self.stack.model
+        edited = sum(any(name in edit.deltas for name in block.linears) for block in model.blocks)
+        work = Work(
+            images=ImagesUsed(forget=len(task.forget), retain=len(task.retain)),
+            groups=Groups(total=len(model.blocks), kept=edited),
+            parameters=Parameters(edited=edit.parameters, total=model.num_parameters),
+            bytes=edit.bytes,
+            seconds=seconds,
+        )
+        return measure_request(
+            self.baseline_logits,
+            logits,
+            self._labels,
+            classes=model.classes,
+            forget=task.targets,
+            retain=self._plan.retained(number, len(model.classes)),
+            earlier=task.forgotten,
+            missing=self._plan.missing,
+            work=work,
+        )
+
+    def _test_logits(self, name: str) -> Tensor:
+        total, done = len(self._test), 0
+
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            self._report(Stage(name, Progress(done, total)))
+
+        return self._activations.outputs(self._test, tell).logits

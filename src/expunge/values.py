@@ -1,0 +1,37 @@
+"""The small frozen values that travel between floors. Nothing here imports torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One repeated block of a model and the Linear layers of its feed-forward network (FFN).
+
+    Attributes:
+        name: Qualified module name of the block, as in `named_modules()`.
+        linears: Qualified names of the FFN's Linear layers, expanding ones first, the contracting one last.
+    """
+
+    name: str
+    linears: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A closed interval of a rate, both ends in percent."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often something happened: `hits` out of `n` trials."""
+
+    hits: int
+    n: int
+
+    @property
+    def percent(self) -> float:
+        """The rate in percent; 0.0 where there was no trial."""
+        return 100.0 * self.hits / self.n if self.n else 0.0

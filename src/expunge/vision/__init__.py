@@ -1,0 +1,34 @@
+"""Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
+
+from expunge.vision.activations import ActivationCache
+from expunge.vision.blocks import find_blocks
+from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
+from expunge.vision.device import autocast, choose_device
+from expunge.vision.heads import ArcFaceHead, CosFaceHead, Head, SoftmaxHead
+from expunge.vision.loading import load_model, load_weights
+from expunge.vision.model import VisionModel
+from expunge.vision.output import Output
+from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.timm import from_timm
+
+__all__ = [
+    "ActivationCache",
+    "ArcFaceHead",
+    "CosFaceHead",
+    "CosineClassifier",
+    "HFPreprocess",
+    "Head",
+    "HeadedBackbone",
+    "Output",
+    "Preprocess",
+    "SoftmaxHead",
+    "VisionModel",
+    "autocast",
+    "choose_device",
+    "find_blocks",
+    "from_timm",
+    "load_model",
+    "load_preprocess",
+    "load_weights",
+    "standard_preprocess",
+]

@@ -1,0 +1,42 @@
+"""Fetching a model from the Hugging Face Hub: safetensors and JSON only, no other file is ever downloaded."""
+
+from pathlib import Path
+
+from expunge.errors import ModelNotFoundError
+
+FILES = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "expunge.json",
+    "head.safetensors",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+)
+
+
+def fetch(repo: str, files: tuple[str, ...] = FILES) -> Path:
+    """Downloads a repository, or finds it in the local cache.
+
+    Args:
+        repo: Hub id, such as "google/vit-base-patch16-224".
+        files: Which files, as glob patterns.
+
+    Returns:
+        The local directory.
+
+    Raises:
+        ModelNotFoundError: The Hub has no such model, or cannot be reached and the cache does not hold it.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(snapshot_download(repo, allow_patterns=list(files)))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise ModelNotFoundError(
+            f"There is no directory {repo!r}, and no model {repo!r} could be had from the Hugging Face Hub: "
+            f"{first_line} Check the name, or the network."
+        ) from error

@@ -1,0 +1,74 @@
+"""`expunge.json`: what a model directory says of itself beyond the weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from expunge.errors import CorruptWeightsError, HeadError
+from expunge.vision.classifiers import POOLINGS
+from expunge.vision.heads import Head, head_from_json, head_to_json
+
+FILE = "expunge.json"
+SCHEMA = "expunge/model/v1"
+HEADED_BACKBONE = "headed-backbone"
+WEIGHTS = "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of `expunge.json`.
+
+    Attributes:
+        kind: "headed-backbone" for a transformers backbone and `head.safetensors`; "weights" for those of a
+            module that must be built in Python.
+        classes: Names of the classes, in the order of the logits.
+        head: The loss that belongs to the logits.
+        pooling: Pooling of a headed backbone; None for weights.
+    """
+
+    kind: str
+    classes: tuple[str, ...]
+    head: Head
+    pooling: str | None = None
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Writes `expunge.json` into a directory."""
+    values: dict[str, Any] = {"schema": SCHEMA, "kind": manifest.kind}
+    if manifest.pooling is not None:
+        values["pooling"] = manifest.pooling
+    values |= {"head": head_to_json(manifest.head), "classes": list(manifest.classes)}
+    text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    (folder / FILE).write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Reads `expunge.json` from a directory; None where there is none.
+
+    Raises:
+        CorruptWeightsError: The file is damaged, or was written by another version.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        _check(values)
+        return Manifest(
+            values["kind"], tuple(values["classes"]), head_from_json(values["head"]), values.get("pooling")
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptWeightsError(f"{path} cannot be read: {error}") from error
+
+
+def _check(values: dict[str, Any]) -> None:
+    if values.get("schema") != SCHEMA:
+        raise ValueError(f"expected schema {SCHEMA}, found {values.get('schema')!r}")
+    if values["kind"] not in (HEADED_BACKBONE, WEIGHTS):
+        raise ValueError(f"expected kind {HEADED_BACKBONE} or {WEIGHTS}, found {values['kind']!r}")
+    if values["kind"] == HEADED_BACKBONE and values.get("pooling") not in POOLINGS:
+        raise HeadError(f"expected pooling {', '.join(POOLINGS)}, found {values.get('pooling')!r}")
+    classes = values["classes"]
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise ValueError("expected a list of class names")

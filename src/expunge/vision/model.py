@@ -1,0 +1,199 @@
+"""`VisionModel`: any image classifier behind one face."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor, nn
+
+from expunge.errors import ModelError, NoBlocksError
+from expunge.values import Block
+from expunge.vision import _forwards
+from expunge.vision.blocks import check_blocks, find_blocks
+from expunge.vision.classifiers import find_head
+from expunge.vision.digest import digest
+from expunge.vision.heads import Head, SoftmaxHead
+from expunge.vision.output import Output, read_output
+from expunge.vision.preprocess import Preprocess
+from expunge.vision.saving import save_model
+
+__all__ = ["Output", "VisionModel"]
+
+
+class VisionModel:
+    """A pre-trained image classifier, its blocks and classifier found by structure.
+
+    The module is put in eval mode for good (no dropout, so the same seed gives the same bytes) and its
+    parameters are frozen. Layers are looked up by name each time, so they may be replaced at any moment.
+
+    Attributes:
+        module: The classifier itself.
+        classes: Names of the classes, in the order of the logits.
+        head: The loss that belongs to the logits.
+        head_name: Name of the classifier module inside `module`.
+        blocks: The repeated blocks, lowest first, with the Linear layers of their FFNs.
+        preprocess: How pictures become pixels.
+        name: What the model is called in reports.
+        source: The directory it was loaded from, if any.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        classes: Sequence[str],
+        *,
+        preprocess: Preprocess,
+        head: Head = SoftmaxHead(),  # noqa: B008 - a frozen value
+        name: str = "model",
+        blocks: Sequence[Block] | None = None,
+        source: Path | None = None,
+    ) -> None:
+        """Takes over `module`, which gives logits for pixels, as a tensor or as `.logits` like transformers.
+
+        Raises:
+            NoBlocksError: No block was recognised, or one of `blocks` is not in the module.
+            HeadError: No classifier with one row a class was recognised.
+        """
+        self.module = module.eval().requires_grad_(False)
+        self.classes = tuple(classes)
+        self.head: Head = head
+        self.blocks = find_blocks(module) if blocks is None else check_blocks(module, blocks)
+        self.head_name = find_head(module, len(self.classes), self.blocks)
+        self.preprocess = preprocess
+        self.name = name
+        self.source = source
+        self._returns: dict[int, _forwards.Returns] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.module.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters, buffers not counted."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
+        """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are."""
+        if not images:
+            return torch.zeros(0, 3, *self.preprocess.size)
+        return torch.stack(
+            [image if isinstance(image, Tensor) else self.preprocess([image])[0] for image in images]
+        )
+
+    def __call__(self, pixels: Float[Tensor, "n ch h w"]) -> Output:
+        """Runs the whole model once, under the caller's grad mode.
+
+        Raises:
+            HeadError: The logits are not what the classifier gave.
+        """
+        with _forwards.watched(self.module.get_submodule(self.head_name)) as calls:
+            returned = self.module(pixels.to(self.device))
+        return read_output(returned, calls, self.head_name)
+
+    def enter(self, pixels: Float[Tensor, "n ch h w"], block: int) -> Float[Tensor, "n *hidden"]:
+        """The hidden states that enter `blocks[block]`; nothing from there on is run.
+
+        Raises:
+            NoBlocksError: There is no such block, or the model never calls it.
+        """
+        hidden = _forwards.enter(self.module, self._block_modules(block)[-1], pixels.to(self.device))
+        if hidden is None:
+            raise NoBlocksError(f"{self.name} never calls its block {self.blocks[block].name}.")
+        return hidden
+
+    def resume(
+        self, hidden: Float[Tensor, "n *hidden"], block: int, *, size: tuple[int, int] | None = None
+    ) -> Output:
+        """Goes on from the hidden states that enter `blocks[block]`; the blocks below are not run.
+
+        Gives exactly what the whole model gives for the pixels that `hidden` came from. The first call for a
+        block makes sure of that, with one made-up image.
+
+        Args:
+            hidden: What `enter` gave for the same block.
+            block: Index of the block to go on from.
+            size: Height and width of the pixels that `hidden` came from, if not those of `preprocess`.
+
+        Raises:
+            NoBlocksError: There is no such block, or the model cannot go on from its input alone.
+        """
+        modules = self._block_modules(block)
+        size = self.preprocess.size if size is None else size
+        if block not in self._returns:
+            self._returns[block] = self._learn_returns(block, size)
+        with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
+            return self(self._blank(len(hidden), size))
+
+    def loss(self, logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Float[Tensor, ""]:
+        """The training loss of the head; see `head`."""
+        return self.head.loss(logits, labels)
+
+    def linear(self, name: str) -> nn.Linear:
+        """The Linear layer of that name.
+
+        Raises:
+            ModelError: There is none.
+        """
+        try:
+            module = self.module.get_submodule(name)
+        except AttributeError as error:
+            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; {error}.") from error
+        if not isinstance(module, nn.Linear):
+            raise ModelError(
+                f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}."
+            )
+        return module
+
+    def to(self, device: torch.device | str) -> "VisionModel":
+        """Moves the module to a device."""
+        self.module.to(device)
+        return self
+
+    def digest(self) -> str:
+        """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
+        return digest(self.module)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes a model directory; see `expunge.vision.saving`.
+
+        Raises:
+            OutputError: The directory cannot be written, or holds something already.
+        """
+        save_model(self.module, Path(folder), classes=self.classes, head=self.head, preprocess=self.preprocess)
+
+    def _block_modules(self, block: int) -> list[nn.Module]:
+        """The modules of the blocks up to and including `blocks[block]`."""
+        if not 0 <= block < len(self.blocks):
+            raise NoBlocksError(
+                f"Expected a block from 0 to {len(self.blocks) - 1} of {self.name}; got {block}."
+            )
+        return [self.module.get_submodule(entry.name) for entry in self.blocks[: block + 1]]
+
+    def _blank(self, n: int, size: tuple[int, int]) -> Tensor:
+        dtype = next(self.module.parameters()).dtype
+        return torch.zeros(1, 1, 1, 1, device=self.device, dtype=dtype).expand(n, 3, *size)
+
+    @torch.no_grad()
+    def _learn_returns(self, block: int, size: tuple[int, int]) -> _forwards.Returns:
+        """What the blocks below `block` return. Makes sure that the rest needs nothing but its input."""
+        blank = self._blank(1, size)
+        pixels = torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(
+            blank.shape
+        )
+        *lower, last = self._block_modules(block)
+        with _forwards.watched(*lower) as calls:
+            whole = self(pixels).embedding
+        returns = _forwards.returns_of(calls[0][1]) if calls else None
+        with _forwards.skipped(lower, returns, last, self.enter(pixels, block)):
+            rest = self(blank).embedding
+        if (rest - whole).norm() > 1e-3 * whole.norm():
+            raise NoBlocksError(
+                f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: the embedding "
+                "comes out different. Perhaps a residual connection passes around the block; "
+                "use `blocks=` to name blocks that hold their residual connections."
+            )
+        return returns

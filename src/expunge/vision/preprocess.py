@@ -1,0 +1,122 @@
+"""From pictures to what a model is given: resize, crop, rescale, normalise.
+
+Always through transformers' PIL back end, so that a picture gives the same numbers whether or not torchvision
+is installed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from expunge.errors import CorruptWeightsError, ModelNotFoundError
+from expunge.vision._quiet import quiet
+
+
+@runtime_checkable
+class Preprocess(Protocol):
+    """Turns pictures into pixels a model can be given."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that every picture is brought to."""
+        ...
+
+    def __call__(self, images: Sequence[Image.Image]) -> Float[Tensor, "n 3 h w"]:
+        """Pixels of the pictures, in their order, on the CPU."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes what `load_preprocess` reads."""
+        ...
+
+
+class HFPreprocess:
+    """A transformers image processor of the PIL kind.
+
+    Attributes:
+        processor: The image processor.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        height, width = self([Image.new("RGB", (64, 64))]).shape[-2:]
+        self._size = (height, width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that every picture is brought to."""
+        return self._size
+
+    def __call__(self, images: Sequence[Image.Image]) -> Float[Tensor, "n 3 h w"]:
+        """Pixels of the pictures, in their order, on the CPU. Pictures of any mode are read as RGB."""
+        rgb = [image.convert("RGB") for image in images]
+        return self.processor(images=rgb, return_tensors="pt")["pixel_values"]
+
+    def save(self, folder: Path) -> None:
+        """Writes `preprocessor_config.json`, which transformers itself can read."""
+        with quiet():
+            self.processor.save_pretrained(folder)
+
+
+def standard_preprocess(
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    resize: int | tuple[int, int] | None = None,
+    resample: Image.Resampling = Image.Resampling.BICUBIC,
+) -> HFPreprocess:
+    """The usual evaluation preprocessing: resize, crop the centre, scale to 0..1, normalise.
+
+    Args:
+        size: Side of the square, in pixels, that the model is given.
+        mean: Mean of each channel on a scale from 0 to 1.
+        std: Standard deviation of each channel on the same scale.
+        resize: Before the crop, what the shorter side is brought to with the aspect ratio kept, or height and
+            width whatever the aspect ratio. By default the shorter side becomes `size`.
+        resample: How pixels are interpolated.
+    """
+    with quiet():
+        from transformers import CLIPImageProcessorPil
+
+        processor = CLIPImageProcessorPil(
+            size=_size(size if resize is None else resize),
+            crop_size={"height": size, "width": size},
+            image_mean=list(mean),
+            image_std=list(std),
+            resample=resample,
+        )
+        return HFPreprocess(processor)
+
+
+def load_preprocess(folder: Path) -> HFPreprocess:
+    """Reads the image processor of a model directory.
+
+    Raises:
+        ModelNotFoundError: The directory has none.
+        CorruptWeightsError: It cannot be read.
+    """
+    names = ("preprocessor_config.json", "processor_config.json")
+    if not any((folder / name).is_file() for name in names):
+        raise ModelNotFoundError(
+            f"Expected {folder} to hold {names[0]}, which says how pictures are prepared; it is missing. "
+            "Copy it from where the model was published, or write it: standard_preprocess(...).save(folder)."
+        )
+    with quiet():
+        from transformers import AutoImageProcessor
+
+        try:
+            processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CorruptWeightsError(f"The image processor in {folder} cannot be read: {error}") from error
+        return HFPreprocess(processor)
+
+
+def _size(resize: int | tuple[int, int]) -> dict[str, int]:
+    if isinstance(resize, int):
+        return {"shortest_edge": resize}
+    return {"height": resize[0], "width": resize[1]}

@@ -1,0 +1,1 @@
+"""`zoo:faces` and its recipe."""

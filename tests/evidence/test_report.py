@@ -1,0 +1,296 @@
+"""The report as a reader, a screen reader and an attacker meet it."""
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from expunge.errors import EvidenceError
+from expunge.evidence import Report, render_report, wilson
+
+MakeReport = Callable[..., Report]
+VOID = {"meta", "img", "br"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; background: url(https://evil.example/x)",
+    "{{ 7 * 7 }}{% raw %}",
+    "</style></svg>&amp;",
+    "\u202eright to left",
+]
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements, its visible text, and whether its tags match."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open, f"closed before it was opened: {tag}"
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "svg"} & set(self._open):
+            self.text += data + (
+                " " if self._open and self._open[-1] in {"td", "th", "dd", "dt", "bdi"} else ""
+            )
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def numbers_in(value: Any) -> list[float]:
+    """Every number anywhere inside a value."""
+    if isinstance(value, bool | str | bytes | None):
+        return []
+    if isinstance(value, int | float):
+        return [value]
+    if isinstance(value, BaseModel):
+        return numbers_in(value.model_dump())
+    if is_dataclass(value):
+        return numbers_in([getattr(value, field.name) for field in fields(value)])
+    return [
+        number
+        for part in (value.values() if isinstance(value, dict) else value)
+        for number in numbers_in(part)
+    ]
+
+
+def shown(text: str) -> set[str]:
+    return set(re.findall(r"\d[\d,]*(?:\.\d+)?", text))
+
+
+def without_names(report: Report, text: str) -> str:
+    """The page's text without what is quoted word for word and may hold digits of its own."""
+    quoted = [
+        *report.metrics.model.classes,
+        report.title,
+        report.command,
+        report.metrics.model.sha256,
+        report.created,
+        report.created[:10],
+        *report.environment.values(),
+        "arXiv 2403.11530",
+    ]
+    for phrase in sorted(quoted, key=len, reverse=True):
+        text = text.replace(phrase, " ")
+    return text
+
+
+def test_every_number_shown_comes_from_the_values(make_report: MakeReport) -> None:
+    report = make_report()
+    text = without_names(report, Page(render_report(report)).text)
+    rates = numbers_in([report.metrics, report.classes])
+    allowed = {f"{rate:.1f}" for rate in rates} | {
+        f"{number:,}" for number in rates if isinstance(number, int)
+    }
+    allowed |= {f"{request.drop:.1f}" for request in report.metrics.requests}
+    allowed |= {f"{norm:.2f}" for row in report.groups.norms for norm in row}
+    allowed |= {
+        f"{100 * said.probability:.1f}" for example in report.examples for said in example.predictions
+    }
+    allowed |= {str(block) for block in range(12)}
+    last = report.metrics.requests[-1]
+    assert last.acc_o is not None
+    pooled = wilson(2, 100)  # 0 of 25 images of the last request's classes, 2 of 75 of earlier ones
+    was = f"{round(0.25 * last.acc_f.before) + round(0.75 * last.acc_o.before)}"
+    allowed |= {"2", "2.0", f"{pooled.low:.1f}", f"{pooled.high:.1f}", was, f"{was}.0"}
+    allowed |= {"40", "20", "384"}  # classes in all, of each kind; 393,217 bytes are 384 KiB
+    allowed |= {"85", "90"}  # where the two axes start
+    allowed |= {"95", "100", "1", "256"}  # words that never change: 95 % interval, 100 %, top-1, sha256
+    assert shown(text) - allowed == set()
+
+
+def test_every_value_is_shown(make_report: MakeReport) -> None:
+    report = make_report(missing=4)
+    page = Page(render_report(report))
+    text = without_names(report, page.text)
+    rates = numbers_in([report.classes, [r.model_dump(exclude={"bytes"}) for r in report.metrics.requests]])
+    assert {f"{rate:.1f}" for rate in rates if isinstance(rate, float)} - shown(text) == set()
+    assert {f"{number:,}" for number in rates if isinstance(number, int)} - shown(text) == set()
+    assert {f"{norm:.2f}" for row in report.groups.norms for norm in row if norm} - shown(text) == set()
+    for phrase in (*report.metrics.model.classes, *report.environment, *report.environment.values()):
+        assert phrase in page.text
+    for phrase in (report.title, report.command, report.created, report.metrics.model.sha256, "gs-lora++"):
+        assert phrase in page.text
+
+
+def test_verdict_counts_what_was_measured(make_report: MakeReport) -> None:
+    text = Page(render_report(make_report())).text
+    assert (
+        "The model now recognises 2 of the 100 test images of the 20 forgotten classes; before, it rec"
+        in text
+    )
+    assert "On the 20 classes that stay, accuracy fell from 98.0 to 95.0\u00a0%." in text
+    assert "head mask, which only hides classes" in text
+    assert "not a proof of deletion" in text
+    assert "Out of scope: backups" in text
+
+
+def test_nothing_is_loaded_and_nothing_runs(make_report: MakeReport) -> None:
+    html = render_report(make_report())
+    page = Page(html)
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "link", "iframe", "object", "embed", "form", "base", "audio", "video", "use"}
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")], tag
+        for name in ("src", "href", "srcset", "data", "action", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("data:image/png;base64,", "#")), (tag, name)
+    assert not re.search(r"https?:|//\w|url\(|@import", html)
+    policies = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_images_are_the_ones_given(make_report: MakeReport) -> None:
+    report = make_report()
+    images = Page(render_report(report)).all("img")
+    assert [image["alt"] for image in images] == [f"Test image of {e.truth}" for e in report.examples]
+    for image, example in zip(images, report.examples, strict=True):
+        assert base64.b64decode((image["src"] or "").partition(",")[2]) == example.png
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_stay_text(name: str, make_report: MakeReport) -> None:
+    plain, report = make_report(), make_report(at_0=name, at_20=name + "2")
+    report = replace(
+        report,
+        title=name,
+        command=name,
+        created=name,
+        environment={name: name},
+        groups=replace(report.groups, names=(name, *report.groups.names[1:])),
+    )
+    page = Page(render_report(report))
+    assert (
+        page.text.count(name) >= 12
+    )  # title twice, request, list, table, example and its rows, group, facts
+    expected = [tag for tag, _ in Page(render_report(plain)).elements]
+    assert {tag: expected.count(tag) for tag in ("script", "img", "svg", "style", "bdi")} == {
+        tag: len(page.all(tag)) for tag in ("script", "img", "svg", "style", "bdi")
+    }
+    assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)]
+
+
+def test_a_screen_reader_finds_its_way(make_report: MakeReport) -> None:
+    page = Page(render_report(make_report(missing=4)))
+    assert page.all("html") == [{"lang": "en"}]
+    assert all("scope" in attributes for attributes in page.all("th"))
+    assert all(attributes.get("alt") for attributes in page.all("img"))
+    for svg in page.all("svg"):
+        assert svg.get("aria-hidden") == "true" or (svg.get("role") == "img" and svg.get("aria-label"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        assert (attributes.get("aria-labelledby") or ids[0]) in ids
+        assert (attributes.get("href") or f"#{ids[0]}").lstrip("#") in ids
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    scrolled = [attributes for _, attributes in page.elements if attributes.get("class") == "scroll"]
+    assert scrolled
+    assert all(a.get("tabindex") == "0" and a.get("role") == "region" for a in scrolled)
+
+
+def luminance(colour: str) -> float:
+    digits = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
+    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_has_contrast_in_light_and_dark(make_report: MakeReport) -> None:
+    html = render_report(make_report())
+    palettes = [
+        dict(re.findall(r"--(\w+): #([0-9a-f]{3,6});", block))
+        for block in re.findall(r":root {(.*?)}", html, re.S)
+    ]
+    assert len(palettes) == 2
+    for palette in palettes:
+        paper = luminance(palette["paper"])
+        for name in ("ink", "soft", "kept", "gone", "mask"):
+            light, dark = sorted((luminance(palette[name]), paper), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, name  # WCAG 2.2, level AA
+
+
+def test_many_classes_are_listed_in_part_and_tabled_in_full(make_report: MakeReport) -> None:
+    report = make_report(n_classes=1000, requests=3, per=40)
+    html = render_report(report)
+    page = Page(html)
+    assert "120 of 1,000 classes" in page.text
+    assert "the mean of up to 5 neighbouring classes" in page.text
+    assert html.count('<li><bdi class="name"') == 120
+    assert all(page.text.count(entry.name) for entry in report.classes)
+    assert len(html) < 600_000
+
+
+def test_few_classes_one_request(make_report: MakeReport) -> None:
+    page = Page(render_report(make_report(n_classes=2, requests=1, per=1)))
+    assert "of the forgotten class" in page.text
+    assert "On the class that stays" in page.text
+    assert "Acco" not in page.text.partition("What it took")[0], "no earlier request, no column"
+
+
+def test_long_runs_tell_the_turning_points_of_an_image(make_report: MakeReport) -> None:
+    html = render_report(make_report(n_classes=20, requests=9, per=2))
+    told = html[html.index("forgotten by request 3") :].partition("</table>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', told) == ["Before", "After 2", "After 3", "After 9"]
+    kept = html[html.index('<span class="fate kept">') :].partition("</table>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', kept) == ["Before", "After 9"]
+
+
+def test_methods_without_groups_or_images_leave_no_empty_section(make_report: MakeReport) -> None:
+    report = make_report()
+    report = replace(report, groups=replace(report.groups, names=(), norms=()), examples=())
+    page = Page(render_report(report))
+    assert "Where the edits sit" not in page.text
+    assert "Sample images" not in page.text
+
+
+def test_pruned_groups_are_empty_and_said_to_be(make_report: MakeReport) -> None:
+    report = make_report()
+    html = render_report(report)
+    pruned = sum(norm == 0.0 for row in report.groups.norms for norm in row)
+    assert html.count('class="hole"') == html.count(">pruned</span>") == pruned > 0
+    assert html.count('class="cell"') == 48 - pruned
+
+
+def test_the_same_values_give_the_same_bytes(make_report: MakeReport) -> None:
+    assert render_report(make_report()) == render_report(make_report())
+
+
+def test_parts_must_agree(make_report: MakeReport) -> None:
+    report = make_report()
+    with pytest.raises(EvidenceError, match="at least one finished request"):
+        replace(report, metrics=report.metrics.model_copy(update={"requests": ()}))
+    with pytest.raises(EvidenceError, match="4 accuracies of class 'person 01', got 3"):
+        replace(report, classes=(replace(report.classes[0], after=(0.0, 0.0, 0.0)),))
+    with pytest.raises(EvidenceError, match="4 rows of group norms, got 3"):
+        replace(report, groups=replace(report.groups, norms=report.groups.norms[:3]))
+    with pytest.raises(EvidenceError, match="11 group norms of request 1, got 12"):
+        replace(report, groups=replace(report.groups, names=report.groups.names[1:]))
+    example = report.examples[0]
+    with pytest.raises(EvidenceError, match="5 predictions for the image of 'person 01', got 4"):
+        replace(report, examples=(replace(example, predictions=example.predictions[1:]),))
+    with pytest.raises(EvidenceError, match="as PNG bytes"):
+        replace(report, examples=(replace(example, png=b"\xff\xd8\xff"),))
