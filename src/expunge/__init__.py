@@ -1,10 +1,11 @@
 """Forget classes and people from pre-trained vision models, with evidence.
 
->>> import expunge
->>> run = expunge.forget("zoo:faces", "zoo:faces", requests=[["s01", "s02"], ["s03"]])
->>> run.metrics.requests[-1].acc_f.after
-
 Names are imported when first used, so that `import expunge` stays fast.
+
+Example:
+    >>> import expunge
+    >>> run = expunge.forget("zoo:faces", "zoo:faces", requests=[["s01", "s02"], ["s03"]])
+    >>> run.metrics.requests[-1].acc_f.after
 """
 
 from importlib import import_module

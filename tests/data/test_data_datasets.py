@@ -131,9 +131,7 @@ def test_missing_hf_columns_are_named_with_those_there():
 
 
 def test_hf_class_names_agree_in_order():
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["dog", "cat"])}
-    )
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dog", "cat"])})
     with pytest.raises(DataError, match="other class names, or another order"):
         from_hf(rows([0]), rows([0], features))
 

@@ -208,9 +208,7 @@ def test_the_limit_is_pillows_and_exact(tmp_path, monkeypatch):
 def test_no_file_stays_open(tmp_path):
     good = sample(tmp_path, encoded(PHOTO, "PNG"), "good.png")
     bad = sample(tmp_path, UNREADABLE["truncated jpeg"], "bad.png")
-    animated = sample(
-        tmp_path, encoded(PHOTO, "GIF", save_all=True, append_images=[PHOTO.rotate(90)]), "a.gif"
-    )
+    animated = sample(tmp_path, encoded(PHOTO, "GIF", save_all=True, append_images=[PHOTO.rotate(90)]), "a.gif")
     gc.disable()  # a collected image would close its file, too
     try:
         before = len(os.listdir("/proc/self/fd"))

@@ -47,6 +47,12 @@ def test_the_same_seed_gives_the_same_splits_in_sorted_order(pets):
     assert len({load_folder(pets, seed=seed) for seed in range(8)}) > 1
 
 
+def test_files_are_sorted_whenever_they_were_made(pets, put):
+    put("test/cat/z.png", "test/cat/a.png", "test/cat/m.png")
+    kept = [Path(name).stem for name in names(load_folder(pets).test.only({0}))]
+    assert kept == ["0", "1", "a", "m", "z"]
+
+
 def test_a_data_set_that_has_moved_is_split_alike(pets, tmp_path):
     before = names(load_folder(pets, seed=1).validation)
     moved = pets.rename(tmp_path / "elsewhere")
@@ -127,9 +133,7 @@ def test_a_crowded_folder_is_listed_in_part(root):
 @pytest.mark.parametrize(("has", "lacks"), [("train", "test"), ("test", "train")])
 def test_train_and_test_hold_the_same_classes(pets, put, has, lacks):
     put(f"{has}/fox/1.png", f"{has}/owl/1.png")
-    with pytest.raises(
-        DataLayoutError, match=f"{lacks} lacks the classes fox, owl: .*{lacks} holds cat/, dog/"
-    ):
+    with pytest.raises(DataLayoutError, match=f"{lacks} lacks the classes fox, owl: .*{lacks} holds cat/, dog/"):
         load_folder(pets)
 
 
@@ -155,7 +159,8 @@ COMPOSED, DECOMPOSED = unicodedata.normalize("NFC", "café"), unicodedata.normal
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Cat", "cat"), (COMPOSED, DECOMPOSED), ("STRASSE", "straße"), ("ﬁsh", "FISH")]
+    ("one", "other"),
+    [("Cat", "cat"), (COMPOSED, DECOMPOSED), ("STRASSE", "straße"), ("ﬁsh", "FISH"), ("\u210bat", "hat")],
 )
 @pytest.mark.parametrize("parts", [("train", "train"), ("test", "test"), ("train", "test")])
 def test_names_that_are_hard_to_tell_apart_are_refused(root, put, one, other, parts):
@@ -308,7 +313,5 @@ def test_skipping_leaves_sound_data_alone(pets):
 def test_a_class_with_unreadable_images_only_is_empty(pets, part, files):
     for path in (pets / part / "dog").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(
-        EmptyClassError, match=f"no image in {pets / part / 'dog'} can be read: replace its {files}"
-    ):
+    with pytest.raises(EmptyClassError, match=f"no image in {pets / part / 'dog'} can be read: replace its {files}"):
         load_folder(pets, skip_unreadable=True)

@@ -58,9 +58,7 @@ def test_both_sides_differences_are_named(splits, partial):
 
 
 def test_a_long_difference_is_cut_but_counted(splits):
-    with pytest.raises(
-        ClassMismatchError, match=r"lack 1000 of the model's 1003 .*\('0', '1', '2', '3', '4', …\)"
-    ):
+    with pytest.raises(ClassMismatchError, match=r"lack 1000 of the model's 1003 .*\('0', '1', '2', '3', '4', …\)"):
         align(splits, ["a", "b", "c", *map(str, range(1000))])
 
 

@@ -1,8 +1,10 @@
+from hashlib import sha256
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expunge.data import few_shot, replay
+from expunge.data import carve, few_shot, replay
 from expunge.errors import DataError, TooFewImagesError
 
 ENOUGH = st.lists(st.integers(0, 2), max_size=30).map(lambda more: [0, 1, 2] * 6 + more)
@@ -57,6 +59,14 @@ def test_few_shot_names_the_class_that_has_too_few(labelled):
 def test_few_shot_needs_a_shot(labelled, shots):
     with pytest.raises(DataError, match="at least 1"):
         few_shot(labelled([0]), shots, 0)
+
+
+def test_draws_are_the_same_on_every_machine_and_in_every_release(labelled):
+    images = labelled([0] * 12)
+    order = sorted(names(images), key=lambda name: sha256(f"7/{name}".encode()).hexdigest())
+    assert set(names(few_shot(images, 5, 7))) == set(order[:5])
+    assert set(names(replay(images, 0.5, 7))) == set(order[:6])
+    assert set(names(carve(images, 0.25, 7)[1])) == set(order[:3])
 
 
 def test_seeds_differ(labelled):

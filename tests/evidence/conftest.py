@@ -38,9 +38,7 @@ def _change(rng: random.Random, classes: int, after: float, images: int) -> Chan
     return Change.between(Rate(round(n * rng.uniform(0.94, 0.99)), n), Rate(round(n * after), n))
 
 
-def _request(
-    rng: random.Random, number: int, names: tuple[str, ...], per: int, missing: int
-) -> RequestMetrics:
+def _request(rng: random.Random, number: int, names: tuple[str, ...], per: int, missing: int) -> RequestMetrics:
     first = (number - 1) * per
     kept = len(names) - number * per
     acc_f = _change(rng, per, 0.04 if number == 1 else 0.0, 5)
@@ -67,9 +65,7 @@ def _request(
     )
 
 
-def _classes(
-    rng: random.Random, names: tuple[str, ...], requests: int, per: int
-) -> tuple[ClassAccuracy, ...]:
+def _classes(rng: random.Random, names: tuple[str, ...], requests: int, per: int) -> tuple[ClassAccuracy, ...]:
     entries = []
     for index, name in enumerate(names):
         fate = index // per + 1 if index < requests * per else None
@@ -84,13 +80,9 @@ def _classes(
 def _example(rng: random.Random, entry: ClassAccuracy, names: tuple[str, ...], requests: int) -> Example:
     def said(state: int) -> Prediction:
         known = entry.forgotten_at is None or state < entry.forgotten_at
-        return Prediction(
-            entry.name if known else rng.choice(names[-9:]), rng.uniform(0.7, 0.99 if known else 0.8)
-        )
+        return Prediction(entry.name if known else rng.choice(names[-9:]), rng.uniform(0.7, 0.99 if known else 0.8))
 
-    return Example(
-        _png(rng.randrange(256)), entry.name, entry.forgotten_at, tuple(map(said, range(requests + 1)))
-    )
+    return Example(_png(rng.randrange(256)), entry.name, entry.forgotten_at, tuple(map(said, range(requests + 1))))
 
 
 @pytest.fixture
@@ -98,9 +90,7 @@ def make_report() -> Callable[..., Report]:
     return build_report
 
 
-def build_report(
-    n_classes: int = 40, requests: int = 4, per: int = 5, missing: int = 0, **names: str
-) -> Report:
+def build_report(n_classes: int = 40, requests: int = 4, per: int = 5, missing: int = 0, **names: str) -> Report:
     """A plausible run; `names` overrides class names by position, as in `at_0="<script>"`."""
     rng = random.Random(7)
     called = [f"person {index:02d}" for index in range(1, n_classes + 1)]

@@ -43,9 +43,7 @@ def test_without_trials_nothing_is_known() -> None:
 
 
 @given(trials(), st.sampled_from([(0.90, 1.6448536), (0.95, 1.9599640), (0.99, 2.5758293)]))
-def test_ends_are_the_rates_a_score_test_just_rejects(
-    trial: tuple[int, int], level: tuple[float, float]
-) -> None:
+def test_ends_are_the_rates_a_score_test_just_rejects(trial: tuple[int, int], level: tuple[float, float]) -> None:
     (hits, n), (confidence, z) = trial, level
     interval = wilson(hits, n, confidence)
     for end in (interval.low / 100, interval.high / 100):

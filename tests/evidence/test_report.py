@@ -52,9 +52,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not {"style", "svg"} & set(self._open):
-            self.text += data + (
-                " " if self._open and self._open[-1] in {"td", "th", "dd", "dt", "bdi"} else ""
-            )
+            self.text += data + (" " if self._open and self._open[-1] in {"td", "th", "dd", "dt", "bdi"} else "")
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
@@ -70,11 +68,7 @@ def numbers_in(value: Any) -> list[float]:
         return numbers_in(value.model_dump())
     if is_dataclass(value):
         return numbers_in([getattr(value, field.name) for field in fields(value)])
-    return [
-        number
-        for part in (value.values() if isinstance(value, dict) else value)
-        for number in numbers_in(part)
-    ]
+    return [number for part in (value.values() if isinstance(value, dict) else value) for number in numbers_in(part)]
 
 
 def shown(text: str) -> set[str]:
@@ -102,14 +96,10 @@ def test_every_number_shown_comes_from_the_values(make_report: MakeReport) -> No
     report = make_report()
     text = without_names(report, Page(render_report(report)).text)
     rates = numbers_in([report.metrics, report.classes])
-    allowed = {f"{rate:.1f}" for rate in rates} | {
-        f"{number:,}" for number in rates if isinstance(number, int)
-    }
+    allowed = {f"{rate:.1f}" for rate in rates} | {f"{number:,}" for number in rates if isinstance(number, int)}
     allowed |= {f"{request.drop:.1f}" for request in report.metrics.requests}
     allowed |= {f"{norm:.2f}" for row in report.groups.norms for norm in row}
-    allowed |= {
-        f"{100 * said.probability:.1f}" for example in report.examples for said in example.predictions
-    }
+    allowed |= {f"{100 * said.probability:.1f}" for example in report.examples for said in example.predictions}
     allowed |= {str(block) for block in range(12)}
     last = report.metrics.requests[-1]
     assert last.acc_o is not None
@@ -136,12 +126,69 @@ def test_every_value_is_shown(make_report: MakeReport) -> None:
         assert phrase in page.text
 
 
+def rows(html: str, kind: str) -> list[list[str]]:
+    """The cells of every body row of the first table of a kind, as plain text."""
+    table = html.partition(f'<table class="{kind}">')[2].partition("</table>")[0]
+    found = re.findall(r"<tr.*?</tr>", table.partition("</thead>")[2], re.DOTALL)
+    cells = [re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL) for row in found]
+    return [[re.sub(r"\s+", " ", re.sub("<.*?>", "", cell)).strip() for cell in row] for row in cells]
+
+
+def test_figures_stand_in_their_columns(make_report: MakeReport) -> None:
+    report = make_report(missing=4)
+    html, second = render_report(report), report.metrics.requests[1]
+    edit, mask = rows(html, "figures")[2:4]
+    assert edit[0] == "2 person 06, person 07, person 08, person 09, person 10"
+    assert edit[1] == "gs-lora++"
+    for cell, change in zip(edit[2:6], (second.acc_f, second.acc_r, second.acc_o, second.acc_m), strict=True):
+        assert change is not None
+        low, high = (f"{end:.1f}" for end in change.ci95)
+        expected = f"before {change.before:.1f} → after {change.after:.1f} interval {low}–{high} · n {change.n}"
+        assert cell == expected
+    assert edit[6] == f"{second.h:.1f} drop {second.drop:.1f}"
+    anchor = second.head_mask
+    assert mask == ["head mask", "0.0", f"{anchor.acc_r:.1f}", "0.0", "93.4", f"{anchor.h:.1f}"]
+    assert rows(html, "work")[1] == [
+        *("2", "25", "150", "5 of 12", "98,304", "22,056,576", "384 KiB", f"{second.seconds:.1f} s"),
+    ]
+    assert f"{report.metrics.requests[-1].head_mask.h:.1f} with a head mask" in html
+
+
+def test_class_table_holds_every_class_after_every_request(make_report: MakeReport) -> None:
+    report = make_report()
+    table = rows("<details>" + render_report(report).partition("<details>")[2], "work")
+    assert table == [
+        [c.name, "5", str(c.forgotten_at or "kept"), *(f"{rate:.1f}" for rate in (c.before, *c.after))]
+        for c in report.classes
+    ]
+
+
+def test_class_list_goes_from_the_first_model_to_the_last(make_report: MakeReport) -> None:
+    report = make_report()
+    items = re.findall(r"<li>(.*?)</li>", render_report(report), re.DOTALL)
+    assert [" ".join(re.sub("<.*?>", " ", item).split()) for item in items] == [
+        f"{c.name} before {c.before:.1f} → after {c.after[-1]:.1f}" for c in report.classes
+    ]
+
+
+def test_examples_tell_each_prediction(make_report: MakeReport) -> None:
+    report = make_report()
+    tables = render_report(report).split('<caption class="unseen">Predictions')[1:]
+    for example, table in zip(report.examples, tables, strict=True):
+        told = rows('<table class="any">' + table, "any")
+        assert told == [
+            [
+                f"After {state}" if state else "Before",
+                said.name + (" (true class)" if said.name == example.truth else ""),
+                f"{100 * said.probability:.1f}",
+            ]
+            for state, said in enumerate(example.predictions)
+        ]
+
+
 def test_verdict_counts_what_was_measured(make_report: MakeReport) -> None:
     text = Page(render_report(make_report())).text
-    assert (
-        "The model now recognises 2 of the 100 test images of the 20 forgotten classes; before, it rec"
-        in text
-    )
+    assert "The model now recognises 2 of the 100 test images of the 20 forgotten classes; before, it rec" in text
     assert "On the 20 classes that stay, accuracy fell from 98.0 to 95.0\u00a0%." in text
     assert "head mask, which only hides classes" in text
     assert "not a proof of deletion" in text
@@ -182,9 +229,7 @@ def test_hostile_names_stay_text(name: str, make_report: MakeReport) -> None:
         groups=replace(report.groups, names=(name, *report.groups.names[1:])),
     )
     page = Page(render_report(report))
-    assert (
-        page.text.count(name) >= 12
-    )  # title twice, request, list, table, example and its rows, group, facts
+    assert page.text.count(name) >= 12  # title twice, request, list, table, example and its rows, group, facts
     expected = [tag for tag, _ in Page(render_report(plain)).elements]
     assert {tag: expected.count(tag) for tag in ("script", "img", "svg", "style", "bdi")} == {
         tag: len(page.all(tag)) for tag in ("script", "img", "svg", "style", "bdi")
@@ -222,8 +267,7 @@ def luminance(colour: str) -> float:
 def test_text_has_contrast_in_light_and_dark(make_report: MakeReport) -> None:
     html = render_report(make_report())
     palettes = [
-        dict(re.findall(r"--(\w+): #([0-9a-f]{3,6});", block))
-        for block in re.findall(r":root {(.*?)}", html, re.S)
+        dict(re.findall(r"--(\w+): #([0-9a-f]{3,6});", block)) for block in re.findall(r":root {(.*?)}", html, re.S)
     ]
     assert len(palettes) == 2
     for palette in palettes:

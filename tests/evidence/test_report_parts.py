@@ -22,7 +22,7 @@ def entry(name: str, before: float, after: Sequence[float], forgotten_at: int | 
 CLASSES = (
     entry("kept", 100.0, (50.0, 50.0), None),
     entry("second", 100.0, (80.0, 0.0), 2),
-    entry("first", 60.0, (0.0, 10.0), 1),
+    entry("first", 60.0, (20.0, 0.0), 1),
 )
 
 
@@ -102,8 +102,8 @@ def test_staircase_by_hand() -> None:
 
     assert stairs.rows == (
         (bar(0.1, 60) + bar(2.1, 100) + bar(4.1, 100), ""),
-        (bar(2.1, 80) + bar(4.1, 50), ""),
-        (bar(4.1, 50), bar(0.1, 10)),
+        (bar(2.1, 80) + bar(4.1, 50), bar(0.1, 20)),
+        (bar(4.1, 50), ""),
     )
 
 
@@ -154,9 +154,7 @@ def test_axes(values: list[float], floor: int, grid: list[int], make_report: Cal
 
 def with_h(metrics: Metrics, edit: float, mask: float) -> Metrics:
     first = metrics.requests[0]
-    changed = first.model_copy(
-        update={"h": edit, "head_mask": first.head_mask.model_copy(update={"h": mask})}
-    )
+    changed = first.model_copy(update={"h": edit, "head_mask": first.head_mask.model_copy(update={"h": mask})})
     return metrics.model_copy(update={"requests": (changed,)})
 
 
@@ -179,6 +177,11 @@ def test_acc_r_carries_its_interval(make_report: Callable[..., Report]) -> None:
     metrics = make_report().metrics
     panel = panels.acc_r(metrics)
     assert len(panel.edit) == len(panel.mask) == 4
+    heights = {value: y for value, y in panel.grid}
+    unit = (heights[panel.floor] - heights[100]) / (100 - panel.floor)
+    for request, edit, mask in zip(metrics.requests, panel.edit, panel.mask, strict=True):
+        assert edit.y == pytest.approx(heights[100] + (100 - request.acc_r.after) * unit, abs=0.1)
+        assert mask.y == pytest.approx(heights[100] + (100 - request.head_mask.acc_r) * unit, abs=0.1)
     for point in panel.edit:
         assert point.high is not None
         assert point.low is not None
@@ -194,8 +197,7 @@ def test_verdict_says_none_only_where_it_is_none(make_report: Callable[..., Repo
     metrics, kept = make_report().metrics, Change.between(Rate(90, 100), Rate(90, 100))
     few = Change.between(Rate(24, 25), Rate(0, 25))
     assert summary_of(metrics, few, kept) == (
-        "The model now recognises none of the 25 test images of the 5 forgotten classes; "
-        "before, it recognised 24.",
+        "The model now recognises none of the 25 test images of the 5 forgotten classes; before, it recognised 24.",
         "On the 35 classes that stay, accuracy is what it was, 90.0\u00a0%.",
     )
     one_of_many = Change.between(Rate(47000, 50000), Rate(1, 50000))

@@ -75,9 +75,7 @@ CASES = (
 
 def build(case: Case, **data: Any) -> nn.Module:
     overlay = {**DATA, **data}
-    return randomise(
-        timm.create_model(case.model, num_classes=5, pretrained_cfg_overlay=overlay, **case.settings)
-    )
+    return randomise(timm.create_model(case.model, num_classes=5, pretrained_cfg_overlay=overlay, **case.settings))
 
 
 def timm_transform(module: nn.Module) -> Callable[[list[Image.Image]], Tensor]:
@@ -132,9 +130,7 @@ def test_squashed_pictures_are_prepared_as_timm_does() -> None:
     torch.testing.assert_close(model.prepare(pictures()), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "data", [{"crop_mode": "border"}, {"interpolation": "random"}, {"input_size": (3, 32, 48)}]
-)
+@pytest.mark.parametrize("data", [{"crop_mode": "border"}, {"interpolation": "random"}, {"input_size": (3, 32, 48)}])
 def test_a_data_config_that_cannot_be_followed_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="preprocess="):
         from_timm(build(CASES[0], **data), CLASSES)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -37,7 +38,10 @@ class Subject:
     prepared: Callable[[list[Image.Image]], Tensor] | None = None
 
 
-def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def randomise(module: M, seed: int = 0) -> M:
     """Gives every parameter a value that matters: fresh biases, tables and layer scales are zeros or tiny."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -89,6 +93,7 @@ def check_embedding(subject: Subject) -> None:
         output = subject.model(pixels())
     head = subject.model.module.get_submodule(subject.head_name)
     weight, bias = head.get_parameter("weight"), head.bias
+    assert bias is None or isinstance(bias, Tensor)
     embedding, scale = output.embedding, 1.0
     if not isinstance(subject.model.head, SoftmaxHead):
         embedding = embedding / embedding.norm(dim=1, keepdim=True)

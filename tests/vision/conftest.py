@@ -1,6 +1,7 @@
 """Small models on disk for the tests of this room."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
@@ -10,7 +11,7 @@ from transformers import ViTImageProcessorPil
 from expunge.vision import CosFaceHead, CosineClassifier, HeadedBackbone, VisionModel, standard_preprocess
 from tests.vision.conformance import CLASSES, MEAN, SIDE, STD, randomise
 
-WIDTHS = {
+WIDTHS: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -19,25 +20,25 @@ WIDTHS = {
 }
 
 
-def tiny_vit(classes: tuple[str, ...] = CLASSES) -> nn.Module:
-    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE, id2label=dict(enumerate(classes)))  # pyright: ignore
+def tiny_vit(classes: tuple[str, ...] = CLASSES) -> transformers.ViTForImageClassification:
+    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE, id2label=dict(enumerate(classes)))
     return randomise(transformers.ViTForImageClassification(config))
 
 
-def tiny_dinov2(image_size: int = SIDE) -> nn.Module:
-    return randomise(transformers.Dinov2Model(transformers.Dinov2Config(**WIDTHS, image_size=image_size)))  # pyright: ignore
+def tiny_dinov2(image_size: int = SIDE) -> transformers.Dinov2Model:
+    return randomise(transformers.Dinov2Model(transformers.Dinov2Config(**WIDTHS, image_size=image_size)))
 
 
-def wrap(module: nn.Module, side: int = SIDE, **settings: object) -> VisionModel:
+def wrap(module: nn.Module, side: int = SIDE, **settings: Any) -> VisionModel:
     """A vision model with a preprocess of the given size."""
-    return VisionModel(module, CLASSES, preprocess=standard_preprocess(side, MEAN, STD), **settings)  # pyright: ignore
+    return VisionModel(module, CLASSES, preprocess=standard_preprocess(side, MEAN, STD), **settings)
 
 
 @pytest.fixture
 def vit_folder(tmp_path: Path) -> Path:
     """A ViT as transformers writes it."""
     folder = tmp_path / "vit"
-    tiny_vit().save_pretrained(folder)  # pyright: ignore
+    tiny_vit().save_pretrained(folder)
     ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
     return folder
 

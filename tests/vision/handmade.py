@@ -31,7 +31,7 @@ class EncoderViT(nn.Module):
         )
         self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(WIDTH)
-        self.head = nn.Linear(WIDTH, classes)
+        self.head: nn.Module = nn.Linear(WIDTH, classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.head(self.norm(self.encoder(self.patches(pixels)))[:, 0])
@@ -53,7 +53,7 @@ class Attention(nn.Module):
 
 
 class SequentialBlock(nn.Module):
-    """A block whose FFN is a Sequential, called by keyword, returning a tuple as older transformers blocks did."""
+    """A block with a Sequential FFN, called by keyword, that returns a tuple as older transformers did."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,9 +90,7 @@ class Cnn(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            *(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU()) for _ in range(3))
-        )
+        self.body = nn.Sequential(*(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU()) for _ in range(3)))
         self.head = nn.Linear(3, classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -106,16 +104,14 @@ class OutsideResidualViT(nn.Module):
         super().__init__()
         self.patches = Patches()
         self.layers = nn.ModuleList(
-            nn.ModuleList(
-                [Attention(), nn.Sequential(nn.Linear(WIDTH, INNER), nn.GELU(), nn.Linear(INNER, WIDTH))]
-            )
+            nn.ModuleList([Attention(), nn.Sequential(nn.Linear(WIDTH, INNER), nn.GELU(), nn.Linear(INNER, WIDTH))])
             for _ in range(depth)
         )
         self.head = nn.Linear(WIDTH, classes)
 
     def forward(self, pixels: Tensor) -> Tensor:
         hidden = self.patches(pixels)
-        for attention, ffn in self.layers:
-            hidden = hidden + attention(hidden)
-            hidden = hidden + ffn(hidden)
+        for layer in self.layers:
+            for part in layer.children():
+                hidden = hidden + part(hidden)
         return self.head(hidden[:, 0])

@@ -46,9 +46,7 @@ ATTENTION = ((8, 8),) * 4
         (((4, 6), (6, 4), (8, 32), (32, 8)), ["l0", "l1", "l2", "l3"]),  # a mixer has two FFNs a block
     ],
 )
-def test_feed_forward_networks_are_told_from_attention(
-    shapes: tuple[tuple[int, int], ...], found: list[str]
-) -> None:
+def test_feed_forward_networks_are_told_from_attention(shapes: tuple[tuple[int, int], ...], found: list[str]) -> None:
     assert linears(stack(*shapes)) == found
 
 
@@ -103,9 +101,7 @@ def test_a_block_must_repeat() -> None:
 
 
 def test_a_cnn_has_no_blocks_and_the_message_says_what_was_looked_for() -> None:
-    with pytest.raises(
-        NoBlocksError, match=r"in Cnn\. Looked for .* found 1 Linear layer, 0 such networks and 4"
-    ):
+    with pytest.raises(NoBlocksError, match=r"in Cnn\. Looked for .* found 1 Linear layer, 0 such networks and 4"):
         find_blocks(Cnn(5))
 
 
@@ -114,9 +110,7 @@ def test_blocks_can_be_named_by_hand() -> None:
     assert wrap(EncoderViT(5), blocks=chosen).blocks == tuple(chosen)
 
 
-@pytest.mark.parametrize(
-    "blocks", [[], [Block("encoder.layers.7", ())], [Block("encoder", ("encoder.nothing",))]]
-)
+@pytest.mark.parametrize("blocks", [[], [Block("encoder.layers.7", ())], [Block("encoder", ("encoder.nothing",))]])
 def test_blocks_named_by_hand_must_be_there(blocks: list[Block]) -> None:
     with pytest.raises(NoBlocksError, match="not there"):
         wrap(EncoderViT(5), blocks=blocks)

@@ -6,7 +6,9 @@ import transformers
 from torch import Tensor, nn
 
 from expunge.errors import HeadError
-from expunge.vision import CosineClassifier, HeadedBackbone
+from expunge.values import Block
+from expunge.vision import CosineClassifier, HeadedBackbone, find_blocks
+from expunge.vision.classifiers import find_head
 from tests.vision.conformance import CLASSES, SIDE, pixels, randomise
 from tests.vision.conftest import WIDTHS, tiny_dinov2, tiny_vit, wrap
 from tests.vision.handmade import Cnn, EncoderViT
@@ -14,7 +16,7 @@ from tests.vision.handmade import Cnn, EncoderViT
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "pooler"])
 def test_pooling_by_hand(pooling: str) -> None:
-    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE)  # pyright: ignore
+    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE)
     backbone = randomise(transformers.ViTModel(config))
     model = wrap(HeadedBackbone(backbone, pooling, nn.Linear(16, 5)))
     output = backbone(pixels())
@@ -54,9 +56,6 @@ def test_the_classifier_may_be_as_wide_as_the_blocks() -> None:
 
     module = HeadFirst()
     module.body.head = nn.Identity()
-    from expunge.vision import find_blocks
-    from expunge.vision.classifiers import find_head
-
     assert find_head(module, 16, find_blocks(module)) == "head"
 
 
@@ -64,11 +63,11 @@ def test_the_last_matrix_of_that_size_is_the_classifier() -> None:
     """CLIP's 17 positions of 16 numbers look like a classifier of 17 classes."""
     text = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     config = transformers.CLIPConfig(
-        vision_config={**WIDTHS, "image_size": SIDE}, text_config=text, num_labels=17, projection_dim=16
+        vision_config={**WIDTHS, "image_size": SIDE},
+        text_config=text,
+        id2label={index: str(index) for index in range(17)},
+        projection_dim=16,
     )
-    from expunge.vision import find_blocks
-    from expunge.vision.classifiers import find_head
-
     module = transformers.CLIPForImageClassification(config)
     assert find_head(module, 17, find_blocks(module)) == "classifier"
 
@@ -85,29 +84,28 @@ def test_a_backbone_alone_has_no_classifier() -> None:
 
 def test_two_classifiers_in_one_model_are_refused() -> None:
     """DeiT's teacher averages two heads, so that neither decides the logits."""
-    config = transformers.DeiTConfig(**WIDTHS, image_size=SIDE, num_labels=5)  # pyright: ignore
+    config = transformers.DeiTConfig(**WIDTHS, image_size=SIDE, id2label=dict(enumerate(CLASSES)))
     model = wrap(randomise(transformers.DeiTForImageClassificationWithTeacher(config)))
     with pytest.raises(HeadError, match="second classifier"):
         model(pixels())
 
 
-class Changed(EncoderViT):
+class Changed(nn.Module):
     """Returns something else than the output of its classifier."""
 
     def __init__(self, way: str) -> None:
-        super().__init__(5)
+        super().__init__()
+        self.body = EncoderViT(5)
         self.way = way
 
     def forward(self, pixels: Tensor) -> object:
-        tokens = self.norm(self.encoder(self.patches(pixels)))
+        tokens = self.body.norm(self.body.encoder(self.body.patches(pixels)))
         if self.way == "tokens":
-            return self.head(tokens)
+            return self.body.head(tokens)
         if self.way == "bypassed":
-            return nn.functional.linear(tokens[:, 0], self.head.weight)
-        logits = self.head(tokens[:, 0])
-        return {"softmax": logits.softmax(1), "dictionary": {"scores": logits}, "double": logits.double()}[
-            self.way
-        ]
+            return nn.functional.linear(tokens[:, 0], self.body.head.get_parameter("weight"))
+        logits = self.body.head(tokens[:, 0])
+        return {"softmax": logits.softmax(1), "dictionary": {"scores": logits}, "double": logits.double()}[self.way]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +127,6 @@ def test_logits_may_change_their_dtype() -> None:
 
 
 def test_a_cnn_with_named_blocks_has_a_classifier() -> None:
-    from expunge.values import Block
-
     model = wrap(Cnn(5), blocks=[Block("body.0", ()), Block("body.1", ())])
     assert model.head_name == "head"
 

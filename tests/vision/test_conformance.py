@@ -137,9 +137,7 @@ CASES = (
     ),
     Case(
         "clip-cosine",
-        headed(
-            "CLIPVisionModel", transformers.CLIPVisionConfig(**TINY), "pooler", CosineClassifier(16, 5, 16.0)
-        ),
+        headed("CLIPVisionModel", transformers.CLIPVisionConfig(**TINY), "pooler", CosineClassifier(16, 5, 16.0)),
         ("backbone.encoder.layers.0", "backbone.encoder.layers.1", "backbone.encoder.layers.2"),
         head=CosFaceHead(scale=16.0),
     ),

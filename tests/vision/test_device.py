@@ -57,9 +57,7 @@ def test_the_digest_covers_names_dtypes_shapes_and_values() -> None:
     ]
     assert len(set(digests)) == len(digests)
     assert of(a=values, b=values) == of(b=values, a=values)
-    assert of(a=torch.stack([values, values])[:, ::2]) == of(
-        a=values[::2].repeat(2, 1)
-    )  # layout does not count
+    assert of(a=torch.stack([values, values])[:, ::2]) == of(a=values[::2].repeat(2, 1))  # layout does not count
 
 
 def test_the_digest_is_what_its_docstring_says() -> None:

@@ -17,17 +17,12 @@ COSINES = torch.tensor([[0.9, 0.1, -0.4], [0.3, -0.2, 0.5], [0.0, -0.97, 0.2], [
 
 def cross_entropy(logits: np.ndarray) -> float:
     """Mean over rows of log(sum of exponentials) minus the true class's logit."""
-    rows = [
-        math.log(sum(math.exp(v) for v in row)) - row[label]
-        for row, label in zip(logits, LABELS, strict=True)
-    ]
+    rows = [math.log(sum(math.exp(v) for v in row)) - row[label] for row, label in zip(logits, LABELS, strict=True)]
     return sum(rows) / len(rows)
 
 
 def test_softmax_is_cross_entropy() -> None:
-    assert SoftmaxHead().loss(COSINES, LABELS).item() == pytest.approx(
-        cross_entropy(COSINES.numpy()), rel=1e-5
-    )
+    assert SoftmaxHead().loss(COSINES, LABELS).item() == pytest.approx(cross_entropy(COSINES.numpy()), rel=1e-5)
 
 
 def test_softmax_of_even_logits_is_the_logarithm_of_the_classes() -> None:
@@ -55,7 +50,7 @@ def test_arcface_widens_the_true_angle() -> None:
 
 
 def test_arcface_never_rewards_a_wider_angle() -> None:
-    """The true class's logit must fall all the way from angle 0 to pi, or the loss would have a second minimum."""
+    """The true logit must fall all the way from angle 0 to pi, or the loss would have a second minimum."""
     cosines = torch.linspace(1, -1, 201)[:, None]
     logits = 8.0 * torch.cat([cosines, torch.zeros_like(cosines)], 1)
     head = ArcFaceHead(scale=8.0)

@@ -1,6 +1,7 @@
 """Models that cannot be loaded, and what the user is told."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+import transformers
 from torch import Tensor
 
 from expunge.errors import (
@@ -56,7 +58,8 @@ def test_half_precision_is_widened(vit_folder: Path) -> None:
 
 def test_sharded_safetensors_are_read(vit_folder: Path, tmp_path: Path) -> None:
     model = load_model(vit_folder)
-    model.module.save_pretrained(tmp_path / "sharded", max_shard_size="10KB")  # pyright: ignore
+    assert isinstance(model.module, transformers.PreTrainedModel)
+    model.module.save_pretrained(tmp_path / "sharded", max_shard_size="10KB")
     model.preprocess.save(tmp_path / "sharded")
     assert (tmp_path / "sharded" / "model.safetensors.index.json").is_file()
     assert load_model(tmp_path / "sharded").digest() == model.digest()
@@ -66,14 +69,12 @@ def test_sharded_safetensors_are_read(vit_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="no directory .*absent"):
+    with pytest.raises(ModelNotFoundError, match=r"no directory .*absent"):
         load_model(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("name", ["nobody/nothing", "no-such-model", "not a name", "a/b/c", ""])
+@pytest.mark.parametrize("name", ["nobody/nothing", "no-such-model", "not a name", "a/b/c"])
 def test_a_name_that_is_neither_directory_nor_hub_model_names_both(name: str) -> None:
-    if name == "":
-        pytest.skip("the empty path is the current directory")
     with pytest.raises(ModelNotFoundError, match=rf"no directory '{name}'.*no model '{name}'.*Hub"):
         load_model(name)
 
@@ -151,7 +152,7 @@ def test_code_of_the_model_is_never_run(vit_folder: Path) -> None:
 def test_damaged_safetensors_are_reported(vit_folder: Path, damage: Callable[[bytes], bytes]) -> None:
     path = vit_folder / "model.safetensors"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(CorruptWeightsError, match="damaged or do not fit"):
+    with pytest.raises(CorruptWeightsError, match=r"safetensors in .* are damaged"):
         load_model(vit_folder)
 
 
@@ -164,7 +165,7 @@ def test_a_missing_classifier_is_never_made_up(vit_folder: Path) -> None:
 def test_tensors_of_the_wrong_shape_are_reported(vit_folder: Path) -> None:
     wrong = {"classifier.weight": torch.zeros(7, 16)}
     edit_tensors(vit_folder / "model.safetensors", lambda tensors: tensors.update(wrong))
-    with pytest.raises(CorruptWeightsError, match="do not fit"):
+    with pytest.raises(CorruptWeightsError, match=r"classifier\.weight is \(7, 16\), not \(5, 16\)"):
         load_model(vit_folder)
 
 
@@ -192,10 +193,12 @@ def test_a_text_model_is_no_image_classifier(vit_folder: Path) -> None:
 
 
 def test_a_transformers_cnn_has_no_blocks(tmp_path: Path) -> None:
-    import transformers
-
     config = transformers.ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", num_labels=5
+        embedding_size=8,
+        hidden_sizes=[8, 8],
+        depths=[1, 1],
+        layer_type="basic",
+        id2label=dict(enumerate(CLASSES)),
     )
     transformers.ResNetForImageClassification(config).save_pretrained(tmp_path)
     transformers.ConvNextImageProcessorPil(size={"shortest_edge": 32}).save_pretrained(tmp_path)
@@ -325,9 +328,37 @@ assert logging.is_progress_bar_enabled()
 """
 
 
-def test_loading_and_saving_print_nothing_and_leave_settings_alone(
-    headed: VisionModel, tmp_path: Path
+class Collect(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self.records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def test_loading_and_saving_print_and_log_nothing(
+    vit_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    records: list[logging.LogRecord] = []
+    handler = Collect(records)
+    logger = logging.getLogger("transformers")
+    logger.addHandler(handler)
+    try:
+        unused = {"unused": torch.zeros(1)}  # transformers would log a report on it
+        edit_tensors(vit_folder / "model.safetensors", lambda tensors: tensors.update(unused))
+        capfd.readouterr()
+        load_model(vit_folder).save(tmp_path / "copy")
+    finally:
+        logger.removeHandler(handler)
+    assert capfd.readouterr() == ("", "")
+    assert records == []
+
+
+@pytest.mark.slow
+def test_a_fresh_process_is_quiet_and_imports_late(headed: VisionModel, tmp_path: Path) -> None:
     headed.save(tmp_path / "model")
     command = [sys.executable, "-W", "error", "-c", LOAD, str(tmp_path / "model"), str(tmp_path / "copy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -89,6 +89,22 @@ def test_a_model_with_residuals_beside_its_blocks_works_but_cannot_go_on() -> No
             model.resume(model.enter(pixels(), block), block)
 
 
+def test_a_model_that_cuts_images_up_before_its_blocks_works_but_cannot_go_on() -> None:
+    """As MobileViT does: the number of images can no longer be told from the hidden states."""
+
+    class Quartered(SequentialViT):
+        def forward(self, pixels: Tensor) -> Tensor:
+            hidden = self.patches(pixels)[:, 1:].unflatten(1, (4, 4)).flatten(0, 1)
+            for block in self.blocks:
+                hidden = block(hidden=hidden, scale=0.5)[0]
+            return self.head(hidden.unflatten(0, (-1, 4)).mean((1, 2)))
+
+    model = wrap(randomise(Quartered(5)))
+    assert model(pixels()).logits.shape == (3, 5)
+    with pytest.raises(NoBlocksError, match="cut up"):
+        model.resume(model.enter(pixels(), 1), 1)
+
+
 @pytest.mark.parametrize("block", [-1, 2])
 def test_blocks_that_are_not_there_are_refused(headed: VisionModel, block: int) -> None:
     with pytest.raises(NoBlocksError, match="from 0 to 1"):
@@ -145,7 +161,7 @@ def test_swin_goes_on_at_another_size_when_told_so() -> None:
         depths=[1, 2],
         num_heads=[2, 2],
         window_size=4,
-        num_labels=5,
+        id2label=dict(enumerate(CLASSES)),
     )
     model = wrap(randomise(transformers.SwinForImageClassification(config)))
     values = pixels(side=48)[:, :, :, :40]
@@ -172,9 +188,7 @@ def test_linear_layers_are_looked_up(headed: VisionModel) -> None:
     assert (layer.in_features, layer.out_features) == (64, 16)
 
 
-@pytest.mark.parametrize(
-    "name", ["backbone.nothing", "backbone.encoder", "classifier", "classifier.weight", ""]
-)
+@pytest.mark.parametrize("name", ["backbone.nothing", "backbone.encoder", "classifier", "classifier.weight", ""])
 def test_what_is_no_linear_layer_is_refused(headed: VisionModel, name: str) -> None:
     with pytest.raises(ModelError, match="Expected a Linear layer"):
         headed.linear(name)

@@ -77,7 +77,7 @@ def test_edited_weights_and_a_struck_class_survive(headed: VisionModel, tmp_path
 
 
 def test_a_backbone_without_pooler_comes_back_without_one(tmp_path: Path) -> None:
-    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE)  # pyright: ignore
+    config = transformers.ViTConfig(**WIDTHS, image_size=SIDE)
     backbone = transformers.ViTModel(config, add_pooling_layer=False)
     model = wrap(randomise(HeadedBackbone(backbone, "cls", nn.Linear(16, 5))))
     model.save(tmp_path / "copy")
@@ -86,7 +86,7 @@ def test_a_backbone_without_pooler_comes_back_without_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_linear_head_keeps_its_bias_or_none(tmp_path: Path, bias: bool) -> None:
-    backbone = transformers.Dinov2Model(transformers.Dinov2Config(**WIDTHS, image_size=SIDE))  # pyright: ignore
+    backbone = transformers.Dinov2Model(transformers.Dinov2Config(**WIDTHS, image_size=SIDE))
     model = wrap(randomise(HeadedBackbone(backbone, "mean", nn.Linear(16, 5, bias=bias))))
     model.save(tmp_path / "copy")
     copy = load_model(tmp_path / "copy")

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
+from rich.markup import escape
+from typer.exceptions import TyperException
 
 from expunge.cli.console import errors
 from expunge.cli.demo import demo
@@ -32,13 +33,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
     except ExpungeError as error:
-        errors.print(f"[bold red]error:[/] {_plain(error)}")
+        errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return UNUSABLE_INPUT
-    except click.exceptions.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
-    except click.ClickException as error:
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("[yellow]interrupted.[/] Finished requests are kept; the same command with --resume goes on there.")
+        return INTERRUPTED
+    except TyperException as error:
         error.show()
         return UNUSABLE_INPUT
     except Exception:
@@ -51,15 +51,3 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """The `expunge` command."""
     sys.exit(run())
-
-
-def _plain(error: Exception) -> str:
-    """The message with Rich's markup characters escaped: names come from users."""
-    from rich.markup import escape
-
-    return escape(str(error))
-
-
-def _interrupted() -> int:
-    errors.print("[yellow]interrupted.[/] Finished requests are kept; the same command with --resume goes on there.")
-    return INTERRUPTED

@@ -17,8 +17,7 @@ def length(dataset: Any, part: str) -> int:
         n = len(dataset)
     except TypeError as error:
         raise DataError(
-            f"the {part} data ({type(dataset).__name__}) have no length: expected a map-style data set, "
-            "not a stream"
+            f"the {part} data ({type(dataset).__name__}) have no length: expected a map-style data set, not a stream"
         ) from error
     if n == 0:
         raise DataError(f"the {part} data are empty: expected at least one image")
@@ -34,9 +33,7 @@ def as_label(value: Any, name: str) -> int:
     try:
         return operator.index(value)
     except TypeError as error:
-        raise DataError(
-            f"the label of {name} is {value!r}: expected an integer, the index of a class name"
-        ) from error
+        raise DataError(f"the label of {name} is {value!r}: expected an integer, the index of a class name") from error
 
 
 def as_labels(values: Iterable[Any], part: str) -> tuple[int, ...]:

@@ -18,17 +18,13 @@ def class_folders(root: Path) -> tuple[str, ...]:
         DataLayoutError: `root`, `train` or `test` is missing or holds no folder, or their classes differ.
         DuplicateClassError: Two names differ by case or Unicode normalisation only.
     """
-    train, test = (
-        {entry.name for entry in _entries(root, part) if os.path.isdir(entry.path)} for part in PARTS
-    )
+    train, test = ({entry.name for entry in _entries(root, part) if os.path.isdir(entry.path)} for part in PARTS)
     _check_spelling(sorted(train | test))
     for part, names, others in (("train", train, test - train), ("test", test, train - test)):
         if not names:
             raise _layout_error(root, f"{root / part} holds no class folder", root / part)
         if others:
-            raise _layout_error(
-                root, f"{root / part} lacks the classes {_first(sorted(others))}", root / part
-            )
+            raise _layout_error(root, f"{root / part} lacks the classes {_first(sorted(others))}", root / part)
     return tuple(sorted(train, key=class_name))
 
 
@@ -74,9 +70,7 @@ def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
         raise _layout_error(root, f"cannot list {root / folder} ({error.strerror})", root) from error
     for entry in entries:
         if not _is_unicode(entry.name):
-            raise DataLayoutError(
-                f"the name {entry.name!a} in {root / folder} is not Unicode text: rename it"
-            )
+            raise DataLayoutError(f"the name {entry.name!a} in {root / folder} is not Unicode text: rename it")
         if entry.is_symlink():
             _real_path(root, f"{folder}/{entry.name}")
     return entries
@@ -116,9 +110,7 @@ def _check_spelling(folders: list[str]) -> None:
 def _layout_error(root: Path, problem: str, looked_in: Path) -> DataLayoutError:
     """The problem, the layout that is expected, and what is there."""
     expected = ", ".join(f"{root / part}/<class>/<image>" for part in PARTS)
-    return DataLayoutError(
-        f"{problem}: expected {expected} with the same classes in both; {_found(looked_in)}"
-    )
+    return DataLayoutError(f"{problem}: expected {expected} with the same classes in both; {_found(looked_in)}")
 
 
 def _found(folder: Path) -> str:

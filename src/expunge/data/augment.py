@@ -28,16 +28,14 @@ OPERATIONS: dict[str, Operation] = {
     "contrast": lambda image, v: ImageEnhance.Contrast(image).enhance(1 + 0.9 * v),
     "brightness": lambda image, v: ImageEnhance.Brightness(image).enhance(1 + 0.9 * v),
     "sharpness": lambda image, v: ImageEnhance.Sharpness(image).enhance(1 + 0.9 * v),
-    "shear_x": lambda image, v: _affine(image, (1, 0.3 * v, 0, 0, 1, 0)),
-    "shear_y": lambda image, v: _affine(image, (1, 0, 0, 0.3 * v, 1, 0)),
-    "translate_x": lambda image, v: _affine(image, (1, 0, 0.33 * v * image.width, 0, 1, 0)),
-    "translate_y": lambda image, v: _affine(image, (1, 0, 0, 0, 1, 0.33 * v * image.height)),
+    "shear_x": lambda image, v: _affine(image, (1.0, 0.3 * v, 0.0, 0.0, 1.0, 0.0)),
+    "shear_y": lambda image, v: _affine(image, (1.0, 0.0, 0.0, 0.3 * v, 1.0, 0.0)),
+    "translate_x": lambda image, v: _affine(image, (1.0, 0.0, 0.33 * v * image.width, 0.0, 1.0, 0.0)),
+    "translate_y": lambda image, v: _affine(image, (1.0, 0.0, 0.0, 0.0, 1.0, 0.33 * v * image.height)),
 }
 
 
-def rand_augment(
-    image: Image.Image, rng: random.Random, *, operations: int = 2, magnitude: int = 9
-) -> Image.Image:
+def rand_augment(image: Image.Image, rng: random.Random, *, operations: int = 2, magnitude: int = 9) -> Image.Image:
     """Applies `operations` random operations at `magnitude` of 30, the sign of each drawn at random."""
     for _ in range(operations):
         operation = OPERATIONS[rng.choice(list(OPERATIONS))]

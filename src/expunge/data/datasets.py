@@ -112,9 +112,7 @@ def _class_names(rows: Any, part: str, label: str) -> tuple[str, ...]:
 def _feature(rows: Any, part: str, column: str) -> Any:
     features = getattr(rows, "features", None)
     if features is None:
-        raise DataError(
-            f"the {part} rows ({type(rows).__name__}) have no features: expected a datasets.Dataset"
-        )
+        raise DataError(f"the {part} rows ({type(rows).__name__}) have no features: expected a datasets.Dataset")
     if column not in features:
         raise DataError(f"the {part} rows have no column {column!r}: name one of {', '.join(features)}")
     return features[column]

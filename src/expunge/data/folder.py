@@ -13,9 +13,7 @@ from expunge.errors import DataLayoutError, EmptyClassError
 _Files = dict[str, dict[str, str]]
 
 
-def load_folder(
-    root: Path | str, *, validation: float = 0.2, seed: int = 0, skip_unreadable: bool = False
-) -> Splits:
+def load_folder(root: Path | str, *, validation: float = 0.2, seed: int = 0, skip_unreadable: bool = False) -> Splits:
     """Lists a data set in folders; validation images are carved from `train`, `test` stays as it is.
 
     Classes are the sub-folders' names, sorted. The images are the files directly in a class folder that
@@ -79,7 +77,5 @@ def _images(root: Path, files: _Files, skip_unreadable: bool) -> tuple[Images, t
     images = images.select(sorted(set(range(len(images))) - set(bad)))
     for folder, count in zip(files, images.counts(), strict=True):
         if count == 0:
-            raise EmptyClassError(
-                f"no image in {root / folder} can be read: replace its {len(files[folder])} files"
-            )
+            raise EmptyClassError(f"no image in {root / folder} can be read: replace its {len(files[folder])} files")
     return images, tuple(str(samples[position].path) for position in bad)

@@ -47,14 +47,10 @@ class Images:
 
     def __post_init__(self) -> None:
         if len(self.samples) != len(self.labels):
-            raise DataError(
-                f"{len(self.samples)} samples came with {len(self.labels)} labels: give one label a sample"
-            )
+            raise DataError(f"{len(self.samples)} samples came with {len(self.labels)} labels: give one label a sample")
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
-            raise DuplicateClassError(
-                f"class {twice[0]!r} is named more than once: give each class its own name"
-            )
+            raise DuplicateClassError(f"class {twice[0]!r} is named more than once: give each class its own name")
         outside = sorted(label for label in set(self.labels) if not 0 <= label < len(self.classes))
         if outside:
             raise DataError(
@@ -72,9 +68,7 @@ class Images:
             DataError: An index is outside 0 to `len(self) - 1`.
         """
         indices = self._checked(indices)
-        return Images(
-            tuple(self.samples[i] for i in indices), tuple(self.labels[i] for i in indices), self.classes
-        )
+        return Images(tuple(self.samples[i] for i in indices), tuple(self.labels[i] for i in indices), self.classes)
 
     def only(self, classes: Collection[int]) -> "Images":
         """The samples of `classes` (indices), order kept; the class names stay all.
@@ -113,9 +107,7 @@ class Images:
         indices = tuple(indices)
         for index in indices:
             if not 0 <= index < len(self):
-                raise DataError(
-                    f"index {index} is outside 0 to {len(self) - 1}: there are {len(self)} images"
-                )
+                raise DataError(f"index {index} is outside 0 to {len(self) - 1}: there are {len(self)} images")
         return indices
 
     def _checked_classes(self, classes: Collection[int]) -> frozenset[int]:

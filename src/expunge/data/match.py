@@ -37,18 +37,14 @@ def align(splits: Splits, classes: Sequence[str], partial: bool = False) -> Spli
 
 def _relabel(images: Images, classes: Sequence[str]) -> Images:
     index = {name: label for label, name in enumerate(classes)}
-    return Images(
-        images.samples, tuple(index[images.classes[label]] for label in images.labels), tuple(classes)
-    )
+    return Images(images.samples, tuple(index[images.classes[label]] for label in images.labels), tuple(classes))
 
 
 def _difference(unknown: Sequence[str], missing: Sequence[str], there: int, known: int) -> str:
     """Both sides' differences, and what to do about them."""
     message = "the classes of the data are not those of the model:"
     if unknown:
-        message += (
-            f" the model does not know {len(unknown)} of the data's {there} classes ({_first(unknown)});"
-        )
+        message += f" the model does not know {len(unknown)} of the data's {there} classes ({_first(unknown)});"
     if missing:
         message += f" the data lack {len(missing)} of the model's {known} classes ({_first(missing)});"
     message += " name the data's classes exactly as the model does"

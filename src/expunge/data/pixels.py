@@ -28,9 +28,7 @@ def reading(what: str) -> Iterator[None]:
     except (DataError, MemoryError):  # clear already; the machine's trouble, not the image's
         raise
     except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
-        message = (
-            f"cannot read image {what}: {str(error) or type(error).__name__}; replace it or leave it out"
-        )
+        message = f"cannot read image {what}: {str(error) or type(error).__name__}; replace it or leave it out"
         raise UnreadableImageError(message) from error
 
 

@@ -30,9 +30,7 @@ class Splits:
         seen: dict[str, str] = {}
         for part, images in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             if images.classes != self.train.classes:
-                raise DataError(
-                    f"the {part} images have other classes than the training images: label all alike"
-                )
+                raise DataError(f"the {part} images have other classes than the training images: label all alike")
             names = {sample.name for sample in images.samples}
             common = next((name for name in sorted(names) if name in seen), None)
             if common is not None:

@@ -1,7 +1,9 @@
 """Finds methods by name, ours and those of other packages, through the entry-point group `expunge.methods`."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,8 +22,8 @@ def method_names() -> tuple[str, ...]:
     return tuple(sorted(_points()))
 
 
-def method_class(name: str) -> type[Method]:
-    """The class behind a name.
+def method_class(name: str) -> type[Any]:
+    """The class behind a name, a `Method`.
 
     Raises:
         MethodError: No such method is installed, or what is installed under the name is no method.
@@ -47,7 +49,7 @@ def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, 
         there = ", ".join(found.presets) or "none"
         raise MethodError(f"method {name!r} has no preset {preset!r}; it has: {there}")
     values = {**(found.presets[preset] if preset else {}), **(settings or {})}
-    known = getattr(found, "__dataclass_fields__", {})
+    known = [field.name for field in fields(found)]
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")

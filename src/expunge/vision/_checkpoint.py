@@ -39,19 +39,25 @@ def read_pretrained(auto: Any, folder: Path) -> tuple[Any, set[str]]:
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told below, with names
                 dtype=torch.float32,
                 local_files_only=True,
             )
     except (SafetensorError, RuntimeError, OSError, KeyError) as error:
         raise CorruptWeightsError(
-            f"The safetensors in {folder} are damaged or do not fit the model in config.json: {error} "
-            "Get the file again from where it came from."
+            f"The safetensors in {folder} are damaged: {error}. Get them again from where they came from."
         ) from error
     except ValueError as error:
         raise HeadError(
             f"Expected an image classifier or a backbone in {folder}; transformers cannot make one of model type "
-            f"{config.model_type!r}: {error}"
+            f"{config.model_type!r}: {str(error).partition(chr(10))[0]}"
         ) from error
+    if info["mismatched_keys"]:
+        name, found, expected = min(info["mismatched_keys"])
+        raise CorruptWeightsError(
+            f"The safetensors in {folder} do not fit the model in config.json: "
+            f"{name} is {tuple(found)}, not {tuple(expected)}. Get both files from the same place."
+        )
     return model, set(info["missing_keys"])
 
 
@@ -73,8 +79,8 @@ def refuse_missing(missing: set[str], folder: Path) -> None:
 def _check_files(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelNotFoundError(
-            f"Expected {folder} to hold config.json and {WEIGHTS}, as transformers' save_pretrained writes them; "
-            "there is no config.json."
+            f"Expected {folder} to hold config.json and {WEIGHTS}, as transformers' save_pretrained writes "
+            "them; there is no config.json."
         )
     if (folder / "adapter_config.json").exists():
         raise ModelNotFoundError(
@@ -91,9 +97,7 @@ def _check_files(folder: Path) -> None:
                 f"read. Expected {WEIGHTS}: where you trust the pickle, load it with transformers and write "
                 "it anew with save_pretrained."
             )
-        raise ModelNotFoundError(
-            f"Expected {folder} to hold {WEIGHTS} beside config.json; it has no weights."
-        )
+        raise ModelNotFoundError(f"Expected {folder} to hold {WEIGHTS} beside config.json; it has no weights.")
     _check_index(folder)
 
 
@@ -107,9 +111,7 @@ def _check_index(folder: Path) -> None:
         raise CorruptWeightsError(f"{folder / INDEX} cannot be read: {error}") from error
     unsafe = sorted(str(shard) for shard in shards if not str(shard).endswith(".safetensors"))
     if unsafe:
-        raise UnsafeWeightsError(
-            f"{folder / INDEX} names {', '.join(unsafe)}; expected .safetensors files only."
-        )
+        raise UnsafeWeightsError(f"{folder / INDEX} names {', '.join(unsafe)}; expected .safetensors files only.")
 
 
 def _read_config(folder: Path) -> Any:
@@ -126,7 +128,5 @@ def _read_config(folder: Path) -> Any:
                 ) from error
             raise CorruptWeightsError(f"{folder / 'config.json'} cannot be read: {error}") from error
     if getattr(config, "transformers_weights", None) is not None:
-        raise UnsafeWeightsError(
-            f"{folder / 'config.json'} names a weights file of its own; expected {WEIGHTS}."
-        )
+        raise UnsafeWeightsError(f"{folder / 'config.json'} names a weights file of its own; expected {WEIGHTS}.")
     return config

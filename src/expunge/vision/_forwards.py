@@ -48,7 +48,7 @@ def watched(*modules: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
 
 @contextmanager
 def skipped(lower: Sequence[nn.Module], returns: Returns, block: nn.Module, hidden: Tensor) -> Iterator[None]:
-    """Lets `lower` modules pass on what they are given, and gives `hidden` to `block` in place of its input."""
+    """Lets `lower` modules pass on what they are given, and gives `hidden` to `block` as its input."""
 
     def pass_on(*args: Any, **kwargs: Any) -> Any:
         given = _first(args, kwargs)

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences transformers' log, progress bars and warnings, and puts the user's settings back afterwards."""
+    """Silences transformers' log, progress bars and warnings; the user's settings are put back afterwards."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logging.set_verbosity(logging.ERROR)
+        logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
             yield

@@ -21,17 +21,13 @@ class ActivationCache:
         entry: Index of the first block that runs again for every batch.
     """
 
-    def __init__(
-        self, model: VisionModel, entry: int = 0, *, batch_size: int = 48, limit_bytes: int = 2 * GIBIBYTE
-    ):
+    def __init__(self, model: VisionModel, entry: int = 0, *, batch_size: int = 48, limit_bytes: int = 2 * GIBIBYTE):
         """Keeps at most `limit_bytes` of hidden states in main memory; images past that are computed anew."""
         self.model = model
         self.entry = entry
         self.batch_size = batch_size
         self._room = limit_bytes
-        self._kept: dict[
-            int, tuple[Sample, Tensor]
-        ] = {}  # keyed by id; the sample is held so that ids stay unique
+        self._kept: dict[int, tuple[Sample, Tensor]] = {}  # keyed by id; the sample is held so that ids stay unique
 
     def hidden(self, images: Images, indices: Sequence[int]) -> Tensor:
         """Hidden states of `images[indices]`, stacked, on the model's device."""
@@ -59,7 +55,7 @@ class ActivationCache:
 
     @torch.no_grad()
     def outputs(self, images: Images, progress: Callable[[int], None] = lambda done: None) -> Output:
-        """Embeddings and logits of all `images`, on the CPU; `progress` is told how many images each batch had."""
+        """Embeddings and logits of all `images`, on the CPU; `progress` is told the size of each batch."""
         parts = []
         for batch in self.batches(images):
             parts.append(self.output(images, batch))

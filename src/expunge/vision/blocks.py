@@ -42,9 +42,7 @@ def find_blocks(module: nn.Module) -> tuple[Block, ...]:
         if owner is not None:
             linears.setdefault(owner, []).extend(ffn)
     members = Counter(type(modules[name]) for name in linears)
-    blocks = tuple(
-        Block(name, tuple(found)) for name, found in linears.items() if members[type(modules[name])] >= 2
-    )
+    blocks = tuple(Block(name, tuple(found)) for name, found in linears.items() if members[type(modules[name])] >= 2)
     if not blocks:
         raise NoBlocksError(_nothing_found(module, modules, len(ffns)))
     return blocks

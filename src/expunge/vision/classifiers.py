@@ -33,9 +33,7 @@ class CosineClassifier(nn.Module):
 
     def forward(self, embedding: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """Logits without any margin."""
-        cosines = functional.linear(
-            functional.normalize(embedding, dim=-1), functional.normalize(self.weight, dim=-1)
-        )
+        cosines = functional.linear(functional.normalize(embedding, dim=-1), functional.normalize(self.weight, dim=-1))
         return self.scale * cosines + self.bias
 
 
@@ -87,21 +85,20 @@ def find_head(module: nn.Module, classes: int, blocks: Sequence[Block]) -> str:
         HeadError: There is none; the message names the last weight matrices found.
     """
     insides = tuple(f"{block.name}." for block in blocks)
-    matrices = {
-        name: tuple(leaf.weight.shape)
-        for name, leaf in module.named_modules()
-        if not name.startswith(insides) and _is_matrix(leaf)
-    }
-    named = [name for name, shape in matrices.items() if shape[0] == classes]
+    leaves = {name: leaf for name, leaf in module.named_modules() if not name.startswith(insides)}
+    shapes = {name: shape for name, leaf in leaves.items() if (shape := _matrix_shape(leaf)) is not None}
+    named = [name for name, shape in shapes.items() if shape[0] == classes]
     if named:
         return named[-1]
-    found = ", ".join(f"{name} {shape}" for name, shape in list(matrices.items())[-3:]) or "none"
+    found = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[-3:]) or "none"
     raise HeadError(
         f"Expected {type(module).__name__} to have a classifier with one row a class, {classes} in all; "
         f"the last weight matrices outside its blocks are: {found}. Check the list of classes."
     )
 
 
-def _is_matrix(leaf: nn.Module) -> bool:
+def _matrix_shape(leaf: nn.Module) -> tuple[int, ...] | None:
     weight = getattr(leaf, "weight", None)
-    return isinstance(weight, Tensor) and weight.ndim == 2 and next(leaf.children(), None) is None
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or next(leaf.children(), None) is not None:
+        return None
+    return tuple(weight.shape)

@@ -11,8 +11,8 @@ def choose_device(spec: str = "auto") -> torch.device:
     """The device that a user asked for.
 
     Args:
-        spec: "auto" for the first CUDA device, or the CPU where there is none; or a torch device such as "cpu"
-            or "cuda:1".
+        spec: "auto" for the first CUDA device, or the CPU where there is none; or a torch device such as
+            "cpu" or "cuda:1".
 
     Raises:
         DeviceError: `spec` is not a device, or is not on this machine.

@@ -59,16 +59,12 @@ def load_weights(module: nn.Module, folder: str | Path) -> VisionModel:
     folder = Path(folder)
     manifest = read_manifest(folder)
     if manifest is None or manifest.kind != WEIGHTS:
-        raise ModelNotFoundError(
-            f"Expected {folder / FILE} of kind {WEIGHTS!r}; use load_model for other models."
-        )
+        raise ModelNotFoundError(f"Expected {folder / FILE} of kind {WEIGHTS!r}; use load_model for other models.")
     path = folder / "model.safetensors"
     try:
         safetensors.torch.load_model(module, os.fspath(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise CorruptWeightsError(
-            f"{path} is damaged or does not fit {type(module).__name__}: {error}"
-        ) from error
+        raise CorruptWeightsError(f"{path} is damaged or does not fit {type(module).__name__}: {error}") from error
     preprocess = load_preprocess(folder)
     return VisionModel(
         module, manifest.classes, preprocess=preprocess, head=manifest.head, name=folder.name, source=folder
@@ -117,7 +113,7 @@ def _load_headed(folder: Path, manifest: Manifest, name: str) -> VisionModel:
 
 
 def _read_classifier(path: Path, head: Head, classes: int, width: int | None) -> nn.Module:
-    """Builds the classifier that `head.safetensors` holds, for embeddings of `width` numbers where that is known."""
+    """Builds the classifier in `head.safetensors`, for embeddings of `width` numbers where that is known."""
     if not path.is_file():
         raise CorruptWeightsError(f"{path} is missing: the classifier would be left at random values.")
     try:

@@ -55,9 +55,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         _check(values)
-        return Manifest(
-            values["kind"], tuple(values["classes"]), head_from_json(values["head"]), values.get("pooling")
-        )
+        return Manifest(values["kind"], tuple(values["classes"]), head_from_json(values["head"]), values.get("pooling"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptWeightsError(f"{path} cannot be read: {error}") from error
 

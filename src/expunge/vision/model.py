@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -80,9 +81,7 @@ class VisionModel:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are."""
         if not images:
             return torch.zeros(0, 3, *self.preprocess.size)
-        return torch.stack(
-            [image if isinstance(image, Tensor) else self.preprocess([image])[0] for image in images]
-        )
+        return torch.stack([image if isinstance(image, Tensor) else self.preprocess([image])[0] for image in images])
 
     def __call__(self, pixels: Float[Tensor, "n ch h w"]) -> Output:
         """Runs the whole model once, under the caller's grad mode.
@@ -94,7 +93,7 @@ class VisionModel:
             returned = self.module(pixels.to(self.device))
         return read_output(returned, calls, self.head_name)
 
-    def enter(self, pixels: Float[Tensor, "n ch h w"], block: int) -> Float[Tensor, "n *hidden"]:
+    def enter(self, pixels: Float[Tensor, "n ch h w"], block: int) -> Float[Tensor, "*hidden"]:
         """The hidden states that enter `blocks[block]`; nothing from there on is run.
 
         Raises:
@@ -105,9 +104,7 @@ class VisionModel:
             raise NoBlocksError(f"{self.name} never calls its block {self.blocks[block].name}.")
         return hidden
 
-    def resume(
-        self, hidden: Float[Tensor, "n *hidden"], block: int, *, size: tuple[int, int] | None = None
-    ) -> Output:
+    def resume(self, hidden: Float[Tensor, "n *hidden"], block: int, *, size: tuple[int, int] | None = None) -> Output:
         """Goes on from the hidden states that enter `blocks[block]`; the blocks below are not run.
 
         Gives exactly what the whole model gives for the pixels that `hidden` came from. The first call for a
@@ -143,12 +140,10 @@ class VisionModel:
         except AttributeError as error:
             raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; {error}.") from error
         if not isinstance(module, nn.Linear):
-            raise ModelError(
-                f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}."
-            )
+            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
         return module
 
-    def to(self, device: torch.device | str) -> "VisionModel":
+    def to(self, device: torch.device | str) -> Self:
         """Moves the module to a device."""
         self.module.to(device)
         return self
@@ -168,9 +163,7 @@ class VisionModel:
     def _block_modules(self, block: int) -> list[nn.Module]:
         """The modules of the blocks up to and including `blocks[block]`."""
         if not 0 <= block < len(self.blocks):
-            raise NoBlocksError(
-                f"Expected a block from 0 to {len(self.blocks) - 1} of {self.name}; got {block}."
-            )
+            raise NoBlocksError(f"Expected a block from 0 to {len(self.blocks) - 1} of {self.name}; got {block}.")
         return [self.module.get_submodule(entry.name) for entry in self.blocks[: block + 1]]
 
     def _blank(self, n: int, size: tuple[int, int]) -> Tensor:
@@ -181,19 +174,19 @@ class VisionModel:
     def _learn_returns(self, block: int, size: tuple[int, int]) -> _forwards.Returns:
         """What the blocks below `block` return. Makes sure that the rest needs nothing but its input."""
         blank = self._blank(1, size)
-        pixels = torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(
-            blank.shape
-        )
+        pixels = torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(blank.shape)
         *lower, last = self._block_modules(block)
         with _forwards.watched(*lower) as calls:
             whole = self(pixels).embedding
         returns = _forwards.returns_of(calls[0][1]) if calls else None
-        with _forwards.skipped(lower, returns, last, self.enter(pixels, block)):
-            rest = self(blank).embedding
-        if (rest - whole).norm() > 1e-3 * whole.norm():
-            raise NoBlocksError(
-                f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: the embedding "
-                "comes out different. Perhaps a residual connection passes around the block; "
-                "use `blocks=` to name blocks that hold their residual connections."
-            )
-        return returns
+        hidden = self.enter(pixels, block)
+        if len(hidden) == len(pixels):
+            with _forwards.skipped(lower, returns, last, hidden):
+                rest = self(blank).embedding
+            if (rest - whole).norm() <= 1e-3 * whole.norm():
+                return returns
+        raise NoBlocksError(
+            f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: the embedding comes out "
+            "different, or images are cut up before the block. Perhaps a residual connection passes around it; "
+            "use `blocks=` to name blocks that hold their residual connections."
+        )

@@ -42,8 +42,7 @@ def read_output(returned: object, calls: list[tuple[Tensor, object]], head: str)
         )
     if len(calls) != 1:
         raise HeadError(
-            f"Expected the classifier {head!r} to be called once a forward pass; "
-            f"it was called {len(calls)} times."
+            f"Expected the classifier {head!r} to be called once a forward pass; it was called {len(calls)} times."
         )
     embedding, given = calls[0]
     if embedding.ndim != 2:

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def save_model(
-    module: nn.Module, folder: Path, *, classes: Sequence[str], head: Head, preprocess: Preprocess
-) -> None:
+def save_model(module: nn.Module, folder: Path, *, classes: Sequence[str], head: Head, preprocess: Preprocess) -> None:
     """Writes a model directory.
 
     Args:
@@ -92,6 +90,4 @@ def _make_empty(folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"The model cannot be written to {folder}: {error}") from error
     if holds is not None:
-        raise OutputError(
-            f"Expected {folder} to be empty or new; it holds {holds.name}. Name another directory."
-        )
+        raise OutputError(f"Expected {folder} to be empty or new; it holds {holds.name}. Name another directory.")

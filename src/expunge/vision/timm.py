@@ -53,10 +53,7 @@ def from_timm(
         ModelError: The data config cannot be followed without torchvision.
     """
     timm = _import_timm()
-    if isinstance(model, str):
-        module = _create(timm, model, len(classes), weights, settings)
-    else:
-        module = model
+    module = _create(timm, model, len(classes), weights, settings) if isinstance(model, str) else model
     published = getattr(module, "pretrained_cfg", None) or {}
     return VisionModel(
         module,
@@ -81,9 +78,7 @@ def _import_timm() -> Any:
 def _create(timm: Any, name: str, classes: int, weights: Path | None, settings: dict[str, Any]) -> nn.Module:
     """Builds a model with weights from a safetensors file, every one of them."""
     if not timm.is_model(name):
-        raise ModelNotFoundError(
-            f"timm has no model {name!r}; timm.list_models('*{name[:4]}*') lists what it has."
-        )
+        raise ModelNotFoundError(f"timm has no model {name!r}; timm.list_models('*{name[:4]}*') lists what it has.")
     path = _published(timm, name, classes) if weights is None else weights
     if path.suffix != ".safetensors":
         raise UnsafeWeightsError(f"Expected a .safetensors file; got {path}, which may be a pickle.")
@@ -91,9 +86,7 @@ def _create(timm: Any, name: str, classes: int, weights: Path | None, settings: 
     overlay = {"file": str(path), "num_classes": classes, "custom_load": False}
     overlay |= settings.pop("pretrained_cfg_overlay", {})
     try:
-        return timm.create_model(
-            name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay, **settings
-        )
+        return timm.create_model(name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay, **settings)
     except FileNotFoundError as error:
         raise ModelNotFoundError(f"There is no file {path}.") from error
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
@@ -112,9 +105,7 @@ def _published(timm: Any, name: str, classes: int) -> Path:
         )
     path = fetch(published.hf_hub_id, ("model.safetensors",)) / "model.safetensors"
     if not path.is_file():
-        raise UnsafeWeightsError(
-            f"The published weights of {name!r} are no safetensors, but may be a pickle."
-        )
+        raise UnsafeWeightsError(f"The published weights of {name!r} are no safetensors, but may be a pickle.")
     return path
 
 
@@ -122,13 +113,9 @@ def _preprocess(config: dict[str, Any]) -> HFPreprocess:
     """The evaluation transform of a timm data config, without torchvision."""
     _, height, width = config["input_size"]
     interpolation = config["interpolation"].upper()
-    if (
-        height != width
-        or config["crop_mode"] == "border"
-        or interpolation not in Image.Resampling.__members__
-    ):
+    if height != width or config["crop_mode"] == "border" or interpolation not in Image.Resampling.__members__:
         raise ModelError(
-            f"Expected square pictures, a crop mode of center or squash and an interpolation that Pillow has; "
+            "Expected square pictures, a crop mode of center or squash and an interpolation that Pillow has; "
             f"timm's data config of the model says {config}. Hand over `preprocess=` instead."
         )
     side = floor(height / config["crop_pct"])

@@ -1,0 +1,5 @@
+"""`python -m expunge` is the `expunge` command."""
+
+from expunge.cli import main
+
+main()

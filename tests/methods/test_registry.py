@@ -1,0 +1,42 @@
+import pytest
+
+from expunge.errors import MethodError
+from expunge.methods import GSLoRAPlusPlus, HeadMask, make_method, method_class, method_names
+
+
+def test_ours_are_installed() -> None:
+    assert {"gs-lora", "gs-lora++", "head-mask"} <= set(method_names())
+    assert method_class("gs-lora++") is GSLoRAPlusPlus
+
+
+def test_settings_may_come_as_text() -> None:
+    method = make_method("gs-lora++", settings={"epochs": "7", "lr": "0.5", "sparsity": "subgradient"})
+    assert (method.epochs, method.lr, method.sparsity) == (7, 0.5, "subgradient")
+
+
+def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
+    method = make_method("gs-lora", preset="published", settings={"epochs": 3})
+    assert (method.epochs, method.bound) == (3, 105.0)
+
+
+def test_without_settings_it_is_the_default() -> None:
+    assert make_method("head-mask") == HeadMask()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "gs-lara"}, "unknown method 'gs-lara'; installed: .*gs-lora"),
+        ({"name": "gs-lora", "preset": "best"}, "no preset 'best'; it has: published"),
+        ({"name": "gs-lora", "settings": {"epoch": 3}}, "no setting 'epoch'; it has: .*epochs"),
+        ({"name": "gs-lora", "settings": {"epochs": "many"}}, "setting 'epochs': .* got 'many'"),
+        ({"name": "gs-lora", "settings": {"epochs": 0}}, "epochs must be greater than 0"),
+        ({"name": "gs-lora", "settings": {"warmup": 2}}, "warmup is a fraction"),
+        ({"name": "gs-lora", "settings": {"last_blocks": -1}}, "last_blocks must be 0"),
+        ({"name": "gs-lora", "settings": {"grouping": "layer"}}, "setting 'grouping'"),
+        ({"name": "head-mask", "settings": {"epochs": 3}}, "no setting 'epochs'; it has: none"),
+    ],
+)
+def test_bad_settings(arguments, message) -> None:
+    with pytest.raises(MethodError, match=message):
+        make_method(**arguments)

@@ -1,0 +1,132 @@
+import json
+
+import pytest
+import torch
+
+import expunge
+from expunge.adapters import EditStack
+from expunge.data import align, load_folder
+from expunge.errors import OutputError, ResumeError, TooFewImagesError
+from expunge.requests import RunFolder, make_plan
+from expunge.requests.sequence import view
+
+QUICK = {"epochs": 40, "last_blocks": 2}
+
+
+@pytest.fixture(scope="module")
+def run(toy_model_folder, toy_data_folder) -> expunge.ForgetRun:
+    """Amber, then blue and coral, with dune missing."""
+    method = expunge.make_method("gs-lora++", settings=QUICK)
+    return expunge.forget(
+        toy_model_folder, toy_data_folder, [["amber"], ["blue", "coral"]], method=method, missing=["dune"]
+    )
+
+
+def test_forgets_in_sequence_and_keeps_the_rest(run) -> None:
+    first, second = run.metrics.requests
+    assert first.acc_f.after == 0
+    assert second.acc_f.after == 0
+    assert second.acc_o.after == 0
+    assert second.acc_r.after >= 80
+    assert first.acc_o is None
+    assert (first.acc_f.n, first.acc_r.n, second.acc_o.n, second.acc_m.n) == (6, 30, 6, 6)
+
+
+def test_counts_the_images_it_used(run) -> None:
+    # 10 training images a class, 2 of them held out; dune and what was forgotten before give none.
+    assert [(r.images.forget, r.images.retain) for r in run.metrics.requests] == [(8, 32), (16, 16)]
+
+
+def test_figures_are_those_of_the_model_itself(run, toy_data_folder) -> None:
+    test = align(load_folder(toy_data_folder), run.model.classes).test
+    with torch.no_grad():
+        logits = run.model(run.model.prepare(test.load())).logits
+    torch.testing.assert_close(logits, run.logits[-1], rtol=1e-4, atol=1e-4)
+    stay = torch.tensor([label in (3, 4, 5) for label in test.labels])
+    right = (logits.argmax(1) == torch.tensor(test.labels))[stay].float().mean().item()
+    assert run.metrics.requests[-1].acc_r.after == pytest.approx(100 * right, abs=0.01)
+
+
+def test_undoing_all_requests_gives_the_original_bit_for_bit(run, toy_model_folder) -> None:
+    edits = run.edits
+    stack = EditStack(expunge.load_model(toy_model_folder))
+    assert stack.model.digest() == run.metrics.model.sha256
+    for edit in edits:
+        stack.push(edit)
+    assert stack.model.digest() == run.model.digest() != run.metrics.model.sha256
+    stack.undo(0)
+    stack.undo(0)
+    assert stack.model.digest() == run.metrics.model.sha256
+
+
+def test_report_names_what_was_forgotten(run) -> None:
+    html = run.report_html(title="A test")
+    assert "A test" in html
+    assert all(name in html for name in ("amber", "blue", "coral"))
+
+
+class TestView:
+    @pytest.fixture
+    def splits(self, toy_data_folder):
+        return load_folder(toy_data_folder)
+
+    def test_shots_hold_for_every_class_and_missing_have_none(self, splits) -> None:
+        plan = make_plan(splits.classes, [["amber"]], ["dune"])
+        seen = view(splits, plan, shots=3, fraction=1.0, seed=0)
+        assert seen.train.counts() == (3, 3, 3, 0, 3, 3)
+        assert seen.validation.counts()[3] == 0
+
+    def test_replay_thins_out_only_what_stays(self, splits) -> None:
+        plan = make_plan(splits.classes, [["amber"], ["fern"]])
+        seen = view(splits, plan, shots=None, fraction=0.25, seed=0)
+        assert seen.train.counts() == (8, 2, 2, 2, 2, 8)
+
+    def test_no_test_image_is_ever_seen(self, splits) -> None:
+        seen = view(splits, make_plan(splits.classes, [["amber"]]), shots=None, fraction=1.0, seed=0)
+        names = {sample.name for part in (seen.train, seen.validation) for sample in part.samples}
+        assert not names & {sample.name for sample in splits.test.samples}
+
+    def test_more_shots_than_images(self, splits) -> None:
+        with pytest.raises(TooFewImagesError, match="9"):
+            view(splits, make_plan(splits.classes, [["amber"]]), shots=9, fraction=1.0, seed=0)
+
+
+class TestRunFolder:
+    def test_takes_an_empty_folder_and_refuses_a_full_one(self, tmp_path) -> None:
+        RunFolder(tmp_path).create({"seed": 0})
+        with pytest.raises(OutputError, match="not an empty folder"):
+            RunFolder(tmp_path).create({"seed": 0})
+
+    def test_refuses_what_is_no_folder_or_cannot_be_made(self, tmp_path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match="not an empty folder"):
+            RunFolder(tmp_path / "file").create({})
+        with pytest.raises(OutputError, match="cannot write to"):
+            RunFolder(tmp_path / "file" / "below").create({})
+
+    def test_resume_wants_the_same_settings(self, tmp_path) -> None:
+        RunFolder(tmp_path).create({"seed": 0, "requests": [("a",)]})
+        RunFolder(tmp_path).reopen({"seed": 0, "requests": [("a",)]})
+        with pytest.raises(ResumeError, match="seed = 0, now asked: 1"):
+            RunFolder(tmp_path).reopen({"seed": 1, "requests": [("a",)]})
+
+    def test_nothing_to_resume(self, tmp_path) -> None:
+        with pytest.raises(ResumeError, match="no run to resume"):
+            RunFolder(tmp_path).reopen({})
+
+    def test_finished_requests_come_back(self, run, tmp_path) -> None:
+        folder = RunFolder(tmp_path / "out")
+        folder.create({})
+        for number, edit in enumerate(run.edits, start=1):
+            part = run.metrics.model_copy(update={"requests": run.metrics.requests[:number]})
+            folder.add(edit, part)
+        assert folder.metrics() == run.metrics
+        found = folder.edits(2)
+        assert [list(edit.deltas) for edit in found] == [list(edit.deltas) for edit in run.edits]
+        assert json.loads((tmp_path / "out/metrics.json").read_text())["schema"] == "expunge/metrics/v1"
+
+    def test_nothing_is_left_of_a_run_without_a_finished_request(self, tmp_path) -> None:
+        folder = RunFolder(tmp_path / "out")
+        folder.create({})
+        folder.discard_if_empty()
+        assert list(tmp_path.iterdir()) == []
