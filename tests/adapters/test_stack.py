@@ -17,9 +17,7 @@ class Network(nn.Module):
 
     def __init__(self, bias: bool = True) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4)) for _ in range(2)
-        )
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4)) for _ in range(2))
         self.head = nn.Linear(4, 3, bias=bias)
 
     def forward(self, pixels):
@@ -64,7 +62,7 @@ def test_merge_is_the_sum_of_the_deltas() -> None:
         low = [e.deltas[name] for e in (first, second)]
         expected = before[f"{name}.weight"].double() + sum(0.5 * x.b.double() @ x.a.double() for x in low)
         torch.testing.assert_close(stack.model.linear(name).weight, expected.float(), rtol=0, atol=1e-7)
-    assert torch.equal(stack.model.module.head.weight, before["head.weight"])
+    assert torch.equal(stack.model.linear("head").weight, before["head.weight"])
 
 
 def test_merged_model_computes_what_base_and_lora_compute() -> None:
@@ -72,11 +70,11 @@ def test_merged_model_computes_what_base_and_lora_compute() -> None:
     x = torch.randn(5, 4, 1, 1)
     change = edit(1, names=("blocks.1.2",))
     hidden = []
-    handle = stack.model.module.blocks[1][2].register_forward_pre_hook(lambda m, a: hidden.append(a[0]))
+    handle = stack.model.linear("blocks.1.2").register_forward_pre_hook(lambda m, a: hidden.append(a[0]))
     before = stack.model(x).logits
     handle.remove()
     low = change.deltas["blocks.1.2"]
-    expected = before + 0.5 * hidden[0] @ low.a.T @ low.b.T @ stack.model.module.head.weight.T
+    expected = before + 0.5 * hidden[0] @ low.a.T @ low.b.T @ stack.model.linear("head").weight.T
     stack.push(change)
     torch.testing.assert_close(stack.model(x).logits, expected)
 

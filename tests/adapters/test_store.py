@@ -34,7 +34,7 @@ def test_round_trip(tmp_path) -> None:
 
 
 def test_equal_edits_have_equal_bytes(tmp_path) -> None:
-    turned = Edit(dict(reversed(edit().deltas.items())), masked=(1, 4))
+    turned = Edit(dict(reversed(list(edit().deltas.items()))), masked=(1, 4))
     save_edit(edit(), tmp_path / "a")
     save_edit(turned, tmp_path / "b")
     for path in (tmp_path / "a").iterdir():
@@ -47,9 +47,7 @@ def test_a_mask_alone_needs_no_adapter_file(tmp_path) -> None:
     assert load_edit(tmp_path).masked == (2,)
 
 
-@pytest.mark.parametrize(
-    ("ranks", "scales"), [((2, 2), (0.5, 0.5)), ((2, 3), (0.5, 0.25))], ids=["uniform", "mixed"]
-)
+@pytest.mark.parametrize(("ranks", "scales"), [((2, 2), (0.5, 0.5)), ((2, 3), (0.5, 0.25))], ids=["uniform", "mixed"])
 def test_peft_itself_gives_the_same_logits(tmp_path, toy_model_folder, ranks, scales) -> None:
     peft = pytest.importorskip("peft")
     from transformers import ViTForImageClassification
@@ -89,9 +87,7 @@ def _damage(folder: Path, how: str) -> None:
         extra.write_text("{")
 
 
-@pytest.mark.parametrize(
-    "how", ["truncated", "garbage", "no weights", "other schema", "unknown layer", "no json"]
-)
+@pytest.mark.parametrize("how", ["truncated", "garbage", "no weights", "other schema", "unknown layer", "no json"])
 def test_damage_is_one_clear_error(tmp_path, how) -> None:
     save_edit(edit(), tmp_path)
     _damage(tmp_path, how)

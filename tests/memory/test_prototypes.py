@@ -18,7 +18,7 @@ def test_few_images_are_averaged_with_their_augmented_copies(toy_model_folder, t
     train = align(load_folder(toy_data_folder), model.classes).train
     few = train.select([*range(3), *range(8, 16)])  # three of the first class, eight of the second
     cache = ActivationCache(model, 1)
-    found = compute_prototypes(cache, few, enough=4, copies=2, seed=5)
+    found = compute_prototypes(cache, few, enough=8, seed=5)  # two copies of each of the three
     first = few.only([0])
     pixels = model.prepare([*first.load(), *augment(first, 2, 5).load()])
     torch.testing.assert_close(found.values[0], model(pixels).embedding.mean(0), rtol=1e-4, atol=1e-5)

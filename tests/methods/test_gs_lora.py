@@ -56,9 +56,7 @@ def test_objective_of_gs_lora_plus_plus(context, task, limit) -> None:
         + 0.5 * max(0.0, used - divergence(FORGET[0], FORGET[2], prototypes))
         + 0.7 * divergence(RETAIN[0], RETAIN[2], prototypes)
     )
-    method = GSLoRAPlusPlus(
-        beta=0.3, bound=9.0, prototype_forget=0.5, prototype_retain=0.7, prototype_bound=limit
-    )
+    method = GSLoRAPlusPlus(beta=0.3, bound=9.0, prototype_forget=0.5, prototype_retain=0.7, prototype_bound=limit)
     assert value(method, made, task) == pytest.approx(expected, rel=1e-4)
 
 
@@ -69,12 +67,24 @@ def test_plus_plus_needs_prototypes(context, task) -> None:
 
 
 def test_the_published_preset_holds_the_published_constants() -> None:
-    method = make_method("gs-lora++", preset="published")
-    assert (method.rank, method.lora_alpha, method.epochs, method.batch_size) == (8, 1.0, 100, 48)
-    assert (method.lr, method.min_lr, method.weight_decay) == (1e-2, 1e-5, 0.05)
-    assert (method.bound, method.beta, method.alpha) == (105.0, 0.3, 1e-4)
-    assert (method.prototype_forget, method.prototype_bound, method.ema_decay) == (0.015, 50.0, 0.9)
-    assert method.sparsity == "subgradient"
+    expected = {
+        "rank": 8,
+        "epochs": 100,
+        "max_steps": 0,
+        "batch_size": 48,
+        "lr": 1e-2,
+        "min_lr": 1e-5,
+        "weight_decay": 0.05,
+        "bound": 105.0,
+        "beta": 0.3,
+        "alpha": 1e-4,
+        "sparsity": "subgradient",
+        "prototype_forget": 0.015,
+        "prototype_bound": 50.0,
+        "ema_decay": 0.9,
+    }
+    settings = vars(make_method("gs-lora++", preset="published"))
+    assert {name: settings[name] for name in expected} == expected
 
 
 def test_a_strong_proximal_step_prunes_everything(context, task) -> None:
@@ -107,7 +117,7 @@ def test_progress_reaches_the_end(context, task) -> None:
     seen = []
     GSLoRA(epochs=3).forget(context(report=seen.append), task)
     assert [p.done for p in seen] == list(range(1, len(seen) + 1))
-    assert seen[-1].done == seen[-1].total == 3
+    assert seen[-1].done == seen[-1].total == 6  # two steps an epoch
 
 
 def test_another_seed_is_another_edit(context, task) -> None:

@@ -11,12 +11,12 @@ def test_ours_are_installed() -> None:
 
 def test_settings_may_come_as_text() -> None:
     method = make_method("gs-lora++", settings={"epochs": "7", "lr": "0.5", "sparsity": "subgradient"})
-    assert (method.epochs, method.lr, method.sparsity) == (7, 0.5, "subgradient")
+    assert method == GSLoRAPlusPlus(epochs=7, lr=0.5, sparsity="subgradient")
 
 
 def test_settings_win_over_the_preset_and_the_preset_over_defaults() -> None:
-    method = make_method("gs-lora", preset="published", settings={"epochs": 3})
-    assert (method.epochs, method.bound) == (3, 105.0)
+    settings = vars(make_method("gs-lora", preset="published", settings={"epochs": 3}))
+    assert (settings["epochs"], settings["bound"], settings["grouping"]) == (3, 105.0, "block")
 
 
 def test_without_settings_it_is_the_default() -> None:

@@ -1,11 +1,14 @@
 """Small models on disk for the tests of this room."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from transformers import ViTImageProcessorPil
 
 from expunge.vision import CosFaceHead, CosineClassifier, HeadedBackbone, VisionModel, standard_preprocess
@@ -32,6 +35,20 @@ def tiny_dinov2(image_size: int = SIDE) -> transformers.Dinov2Model:
 def wrap(module: nn.Module, side: int = SIDE, **settings: Any) -> VisionModel:
     """A vision model with a preprocess of the given size."""
     return VisionModel(module, CLASSES, preprocess=standard_preprocess(side, MEAN, STD), **settings)
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    """Changes a JSON file."""
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def edit_tensors(path: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
+    """Changes a safetensors file."""
+    tensors = safetensors.torch.load_file(path)
+    change(tensors)
+    safetensors.torch.save_file(tensors, path, {"format": "pt"})
 
 
 @pytest.fixture

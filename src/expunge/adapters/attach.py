@@ -42,9 +42,7 @@ def attached(
 def to_edit(layers: dict[str, LoRALinear]) -> Edit:
     """The trained change as a value on the CPU. Layers whose change is exactly zero are pruned: they do not appear."""
     deltas = {
-        name: LowRank(
-            layer.lora_a.detach().cpu().clone(), layer.lora_b.detach().cpu().clone(), layer.scale
-        )
+        name: LowRank(layer.lora_a.detach().cpu().clone(), layer.lora_b.detach().cpu().clone(), layer.scale)
         for name, layer in layers.items()
         if bool(layer.lora_a.count_nonzero()) and bool(layer.lora_b.count_nonzero())
     }

@@ -89,19 +89,19 @@ class EditStack:
 
     def _rebuild_head(self) -> None:
         """Gives the struck classes a zero row and a hopeless bias; a bias that was made for that goes with the last."""
-        head = self.model.module.get_submodule(self.model.head_name)
-        weight = head.get_parameter("weight")
+        head, rows = self.model.module.get_submodule(self.model.head_name), list(self.masked)
+        weight, bias = head.get_parameter("weight"), getattr(head, "bias", None)
         weight.copy_(self._remember(f"{self.model.head_name}.weight", weight))
         if self._bias_is_ours is None:
-            self._bias_is_ours = getattr(head, "bias", None) is None
+            self._bias_is_ours = bias is None
         if self._bias_is_ours:
-            head.bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False) if self.masked else None
-        else:
-            head.bias.copy_(self._remember(f"{self.model.head_name}.bias", head.bias))
-        if self.masked:
-            rows = list(self.masked)
+            bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False) if rows else None
+            head.register_parameter("bias", bias)
+        elif isinstance(bias, Tensor):
+            bias.copy_(self._remember(f"{self.model.head_name}.bias", bias))
+        if isinstance(bias, Tensor) and rows:
             weight[rows] = 0.0
-            head.bias[rows] = STRUCK_LOGIT
+            bias[rows] = STRUCK_LOGIT
 
     def _remember(self, key: str, tensor: Tensor) -> Tensor:
         return self._pristine.setdefault(key, tensor.detach().cpu().clone())

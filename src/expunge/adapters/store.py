@@ -51,9 +51,7 @@ def load_edit(folder: Path) -> Edit:
         scales = {str(name): float(scale) for name, scale in extra["scales"].items()}
         tensors = load_file(folder / WEIGHTS) if scales else {}
         deltas = {
-            name: LowRank(
-                tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"], scale
-            )
+            name: LowRank(tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"], scale)
             for name, scale in scales.items()
         }
         return Edit(deltas=deltas, masked=tuple(int(c) for c in extra["masked"]))

@@ -36,10 +36,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return UNUSABLE_INPUT
     except (typer.Abort, KeyboardInterrupt):
-        errors.print("[yellow]interrupted.[/] Finished requests are kept; the same command with --resume goes on there.")
+        errors.print("[yellow]interrupted[/]")
         return INTERRUPTED
     except TyperException as error:
-        error.show()
+        errors.print(f"[bold red]error:[/] {escape(error.format_message())} --help shows what is expected.")
         return UNUSABLE_INPUT
     except Exception:
         errors.print_exception()

@@ -5,10 +5,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from expunge.cli.console import errors, metrics_table, output, progress_bar
+
+if TYPE_CHECKING:
+    from expunge.requests import RunFolder
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,18 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
         command = shlex.join(["expunge", *sys.argv[1:]])
         folder.write_report(run.report_html(title=title, command=command))
         folder.write_model(run.model.save)
+    except KeyboardInterrupt:
+        errors.print(_what_is_kept(folder, len(asked.requests)))
+        raise
     finally:
         folder.discard_if_empty()
     output.print(metrics_table(run.metrics))
     output.print(f"report: {escape(str(out / 'report.html'))}", soft_wrap=True, highlight=False)
+
+
+def _what_is_kept(folder: "RunFolder", total: int) -> str:
+    metrics = folder.metrics()
+    if metrics is None:
+        return "No request was finished; nothing is kept."
+    where = escape(str(folder.path))
+    return f"{len(metrics.requests)} of {total} requests are kept in {where}; --out {where} --resume goes on there."

@@ -31,9 +31,7 @@ def forget(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="The data may lack some of the model's classes.")
-    ] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="The data may lack some of the model's classes.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.

@@ -128,6 +128,4 @@ def _check_sets(forget: set[int], retain: set[int], earlier: set[int], missing: 
         if common := first & second:
             raise EvidenceError(f"Expected {names} to have no class in common, got {sorted(common)} in both.")
     if stray := missing - retain:
-        raise EvidenceError(
-            f"Expected missing classes to be among those that stay, got {sorted(stray)} besides."
-        )
+        raise EvidenceError(f"Expected missing classes to be among those that stay, got {sorted(stray)} besides.")

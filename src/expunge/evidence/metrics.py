@@ -208,10 +208,6 @@ def _explain(error: ValidationError) -> str:
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     problem = first["msg"].removeprefix("Value error, ")
     where = f"{field.lstrip('.')}: " if field else ""
-    came = (
-        "" if first["type"] in {"missing", "json_invalid", "value_error"} else f", got {first['input']!r:.60}"
-    )
+    came = "" if first["type"] in {"missing", "json_invalid", "value_error"} else f", got {first['input']!r:.60}"
     more = f" (and {len(others)} more)" if others else ""
-    return (
-        f"metrics.json does not follow {SCHEMA}: {where}{problem}{came}{more}. Restore the file or run again."
-    )
+    return f"metrics.json does not follow {SCHEMA}: {where}{problem}{came}{more}. Restore the file or run again."

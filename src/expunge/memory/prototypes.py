@@ -1,5 +1,6 @@
 """Prototypes: the mean embedding of each class under the original model."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,9 +29,7 @@ class Prototypes:
         return self.counts > 0
 
 
-def mean_embeddings(
-    embeddings: Float[Tensor, "n d"], labels: Int[Tensor, " n"], classes: int
-) -> Prototypes:
+def mean_embeddings(embeddings: Float[Tensor, "n d"], labels: Int[Tensor, " n"], classes: int) -> Prototypes:
     """Averages embeddings by class, in float64."""
     sums = torch.zeros(classes, embeddings.shape[1], dtype=torch.float64)
     sums.index_add_(0, labels, embeddings.to(torch.float64))
@@ -38,16 +37,20 @@ def mean_embeddings(
     return Prototypes((sums / counts.clamp(min=1)[:, None]).float(), counts)
 
 
-def compute_prototypes(
-    activations: ActivationCache, images: Images, *, enough: int = 16, copies: int = 4, seed: int = 0
-) -> Prototypes:
+def compute_prototypes(activations: ActivationCache, images: Images, *, enough: int = 8, seed: int = 0) -> Prototypes:
     """Prototypes of all classes in `images` under the model as it stands.
 
-    A class with fewer than `enough` images is averaged over `copies` RandAugment copies of each besides the image
-    itself, as GS-LoRA++ does for few-shot requests (arXiv 2501.09705, section on few-shot forgetting).
+    A class with fewer than `enough` images is averaged over augmented copies of them as well, as GS-LoRA++ does for
+    few-shot requests (arXiv 2501.09705): as many of each image as bring the class to `enough` embeddings.
     """
-    few = [c for c, count in enumerate(images.counts()) if 0 < count < enough]
-    augmented = augment(images.only(few), copies, seed) if few and copies else images.select([])
-    outputs = [activations.outputs(part).embedding for part in (images, augmented) if len(part)]
-    labels = torch.tensor([*images.labels, *augmented.labels], dtype=torch.int64)
-    return mean_embeddings(torch.cat(outputs), labels, len(images.classes))
+    parts = [images]
+    for label, count in enumerate(images.counts()):
+        if 0 < count < enough:
+            parts.append(augment(images.only([label]), math.ceil(enough / count) - 1, seed))
+    every = Images(
+        tuple(sample for part in parts for sample in part.samples),
+        tuple(label for part in parts for label in part.labels),
+        images.classes,
+    )
+    labels = torch.tensor(every.labels, dtype=torch.int64)
+    return mean_embeddings(activations.outputs(every).embedding, labels, len(images.classes))

@@ -13,9 +13,7 @@ def shuffled_batches(n: int, size: int, generator: torch.Generator) -> Iterator[
             yield order[start : start + size]
 
 
-def paired_batches(
-    retain: int, forget: int, size: int, seed: int
-) -> Iterator[tuple[list[int], list[int]]]:
+def paired_batches(retain: int, forget: int, size: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
     """Endless pairs of one retain batch and one forget batch, each kind shuffled by its own generator."""
     first = shuffled_batches(retain, size, torch.Generator().manual_seed(seed))
     second = shuffled_batches(forget, size, torch.Generator().manual_seed(seed + 1))

@@ -1,13 +1,16 @@
 """The training that GS-LoRA and GS-LoRA++ share: fresh LoRA layers on frozen weights, pruned by groups.
 
-`L = L_data + α · Σ_groups ‖group‖`, with α = 0 for a warm-up ("first learn to forget, then become sparse"). AdamW, cosine
-schedule, one retain batch and one forget batch a step, an epoch being one pass over the retain set.
+`L = L_data + α · Σ_groups ‖group‖`, with α = 0 for a warm-up ("first learn to forget, then become sparse"). AdamW with
+a cosine schedule, one retain batch and one forget batch a step, an epoch being one pass over the retain set.
 """
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import torch
@@ -36,7 +39,8 @@ class GroupSparse(ABC):
         lora_alpha: LoRA's alpha; the change is scaled by lora_alpha / rank.
         grouping: What one group is.
         last_blocks: Edit only this many of the last blocks; 0 edits all.
-        epochs: Passes over the retain set.
+        epochs: Passes over the retain set, unless `max_steps` ends the training before.
+        max_steps: Steps at the most; 0 sets no limit.
         batch_size: Images of each kind a step.
         lr: Learning rate at the start.
         min_lr: Learning rate at the end of the cosine.
@@ -44,7 +48,7 @@ class GroupSparse(ABC):
         beta: Weight of the bounded forget loss.
         bound: BND, the loss up to which forget images are pushed; 0 derives it from the head.
         alpha: Strength of the sparsity, see `sparsity`.
-        warmup: Fraction of the epochs without sparsity.
+        warmup: Fraction of the training without sparsity.
         sparsity: "proximal": after each step a group shrinks by lr · alpha · sqrt(its size), to exact zero; AdamW moves
             an entry by about lr a step, so a group lives if its entries keep moving one way by more than the fraction
             alpha of that. "subgradient": alpha times the sum of group norms is added to the loss, as published; no
@@ -57,16 +61,17 @@ class GroupSparse(ABC):
     grouping: Grouping = "block"
     last_blocks: int = 0
     epochs: int = 30
-    batch_size: int = 48
+    max_steps: int = 200
+    batch_size: int = 16
     lr: float = 1e-2
     min_lr: float = 1e-5
     weight_decay: float = 0.05
     beta: float = 0.25
     bound: float = 0.0
-    alpha: float = 0.01
-    warmup: float = 0.5
+    alpha: float = 0.3
+    warmup: float = 0.1
     sparsity: Literal["proximal", "subgradient"] = "proximal"
-    validate_every: int = 5
+    validate_every: int = 1
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
@@ -75,7 +80,7 @@ class GroupSparse(ABC):
             if getattr(self, name) <= 0:
                 raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
         if not 0 <= self.warmup <= 1:
-            raise MethodError(f"warmup is a fraction of the epochs, 0 to 1, got {self.warmup}")
+            raise MethodError(f"warmup is a fraction of the training, 0 to 1, got {self.warmup}")
         if self.last_blocks < 0:
             raise MethodError(f"last_blocks must be 0 (all) or a number of blocks, got {self.last_blocks}")
 
@@ -96,9 +101,7 @@ class GroupSparse(ABC):
         blocks = context.model.blocks[self.first_block(context.model) :]
         names = [name for block in blocks for name in block.linears]
         scale = self.lora_alpha / self.rank
-        with attached(
-            context.model.module, names, rank=self.rank, scale=scale, seed=context.seed
-        ) as layers:
+        with attached(context.model.module, names, rank=self.rank, scale=scale, seed=context.seed) as layers:
             groups = make_groups(layers, blocks, self.grouping)
             parameters = [t for tensors in groups.values() for t in tensors]
             self._train(context, task, groups, parameters)
@@ -108,33 +111,35 @@ class GroupSparse(ABC):
         objective = self.objective(context, task)
         batches = paired_batches(len(task.retain), len(task.forget), self.batch_size, context.seed)
         per_epoch = max(1, math.ceil(len(task.retain) / self.batch_size))
-        total = self.epochs * per_epoch
+        total = min(self.epochs * per_epoch, self.max_steps or sys.maxsize)
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=self.min_lr)
         average = self.average(parameters)
         best = BestState(context.activations, task, parameters)
 
-        for step in range(total):
-            alpha = self.alpha if step >= self.warmup * total else 0.0
-            retain, forget = next(batches)
+        for done, (retain, forget) in enumerate(islice(batches, total), start=1):
+            alpha = self.alpha if done > self.warmup * total else 0.0
             loss = self._loss(context, task, objective, retain, forget)
-            if alpha and self.sparsity == "subgradient":
-                loss = loss + alpha * group_penalty(groups)
-            optimizer.zero_grad()
-            loss.backward()
-            lr = schedule.get_last_lr()[0]
-            optimizer.step()
+            self._step(loss, alpha, groups, optimizer, float(schedule.get_last_lr()[0]))
             schedule.step()
-            if alpha and self.sparsity == "proximal":
-                proximal_step(groups, lr * alpha, by_size=True)
-            epoch, rest = divmod(step + 1, per_epoch)
+            epoch, rest = divmod(done, per_epoch)
             if average and rest == 0:
-                average.update(epoch / self.epochs)
-            if rest == 0 and (epoch % self.validate_every == 0 or epoch == self.epochs):
-                with average.applied() if average else best.as_is():
+                average.update(done / total)
+            if done == total or (rest == 0 and epoch % self.validate_every == 0):
+                with average.applied() if average else nullcontext():
                     best.consider()
-            context.report(Progress(step + 1, total, f"loss {loss.item():.2f}"))
+            context.report(Progress(done, total, f"loss {loss.item():.2f}"))
         best.restore()
+
+    def _step(self, loss: Tensor, alpha: float, groups: Groups, optimizer: torch.optim.Optimizer, lr: float) -> None:
+        """One step of AdamW, with the sparsity that `alpha` > 0 asks for."""
+        if alpha and self.sparsity == "subgradient":
+            loss = loss + alpha * group_penalty(groups)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if alpha and self.sparsity == "proximal":
+            proximal_step(groups, lr * alpha, by_size=True)
 
     def _loss(
         self, context: Context, task: ForgetTask, objective: Objective, retain: list[int], forget: list[int]

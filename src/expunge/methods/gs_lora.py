@@ -17,6 +17,8 @@ PUBLISHED: Mapping[str, object] = {
     "rank": 8,
     "lora_alpha": 1.0,
     "epochs": 100,
+    "max_steps": 0,
+    "validate_every": 5,
     "batch_size": 48,
     "lr": 1e-2,
     "min_lr": 1e-5,

@@ -10,9 +10,7 @@ def bounded(loss: Float[Tensor, ""], bound: float) -> Float[Tensor, ""]:
     return functional.relu(bound - loss)
 
 
-def prototype_divergence(
-    embeddings: Float[Tensor, "n d"], prototypes: Float[Tensor, "n d"]
-) -> Float[Tensor, ""]:
+def prototype_divergence(embeddings: Float[Tensor, "n d"], prototypes: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """Mean over images of `KL(softmax(z) ‖ softmax(p))`, in nats.
 
     The softmax runs over the entries of the embedding, as in the published code (the paper's abstract speaks of

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,7 +34,9 @@ def method_class(name: str) -> type[Any]:
     found = points[name].load()
     missing = [a for a in ("name", "summary", "source", "presets", "forget", "first_block") if not hasattr(found, a)]
     if missing:
-        raise MethodError(f"method {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method")
+        raise MethodError(
+            f"method {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method"
+        )
     return found
 
 
@@ -54,7 +56,7 @@ def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, 
     if unknown:
         raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
     try:
-        return TypeAdapter(found).validate_python(values)
+        return cast(Method, TypeAdapter(found).validate_python(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

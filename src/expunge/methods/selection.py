@@ -1,11 +1,11 @@
 """Keeps the state that does best on the validation split. Test data never comes near."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from expunge.data import Images
 from expunge.methods.protocol import ForgetTask
 from expunge.vision import ActivationCache
 
@@ -27,7 +27,7 @@ class BestState:
         self._state: list[Tensor] | None = None
         self._before = self._accuracy(self._forget)
 
-    def _accuracy(self, images) -> float:
+    def _accuracy(self, images: Images) -> float:
         if not len(images):
             return 0.0
         logits = self._activations.outputs(images).logits
@@ -54,8 +54,3 @@ class BestState:
         if self._state is not None:
             for parameter, value in zip(self._parameters, self._state, strict=True):
                 parameter.copy_(value)
-
-    @contextmanager
-    def as_is(self) -> Iterator[None]:
-        """The weights as they are; stands where an average could be applied."""
-        yield

@@ -72,9 +72,7 @@ def load_model(source: str | Path, *, device: str = "auto") -> VisionModel:
     return model.to(choose_device(device))
 
 
-def load_data(
-    source: str | Path, *, seed: int = 0, validation: float = 0.2, skip_unreadable: bool = False
-) -> Splits:
+def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, skip_unreadable: bool = False) -> Splits:
     """Loads an image folder (`train/<class>/*`, `test/<class>/*`) or the data of `zoo:NAME`.
 
     Every image is decoded once, so that a damaged one is reported before any work starts.

@@ -1,10 +1,10 @@
 """The folder a run writes: every file appears whole or not at all.
 
-    run.json        what was asked, so that a resumed run cannot be another one
-    metrics.json    the finished requests
-    edits/NNNN/     their edits
-    model/          the merged model
-    report.html     the report
+run.json        what was asked, so that a resumed run cannot be another one
+metrics.json    the finished requests
+edits/NNNN/     their edits
+model/          the merged model
+report.html     the report
 """
 
 import json

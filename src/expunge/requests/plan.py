@@ -36,9 +36,7 @@ class Plan:
         return tuple(c for c in range(classes) if c not in gone)
 
 
-def make_plan(
-    classes: Sequence[str], requests: Sequence[Sequence[str]], missing: Sequence[str] = ()
-) -> Plan:
+def make_plan(classes: Sequence[str], requests: Sequence[Sequence[str]], missing: Sequence[str] = ()) -> Plan:
     """Checks names and their order.
 
     Raises:
@@ -90,7 +88,9 @@ def check_images(plan: Plan, splits: Splits) -> None:
         for request in plan.requests:
             for label in request:
                 if not counts[label]:
-                    raise TooFewImagesError(f"class {images.classes[label]!r} is to be forgotten but has no {kind} image")
+                    raise TooFewImagesError(
+                        f"class {images.classes[label]!r} is to be forgotten but has no {kind} image"
+                    )
 
 
 def _check_names(names: Sequence[str], index: dict[str, int], where: str) -> None:

@@ -55,7 +55,7 @@ class View:
 def view(splits: Splits, plan: Plan, *, shots: int | None, fraction: float, seed: int) -> View:
     """Cuts the view of `plan` out of `splits`.
 
-    With `shots`, every class has that many training images. `fraction` thins out the classes that stay (replay); classes
+    With `shots`, every class has that many training images. `fraction` thins out the classes that stay (replay); those
     that will be forgotten keep all of theirs until then.
 
     Raises:

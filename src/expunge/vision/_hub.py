@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from expunge.errors import ModelNotFoundError
+from expunge.errors import ModelNotFoundError, UnsafeWeightsError
 
 FILES = (
     "config.json",
@@ -28,15 +28,22 @@ def fetch(repo: str, files: tuple[str, ...] = FILES) -> Path:
 
     Raises:
         ModelNotFoundError: The Hub has no such model, or cannot be reached and the cache does not hold it.
+        UnsafeWeightsError: The model has no safetensors.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(snapshot_download(repo, allow_patterns=list(files)))
+        folder = Path(snapshot_download(repo, allow_patterns=list(files)))
     except (OSError, ValueError, HfHubHTTPError) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ModelNotFoundError(
             f"There is no directory {repo!r}, and no model {repo!r} could be had from the Hugging Face Hub: "
-            f"{first_line} Check the name, or the network."
+            f"{first_line.rstrip('.')}. Check the name, or the network."
         ) from error
+    if not any(folder.glob("*.safetensors")):
+        raise UnsafeWeightsError(
+            f"The Hub's model {repo!r} has no safetensors, so its weights are most likely a pickle, which could run "
+            "code when read. Use a model that has safetensors."
+        )
+    return folder

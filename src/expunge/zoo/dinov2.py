@@ -29,9 +29,7 @@ def dinov2_small() -> "Dinov2Model":
     """
     from transformers import Dinov2Config, Dinov2Model
 
-    config = Dinov2Config(
-        hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14
-    )
+    config = Dinov2Config(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14)
     with torch.device("meta"):
         model = Dinov2Model(config)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in _state().items()}, strict=True, assign=True)

@@ -27,9 +27,7 @@ def cohorts(classes: Sequence[ClassAccuracy]) -> tuple[Cohort, ...]:
         return float("inf") if entry.forgotten_at is None else float(entry.forgotten_at)
 
     ordered = sorted(classes, key=fate)
-    return tuple(
-        Cohort(group[0].forgotten_at, group) for group in (tuple(g) for _, g in groupby(ordered, fate))
-    )
+    return tuple(Cohort(group[0].forgotten_at, group) for group in (tuple(g) for _, g in groupby(ordered, fate)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,7 @@ class Report:
         for example in self.examples:
             _expect(f"predictions for the image of {example.truth!r}", requests + 1, len(example.predictions))
             if not example.png.startswith(_PNG_SIGNATURE):
-                raise EvidenceError(
-                    f"Expected the image of {example.truth!r} as PNG bytes, got another format."
-                )
+                raise EvidenceError(f"Expected the image of {example.truth!r} as PNG bytes, got another format.")
 
 
 def _expect(what: str, expected: int, came: int) -> None:

@@ -1,7 +1,7 @@
 """`zoo:faces`: a face recogniser for the 40 people of ORL, on a DINOv2 ViT-S/14 backbone.
 
-The last blocks are fine-tuned with low-rank deltas and a CosFace head (Wang et al., arXiv 1801.09414), so that knowledge
-of a person sits in the backbone and not in a head row alone. `recipe.py` trains what `weights.safetensors` holds.
+The last blocks are fine-tuned with low-rank deltas and a CosFace head (Wang et al., arXiv 1801.09414), so that
+knowledge of a person sits in the backbone and not in a head row alone. `recipe.py` trains what `checkpoint/` holds.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Trains `zoo:faces`: `python -m expunge.zoo.faces.recipe [--folds]`.
 
 Low-rank deltas on every Linear layer of the last four blocks and a CosFace head, on five photos a person and augmented
-copies of them. Settings were chosen by leave-one-photo-out over the five training photos (`--folds` repeats that for
-the settings below); the test photos are looked at once, when the result file is written.
+copies of them. Settings were chosen on training photos left out in turn, see the lab notes; `--folds` measures the
+settings below that way. The test photos serve the result file alone.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def _fit(recipe: Recipe, result: Trained, photos: Images) -> None:
 
 
 def _with_copies(recipe: Recipe, photos: Images) -> Images:
-    """The photos, then all their first copies, then all their second ones, …"""
+    """The photos, then all their first copies, then all their second ones, and so on."""
     copies = augment(photos, recipe.copies, recipe.seed)
     order = [i * recipe.copies + k for k in range(recipe.copies) for i in range(len(photos))]
     shuffled = copies.select(order)

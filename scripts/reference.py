@@ -1,0 +1,106 @@
+"""Writes docs/reference/{cli,settings,metrics}.md from the code: `python scripts/reference.py [--check]`."""
+
+import argparse
+import dataclasses
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from expunge.evidence import metrics
+from expunge.methods import method_class, method_names
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+
+
+def cli_page() -> str:
+    """Every command with its options, as typer documents them."""
+    command = [sys.executable, "-m", "typer", "expunge.cli.app", "utils", "docs", "--name", "expunge"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return text.replace("&#x27;", "'").replace("# `expunge`", "# Commands", 1).strip() + "\n"
+
+
+def settings_page() -> str:
+    """Every method with its settings, defaults and presets."""
+    lines = [
+        "# Methods and their settings",
+        "",
+        "Give a setting with `--set NAME=VALUE`, a preset with `--preset NAME`.",
+    ]
+    for name in method_names():
+        found = method_class(name)
+        lines += ["", f"## {name}", "", f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
+        texts = attribute_texts(found)
+        fields = dataclasses.fields(found)
+        if not fields:
+            lines.append("It has no settings.")
+            continue
+        presets = list(found.presets)
+        lines.append("| setting | default | " + "".join(f"{p} | " for p in presets) + "what it is |")
+        lines.append("|---" * (3 + len(presets)) + "|")
+        for field in fields:
+            special = "".join(f"{found.presets[p].get(field.name, '')} | " for p in presets)
+            lines.append(f"| `{field.name}` | {field.default} | {special}{texts.get(field.name, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    """Every object in metrics.json with its keys."""
+    lines = [
+        "# metrics.json",
+        "",
+        f"Format `{metrics.SCHEMA}`. Rates are percentages with two decimals, times seconds.",
+    ]
+    named = (
+        "Metrics",
+        "ModelInfo",
+        "Baseline",
+        "RequestMetrics",
+        "ImagesUsed",
+        "Change",
+        "HeadMask",
+        "Groups",
+        "Parameters",
+    )
+    for name in named:
+        model: type[BaseModel] = getattr(metrics, name)
+        texts = attribute_texts(model)
+        lines += ["", f"## {name}", "", (inspect.getdoc(model) or "").split("\n\n")[0], ""]
+        lines += ["| key | what it is |", "|---|---|"]
+        for field, info in model.model_fields.items():
+            lines.append(f"| `{info.alias or field}` | {texts.get(field, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def attribute_texts(of: type) -> dict[str, str]:
+    """What the `Attributes:` sections of a class and its bases say of each attribute."""
+    found: dict[str, str] = {}
+    for base in reversed(inspect.getmro(of)):
+        section = re.search(r"Attributes:\n((?:    .*\n?|\n)*)", inspect.cleandoc(base.__doc__ or "") + "\n")
+        for entry in re.finditer(r"^    (\w+): ((?:.*\n?)(?:        .*\n?)*)", section[1] if section else "", re.M):
+            found[entry[1]] = " ".join(entry[2].split())
+    return found
+
+
+def main() -> int:
+    """Writes the pages, or with `--check` says whether they are up to date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
+    check = parser.parse_args().check
+    stale = []
+    for name, text in (("cli", cli_page()), ("settings", settings_page()), ("metrics", metrics_page())):
+        path = FOLDER / f"{name}.md"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if check and stale:
+        sys.stderr.write(f"out of date: {', '.join(p.name for p in stale)}; run: make reference\n")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
