@@ -17,7 +17,7 @@ DEV  := $(VENV)/.dev
 DOCS := $(VENV)/.docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check check-fast format docs hooks clean
+.PHONY: reference demo-results help demo test test-slow check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -44,6 +44,12 @@ check-fast: $(DEV) ## The seconds-long part of `make check`, as the pre-commit h
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+reference: $(DEV) ## Write the reference pages again from the code
+	$(BIN)/python scripts/reference.py
+
+demo-results: $(RUN) ## Run the demo and put its figures into docs/results and the README
+	$(BIN)/python scripts/demo_results.py
 
 docs: $(DOCS) ## Build the documentation into build/site
 	$(BIN)/zensical build --clean --strict

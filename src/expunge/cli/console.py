@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -11,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from expunge.evidence import Metrics, RequestMetrics
+    from expunge.evidence import Metrics
     from expunge.evidence.metrics import Change
     from expunge.requests import Stage
 
@@ -42,34 +43,40 @@ def progress_bar() -> "Iterator[Callable[[Stage], None]]":
 
 
 def metrics_table(metrics: "Metrics") -> Table:
-    """One row a request, the head mask's figures beside ours."""
-    table = Table(title=f"{metrics.method} on {metrics.model.name}, accuracy in % (95 % interval)")
-    for heading in ("request", "Acc_f", "Acc_r", "Acc_o", "H"):
-        table.add_column(heading, justify="left" if heading == "request" else "right")
-    table.add_column("head mask\nAcc_r / H", justify="right", style="dim")
-    table.add_column("groups", justify="right")
-    table.add_column("seconds", justify="right")
-    for request in metrics.requests:
-        table.add_row(*_row(request))
+    """Two rows a request, ours and the head mask's, narrow enough for 80 columns."""
+    table = Table(
+        title=f"{metrics.method} on {metrics.model.name}: accuracy in %, 95 % interval",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("request", min_width=13)
+    for heading in ("Acc_f", "Acc_r", "Acc_o", "H", "groups", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for number, request in enumerate(metrics.requests, start=1):
+        mask = request.head_mask
+        table.add_row(
+            f"{number}: {_shortened(request.classes)}",
+            _change(request.acc_f),
+            _change(request.acc_r),
+            _change(request.acc_o) if request.acc_o else "–",
+            f"{request.h:.1f}",
+            f"{request.groups.kept}/{request.groups.total}",
+            f"{request.seconds:.1f}",
+        )
+        masked = [f"{value:.1f}" for value in (mask.acc_f, mask.acc_r)]
+        table.add_row(
+            "head mask", *masked, "0.0" if request.acc_o else "–", f"{mask.h:.1f}", style="dim", end_section=True
+        )
     return table
 
 
-def _row(request: "RequestMetrics") -> tuple[str, ...]:
+def _shortened(classes: tuple[str, ...], most: int = 3) -> str:
     from rich.markup import escape
 
-    mask = request.head_mask
-    return (
-        escape(", ".join(request.classes)),
-        _change(request.acc_f),
-        _change(request.acc_r),
-        _change(request.acc_o) if request.acc_o else "–",
-        f"{request.h:.1f}",
-        f"{mask.acc_r:.1f} / {mask.h:.1f}",
-        f"{request.groups.kept} of {request.groups.total}",
-        f"{request.seconds:.1f}",
-    )
+    more = f" and {len(classes) - most} more" if len(classes) > most else ""
+    return escape(", ".join(classes[:most])) + more
 
 
 def _change(change: "Change") -> str:
     low, high = change.ci95
-    return f"{change.before:.1f} → {change.after:.1f}\n[dim]{low:.1f} to {high:.1f}, n={change.n}[/]"
+    return f"{change.before:.1f} → {change.after:.1f}\n[dim]{low:.1f}–{high:.1f}\nn={change.n}[/]"
