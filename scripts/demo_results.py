@@ -1,6 +1,6 @@
 """Runs the demo, keeps its figures in docs/results/demo.json and writes the README's table from them.
 
-`python scripts/demo_results.py` does all of it; `--table` only writes the table again, `--check` says whether it is right.
+`python scripts/demo_results.py` does all of it; `--table` writes the table again, `--check` says whether it is right.
 """
 
 import argparse

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 import torch
 
+from expunge.methods import GSLoRA
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches, shuffled_batches
 from expunge.methods.selection import BestState
@@ -62,7 +64,7 @@ class TestBestState:
     def state(self, context, task) -> tuple[BestState, torch.Tensor]:
         made = context()
         weight = made.model.module.get_submodule(made.model.head_name).weight
-        return BestState(made.activations, task, [weight]), weight
+        return BestState(made.activations, task, [weight], GSLoRA().objective(made, task)), weight
 
     def test_keeps_the_best_not_the_last(self, context, task) -> None:
         best, weight = self.state(context, task)
@@ -83,14 +85,34 @@ class TestBestState:
         finally:
             weight.copy_(original)
 
-    def test_a_tie_goes_to_the_later_state(self, context, task) -> None:
+    def test_a_tie_in_h_goes_to_the_lower_objective(self, context, task) -> None:
         best, weight = self.state(context, task)
         original = weight.clone()
         try:
-            for factor in (1.0, 2.0):  # the same predictions
+            scores = []
+            for factor in (2.0, 1.0, 0.5):  # the same predictions, made with more or less confidence
+                weight.copy_(original * factor)
+                best.consider()
+                scores.append(best.score())
+            assert len({h for h, _ in scores}) == 1
+            best.restore()
+            lowest = max(range(3), key=lambda i: scores[i][1])
+            assert lowest != 2  # not simply the last
+            assert torch.equal(weight, original * (2.0, 1.0, 0.5)[lowest])
+        finally:
+            weight.copy_(original)
+
+    def test_without_validation_images_the_last_state_stays(self, context, task, splits) -> None:
+        made = context()
+        weight = made.model.module.get_submodule(made.model.head_name).weight
+        original = weight.clone()
+        empty = replace(task, validation=splits.validation.select([]))
+        best = BestState(made.activations, empty, [weight], GSLoRA().objective(made, empty))
+        try:
+            for factor in (2.0, 3.0):
                 weight.copy_(original * factor)
                 best.consider()
             best.restore()
-            assert torch.equal(weight, 2 * original)
+            assert torch.equal(weight, 3 * original)
         finally:
             weight.copy_(original)

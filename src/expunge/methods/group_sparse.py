@@ -7,7 +7,7 @@ a cosine schedule, one retain batch and one forget batch a step, an epoch being 
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -21,13 +21,10 @@ from expunge.adapters.groups import Groups
 from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches
-from expunge.methods.protocol import Context, ForgetTask, Progress
+from expunge.methods.protocol import Context, ForgetTask, Objective, Progress
 from expunge.methods.selection import BestState
 from expunge.vision import Output, VisionModel
 from expunge.vision.device import autocast
-
-Objective = Callable[[Output, Tensor, Output, Tensor], Tensor]
-"""(retain output, retain labels, forget output, forget labels) -> scalar data loss."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ class GroupSparse(ABC):
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=self.min_lr)
         average = self.average(parameters)
-        best = BestState(context.activations, task, parameters)
+        best = BestState(context.activations, task, parameters, objective)
 
         for done, (retain, forget) in enumerate(islice(batches, total), start=1):
             alpha = self.alpha if done > self.warmup * total else 0.0

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from expunge.methods.average import WeightAverage
 from expunge.methods.bounds import forget_bound
-from expunge.methods.group_sparse import GroupSparse, Objective
+from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import bounded
-from expunge.methods.protocol import Context, ForgetTask
+from expunge.methods.protocol import Context, ForgetTask, Objective
 from expunge.vision import Output
 
 PUBLISHED: Mapping[str, object] = {

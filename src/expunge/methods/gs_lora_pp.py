@@ -9,10 +9,10 @@ from torch import Tensor
 from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
 from expunge.methods.bounds import forget_bound, prototype_bound
-from expunge.methods.group_sparse import GroupSparse, Objective
+from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, prototype_divergence
-from expunge.methods.protocol import Context, ForgetTask
+from expunge.methods.protocol import Context, ForgetTask, Objective
 from expunge.vision import Output
 
 
@@ -49,13 +49,13 @@ class GSLoRAPlusPlus(GroupSparse):
             raise MethodError(f"{self.name} needs the original model's prototypes; none were given")
         bound = self.bound or forget_bound(model.head, len(model.classes))
         limit = self.prototype_bound or prototype_bound(prototypes)
-        values, known = prototypes.values.to(model.device), prototypes.known.to(model.device)
+        values, known = prototypes.values, prototypes.known
 
         def divergence(output: Output, labels: Tensor) -> Tensor:
-            rows = known[labels]
+            rows = known.to(labels.device)[labels]
             if not bool(rows.any()):
                 return output.embedding.sum() * 0.0
-            return prototype_divergence(output.embedding[rows], values[labels[rows]])
+            return prototype_divergence(output.embedding[rows], values.to(labels.device)[labels[rows]])
 
         def loss(retain: Output, kept: Tensor, forget: Output, gone: Tensor) -> Tensor:
             retained = model.loss(retain.logits, kept) + self.prototype_retain * divergence(retain, kept)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from torch import Tensor
+
 from expunge.adapters import Edit
 from expunge.data import Images
 from expunge.memory import Prototypes
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache, Output, VisionModel
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class ForgetTask:
     forget: Images
     retain: Images
     validation: Images
+
+
+Objective = Callable[[Output, Tensor, Output, Tensor], Tensor]
+"""(retain output, retain labels, forget output, forget labels) -> scalar data loss."""
 
 
 @dataclass(frozen=True)

@@ -6,46 +6,54 @@ import torch
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.methods.protocol import ForgetTask
-from expunge.vision import ActivationCache
+from expunge.methods.protocol import ForgetTask, Objective
+from expunge.vision import ActivationCache, Output
 
 
 class BestState:
     """Copies of the trained parameters at the best validation score so far.
 
-    The score is H = 2 · Acc_r · Drop / (Acc_r + Drop) on the validation split, the measure of the papers; where two
-    states tie, the later one is kept, as it has trained longer. Without validation images the last state is kept.
+    The score is H = 2 · Acc_r · Drop / (Acc_r + Drop) on the validation split, the measure of the papers. A small split
+    has few values of H, so ties are common; among them the state with the lowest objective on the split wins, the loss
+    that the method trains with. Without validation images the last state is kept.
     """
 
-    def __init__(self, activations: ActivationCache, task: ForgetTask, parameters: Sequence[Tensor]):
+    def __init__(
+        self, activations: ActivationCache, task: ForgetTask, parameters: Sequence[Tensor], objective: Objective
+    ):
         """Measures the state before training, to know the drop."""
         self._activations = activations
         self._forget = task.validation.only(task.targets)
         self._retain = task.validation.without(task.targets).without(task.forgotten)
         self._parameters = parameters
-        self._score = -1.0
+        self._objective = objective
+        self._best = (-1.0, 0.0)
         self._state: list[Tensor] | None = None
-        self._before = self._accuracy(self._forget)
+        self._before = _accuracy(*self._outputs(self._forget))
 
-    def _accuracy(self, images: Images) -> float:
-        if not len(images):
-            return 0.0
-        logits = self._activations.outputs(images).logits
-        return float((logits.argmax(dim=1) == torch.tensor(images.labels)).float().mean())
+    def _outputs(self, images: Images) -> tuple[Output | None, Tensor]:
+        return self._activations.outputs(images) if len(images) else None, torch.tensor(images.labels)
 
-    def score(self) -> float:
-        """H of the present state, 0 to 1; retained accuracy alone where the targets have no validation images."""
-        retained = self._accuracy(self._retain)
-        if not len(self._forget):
-            return retained
-        drop = max(0.0, self._before - self._accuracy(self._forget))
-        return 2 * retained * drop / (retained + drop) if retained + drop else 0.0
+    def score(self) -> tuple[float, float]:
+        """H of the present state, 0 to 1, and minus the objective; greater is better.
+
+        Where the targets or what stays have no validation images, the accuracy of the others stands alone.
+        """
+        retain, kept = self._outputs(self._retain)
+        forget, gone = self._outputs(self._forget)
+        drop = max(0.0, self._before - _accuracy(forget, gone))
+        retained = _accuracy(retain, kept)
+        if retain is None or forget is None:
+            return retained + drop, 0.0
+        h = 2 * retained * drop / (retained + drop) if retained + drop else 0.0
+        return h, -float(self._objective(retain, kept, forget, gone))
 
     def consider(self) -> None:
         """Keeps the present state if no earlier one was better."""
-        score = self.score()
-        if score >= self._score:
-            self._score = score
+        with torch.no_grad():
+            score = self.score()
+        if score >= self._best:
+            self._best = score
             self._state = [p.detach().clone() for p in self._parameters]
 
     @torch.no_grad()
@@ -54,3 +62,8 @@ class BestState:
         if self._state is not None:
             for parameter, value in zip(self._parameters, self._state, strict=True):
                 parameter.copy_(value)
+
+
+def _accuracy(output: Output | None, labels: Tensor) -> float:
+    """Accuracy, 0 to 1; 0 where there are no images."""
+    return 0.0 if output is None else float((output.logits.argmax(dim=1) == labels).float().mean())

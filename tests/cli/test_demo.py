@@ -1,0 +1,29 @@
+"""The whole demo, as `make demo` runs it."""
+
+import json
+
+import pytest
+import torch
+
+from expunge.cli.app import run
+
+
+@pytest.mark.slow
+def test_demo_reaches_its_aims(tmp_path) -> None:
+    torch.set_num_threads(2)
+    try:
+        assert run(["demo", "--out", str(tmp_path / "demo")]) == 0
+    finally:
+        torch.set_num_threads(1)
+    metrics = json.loads((tmp_path / "demo/metrics.json").read_text())
+    assert metrics["baseline"]["acc"] >= 97
+    assert [len(request["classes"]) for request in metrics["requests"]] == [5, 5, 5, 5]
+    for request in metrics["requests"]:
+        assert request["images"]["forget"] == 20
+        assert request["acc_f"]["after"] <= 4  # one photo of 25
+        assert request["acc_o"] is None or request["acc_o"]["after"] <= 5
+        assert request["acc_r"]["after"] >= request["acc_r"]["before"] - 5
+        assert request["groups"]["kept"] <= 4
+    from transformers import AutoModel
+
+    assert AutoModel.from_pretrained(tmp_path / "demo/model").config.num_hidden_layers == 12
