@@ -109,6 +109,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
         conformance.check_preprocess,
         conformance.check_digest,
         conformance.check_frozen,
+        conformance.check_edits,
     ],
 )
 def test_conformance(subject: Subject, check: Callable[[Subject], None]) -> None:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from expunge.adapters import Edit, EditStack, attached, to_edit
 from expunge.vision import SoftmaxHead, VisionModel
 
 SIDE = 32
@@ -196,3 +197,25 @@ def check_frozen(subject: Subject) -> None:
     assert not any(module.training for module in model.module.modules())
     with torch.no_grad():
         assert torch.equal(model(pixels()).logits, model(pixels()).logits)
+
+
+def check_edits(subject: Subject) -> None:
+    """LoRA layers fit every FFN layer found, merging gives what they computed, and undo restores every bit."""
+    model = subject.model
+    names = [name for block in model.blocks for name in block.linears]
+    before, untouched = model.digest(), model(pixels()).logits
+    with attached(model.module, names, rank=2, scale=0.5, seed=0) as layers:
+        for layer in layers.values():
+            nn.init.normal_(layer.lora_b, std=0.2)
+        edit = to_edit(layers)
+        expected = model(pixels()).logits.detach()
+    assert set(edit.deltas) == set(names)
+    assert not torch.allclose(expected, untouched, atol=1e-3)
+    stack = EditStack(model)
+    stack.push(edit)
+    torch.testing.assert_close(model(pixels()).logits, expected, rtol=1e-3, atol=1e-3)
+    stack.push(Edit(masked=(1,)))
+    assert not (model(pixels()).logits.argmax(1) == 1).any()
+    stack.undo(0)
+    stack.undo()
+    assert model.digest() == before

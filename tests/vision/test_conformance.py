@@ -240,3 +240,7 @@ def test_the_digest_sees_the_smallest_change(subject: Subject) -> None:
 
 def test_models_are_frozen_and_in_eval_mode(subject: Subject) -> None:
     conformance.check_frozen(subject)
+
+
+def test_edits_fit_merge_and_undo(subject: Subject) -> None:
+    conformance.check_edits(subject)
