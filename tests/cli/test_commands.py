@@ -113,3 +113,14 @@ def test_version(capsys) -> None:
 def test_every_help_has_an_example(command, capsys) -> None:
     assert run([command, "--help"]) == 0
     assert f"Example: expunge {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_fault_of_ours_says_so(monkeypatch, capsys) -> None:
+    def broken() -> tuple[str, ...]:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("expunge.methods.method_names", broken)
+    assert run(["methods"]) == 1
+    said = capsys.readouterr().err
+    assert "a bug" in said
+    assert "fault in expunge" in said

@@ -15,6 +15,7 @@ STEPS = 45
 
 def demo(
     out: Annotated[Path | None, typer.Option(help="A new or empty folder; by default expunge-demo.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seeds the split and the method.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted demo in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
@@ -32,6 +33,7 @@ def demo(
         data=name,
         requests=tuple(people),
         settings={"last_blocks": ENTRIES["faces"].tuned_blocks, "max_steps": STEPS},
+        seed=seed,
     )
     title = f"A face recogniser forgets {REQUESTS * PEOPLE_EACH} of {len(PEOPLE)} people"
     execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
