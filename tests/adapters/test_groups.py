@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from expunge.adapters import LoRALinear, group_norms, group_penalty, kept, make_groups, proximal_step
+from expunge.adapters import LoRALinear, group_norms, group_penalty, make_groups, proximal_step
 from expunge.values import Block
 
 BLOCKS = (Block("one", ("one.up", "one.down")), Block("two", ("two.up", "two.down")))
@@ -76,8 +76,3 @@ def test_proximal_step_solves_its_minimisation(values, threshold) -> None:
     assert best <= objective(start) + 1e-9
     norm = float(start.norm())
     assert float(found.norm()) == pytest.approx(max(0.0, norm - threshold), abs=1e-6)
-
-
-def test_kept_names_groups_that_are_not_exactly_zero() -> None:
-    groups = {"gone": (torch.zeros(2),), "tiny": (torch.zeros(1), torch.tensor([1e-300], dtype=torch.float64))}
-    assert kept(groups) == ("tiny",)

@@ -131,3 +131,31 @@ class TestRunFolder:
         folder.create({})
         folder.discard_if_empty()
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_a_write_that_fails_leaves_what_was_there(self, tmp_path, error) -> None:
+        folder = RunFolder(tmp_path)
+        folder.create({})
+
+        def succeed(target) -> None:
+            (target / "weights").write_text("old")
+
+        folder.write_model(succeed)
+
+        def fail(target) -> None:
+            (target / "weights").write_text("half")
+            raise error
+
+        with pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt):
+            folder.write_model(fail)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "run.json"]
+        assert (tmp_path / "model/weights").read_text() == "old"
+
+    def test_a_run_is_not_resumed_on_another_model(self, run, toy_model_folder, toy_data_folder, tmp_path) -> None:
+        folder = RunFolder(tmp_path)
+        folder.create({})
+        folder.add(run.edits[0], run.metrics.model_copy(update={"requests": run.metrics.requests[:1]}))
+        model = expunge.load_model(toy_model_folder)
+        model.linear(model.blocks[0].linears[0]).weight[0, 0] += 1
+        with pytest.raises(ResumeError, match=run.metrics.model.sha256):
+            expunge.forget(model, toy_data_folder, [["amber"]], method="head-mask", folder=folder)

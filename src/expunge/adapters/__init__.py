@@ -2,7 +2,7 @@
 
 from expunge.adapters.attach import attached, to_edit
 from expunge.adapters.edit import Edit, LowRank
-from expunge.adapters.groups import Grouping, group_norms, group_penalty, kept, make_groups, proximal_step
+from expunge.adapters.groups import Grouping, group_norms, group_penalty, make_groups, proximal_step
 from expunge.adapters.lora import LoRALinear
 from expunge.adapters.stack import EditStack
 from expunge.adapters.store import load_edit, save_edit
@@ -16,7 +16,6 @@ __all__ = [
     "attached",
     "group_norms",
     "group_penalty",
-    "kept",
     "load_edit",
     "make_groups",
     "proximal_step",

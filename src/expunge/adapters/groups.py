@@ -79,8 +79,3 @@ def proximal_step(groups: Groups, threshold: float, *, by_size: bool = False) ->
                 tensor.mul_(factor)
             else:
                 tensor.zero_()
-
-
-def kept(groups: Groups) -> tuple[str, ...]:
-    """Names of the groups with at least one entry that is not exactly zero."""
-    return tuple(name for name, tensors in groups.items() if any(bool(t.count_nonzero()) for t in tensors))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Splits, align, load_folder, verify
-from expunge.errors import UnreadableImageError
+from expunge.errors import ResumeError, UnreadableImageError
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.methods import Method, make_method
@@ -127,6 +127,8 @@ def forget(
         RequestError: The requests cannot be carried out as asked.
         DataError: The data does not fit.
         ModelError: The model does not fit.
+        ResumeError: `folder` holds a run on another model.
+        OutputError: `folder` cannot be written.
     """
     model = model if isinstance(model, VisionModel) else load_model(model)
     data = data if isinstance(data, Splits) else load_data(data, seed=seed)
@@ -140,6 +142,11 @@ def forget(
     logits = [sequence.baseline_logits]
     done = folder.metrics() if folder else None
     if folder and done:
+        if done.model != metrics.model:
+            raise ResumeError(
+                f"{folder.path} holds a run on a model with sha256 {done.model.sha256}; this one has "
+                f"{metrics.model.sha256}. Resume with the model it was begun on, or give --out a new folder"
+            )
         metrics = done
         logits += sequence.replay_edits(folder.edits(len(done.requests)))
     for result in sequence.run():

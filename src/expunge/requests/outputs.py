@@ -10,7 +10,8 @@ report.html     the report
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from expunge.adapters import Edit, load_edit, save_edit
@@ -107,18 +108,40 @@ class RunFolder:
         return self.path / EDITS / f"{number:04d}"
 
     def _write(self, name: str, text: str) -> None:
-        target = self.path / name
-        partial = target.with_name(f".{name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
+        with _whole(self.path / name) as partial, partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target)
 
     def _write_folder(self, target: Path, save: Callable[[Path], None]) -> None:
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save(partial)
-        shutil.rmtree(target, ignore_errors=True)
+        with _whole(target) as partial:
+            partial.mkdir()
+            save(partial)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Gives a path beside `target` to write to and moves it there at the end; whatever goes wrong, nothing is left.
+
+    Raises:
+        OutputError: The disk refuses.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        yield partial
+        if partial.is_dir():
+            _remove(target)
         partial.replace(target)
+    except OSError as error:
+        raise OutputError(f"cannot write to {target}: {error.strerror or error}") from error
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.parent.is_dir():
+        path.unlink(missing_ok=True)
