@@ -16,12 +16,14 @@ RUN  := $(VENV)/.run
 DEV  := $(VENV)/.dev
 DOCS := $(VENV)/.docs
 
+SUITES := faces faces-20x1 fashion glyphs glyphs-50x1
+
 .DEFAULT_GOAL := help
-.PHONY: reference demo-results help demo test test-slow check check-fast format docs hooks clean
+.PHONY: bench bench-smoke benchmarks-page reference demo-results help demo test test-slow check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(RUN) ## A pre-trained vision transformer forgets twenty people, four requests in a row
 	$(BIN)/expunge demo
@@ -30,8 +32,19 @@ test: $(DEV) $(SIDE)/.installed ## Run the tests
 	$(BIN)/python -m pytest
 	PYTHONPATH=$(SIDE) $(BIN)/python -m pytest tests/timm
 
-test-slow: $(DEV) ## Run the tests that are left out of `make test`
+test-slow: $(DEV) bench-smoke ## Run the tests that are left out of `make test`, and the benchmark's smoke test
 	$(BIN)/python -m pytest -m slow
+
+bench-smoke: $(DEV) ## A tiny version of every benchmark suite with every method and measure
+	rm -rf build/bench-smoke
+	for suite in $(SUITES); do $(BIN)/expunge bench run $$suite --quick --seeds 1 --out build/bench-smoke || exit 1; done
+	$(BIN)/expunge bench table build/bench-smoke --out build/bench-smoke/tables
+
+bench: $(DEV) ## Run all benchmark suites, hours long; goes on where it was cut off
+	for suite in $(SUITES); do $(BIN)/expunge bench run $$suite --out benchmarks/results || exit 1; done
+
+benchmarks-page: $(DEV) ## Write docs/benchmarks.md again from benchmarks/results
+	$(BIN)/python scripts/benchmarks_page.py
 
 check: check-fast ## Style, architecture and types
 	$(BIN)/basedpyright

@@ -99,6 +99,14 @@ class CorruptRunError(EvidenceError):
     """The files of an earlier run are damaged, or were written by another version."""
 
 
+class ScorecardError(EvidenceError):
+    """A scorecard is damaged, or was written by another version."""
+
+
+class PolicyError(ExpungeError, ValueError):
+    """A policy cannot be read, or asks for what nothing measures."""
+
+
 class OutputError(ExpungeError, OSError):
     """The output folder cannot be written, or holds something already."""
 
@@ -109,3 +117,95 @@ class ResumeError(ExpungeError, ValueError):
 
 class MissingExtraError(ExpungeError, ImportError):
     """An optional dependency is not installed."""
+
+
+class LedgerError(ExpungeError, ValueError):
+    """The ledger, or something that it records or signs, cannot be used as given."""
+
+
+class LedgerNotFoundError(LedgerError, FileNotFoundError):
+    """There is no ledger where one was looked for."""
+
+
+class LedgerDamagedError(LedgerError):
+    """What a ledger stores does not match the checkpoint that was signed over it."""
+
+
+class LedgerConflictError(LedgerError):
+    """Another writer has extended the ledger meanwhile."""
+
+
+class MalformedRecordError(LedgerError):
+    """JSON that is damaged, ambiguous or too large, or does not follow its schema."""
+
+
+class NewerSchemaError(LedgerError):
+    """A record was written by a later version than this one understands."""
+
+
+class NoteError(LedgerError):
+    """A signed note or a checkpoint is malformed."""
+
+
+class KeyFileError(LedgerError):
+    """A key cannot be read, is of another kind, or is readable by others."""
+
+
+class KeyRingError(LedgerError):
+    """A key is unknown to a ledger, or was not in force where it is needed."""
+
+
+class CertificateError(LedgerError):
+    """A certificate does not verify."""
+
+
+class TruncatedCertificateError(CertificateError):
+    """A certificate ends too early."""
+
+
+class MalformedCertificateError(CertificateError):
+    """A certificate does not follow its schema."""
+
+
+class NewerCertificateError(CertificateError, NewerSchemaError):
+    """A certificate was written by a later version than this one understands."""
+
+
+class AlteredCertificateError(CertificateError):
+    """Something in a certificate was changed after it was signed."""
+
+
+class ReplayedCertificateError(CertificateError):
+    """A certificate carries the ledger entry of another one."""
+
+
+class WrongKeyError(CertificateError):
+    """A certificate was signed by a key that is not the expected one."""
+
+
+class RevokedKeyError(CertificateError):
+    """A signature was made by a key that was no longer in force."""
+
+
+class WrongModelError(CertificateError):
+    """A model is not the one that a certificate speaks of."""
+
+
+class BenchError(ExpungeError, ValueError):
+    """A benchmark's suite, setting or cell is unknown or cannot be run."""
+
+
+class ReleaseError(ExpungeError, ValueError):
+    """A release cannot be made, found or gone back to as asked."""
+
+
+class ReleaseNotFoundError(ReleaseError, FileNotFoundError):
+    """There is no such release, or its model was pruned."""
+
+
+class ReleaseDamagedError(ReleaseError):
+    """The files of a release are not the ones that were published."""
+
+
+class OnnxError(ReleaseError):
+    """A model cannot be exported to ONNX, or ONNX Runtime answers otherwise than torch."""

@@ -73,6 +73,9 @@ def test_same_seed_same_bytes(name, context, task) -> None:
     for key, low in first.deltas.items():
         assert torch.equal(low.a, second.deltas[key].a)
         assert torch.equal(low.b, second.deltas[key].b)
+    assert list(first.dense) == list(second.dense)
+    for key, change in first.dense.items():
+        assert torch.equal(change, second.dense[key])
 
 
 @EVERY
@@ -80,5 +83,7 @@ def test_edits_only_what_it_said_it_would(name, context, task) -> None:
     method, model, edit = run(name, context, task)
     allowed = {n for block in model.blocks[method.first_block(model) :] for n in block.linears}
     assert set(edit.deltas) <= allowed
+    insides = tuple(f"{block.name}." for block in model.blocks[method.first_block(model) :])
+    assert all(parameter.startswith(insides) for parameter in edit.dense)
     assert set(edit.masked) <= set(task.targets)
-    assert edit.deltas or edit.masked
+    assert edit.touched or edit.masked

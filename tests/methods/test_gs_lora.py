@@ -6,6 +6,7 @@ from scipy.special import log_softmax, softmax
 from expunge.errors import MethodError
 from expunge.methods import Context, GSLoRA, GSLoRAPlusPlus, make_method
 from expunge.methods.bounds import prototype_bound
+from expunge.methods.protocol import Batch
 from expunge.vision import Output
 
 RNG = np.random.default_rng(0)
@@ -26,11 +27,12 @@ def divergence(embeddings, labels, prototypes) -> float:
 
 
 def value(method, context: Context, task) -> float:
-    def output(part) -> tuple[Output, torch.Tensor]:
+    def batch(part) -> Batch:
         embedding, logits, labels = part
-        return Output(torch.tensor(embedding).float(), torch.tensor(logits).float()), torch.tensor(labels)
+        output = Output(torch.tensor(embedding).float(), torch.tensor(logits).float())
+        return Batch((), torch.tensor(labels), output)
 
-    return float(method.objective(context, task)(*output(RETAIN), *output(FORGET)))
+    return float(method.objective(context, task)(batch(RETAIN), batch(FORGET)))
 
 
 @pytest.mark.parametrize("bound", [0.5, 9.0])

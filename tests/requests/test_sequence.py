@@ -7,8 +7,8 @@ import expunge
 from expunge.adapters import EditStack
 from expunge.data import align, load_folder
 from expunge.errors import OutputError, ResumeError, TooFewImagesError
+from expunge.methods.sequence import available
 from expunge.requests import RunFolder, make_plan
-from expunge.requests.sequence import view
 
 QUICK = {"epochs": 40, "last_blocks": 2}
 
@@ -66,30 +66,38 @@ def test_report_names_what_was_forgotten(run) -> None:
     assert all(name in html for name in ("amber", "blue", "coral"))
 
 
-class TestView:
+class TestAvailable:
     @pytest.fixture
     def splits(self, toy_data_folder):
         return load_folder(toy_data_folder)
 
-    def test_shots_hold_for_every_class_and_missing_have_none(self, splits) -> None:
-        plan = make_plan(splits.classes, [["amber"]], ["dune"])
-        seen = view(splits, plan, shots=3, fraction=1.0, seed=0)
-        assert seen.train.counts() == (3, 3, 3, 0, 3, 3)
-        assert seen.validation.counts()[3] == 0
+    @pytest.fixture
+    def seen(self, splits):
+        def make(requests, missing=(), shots=None, fraction=1.0):
+            plan = make_plan(splits.classes, requests, missing)
+            return available(splits.train, splits.validation, plan, shots=shots, fraction=fraction, seed=0)
 
-    def test_replay_thins_out_only_what_stays(self, splits) -> None:
-        plan = make_plan(splits.classes, [["amber"], ["fern"]])
-        seen = view(splits, plan, shots=None, fraction=0.25, seed=0)
-        assert seen.train.counts() == (8, 2, 2, 2, 2, 8)
+        return make
 
-    def test_no_test_image_is_ever_seen(self, splits) -> None:
-        seen = view(splits, make_plan(splits.classes, [["amber"]]), shots=None, fraction=1.0, seed=0)
-        names = {sample.name for part in (seen.train, seen.validation) for sample in part.samples}
+    def test_shots_hold_for_every_class_and_missing_have_none(self, seen) -> None:
+        found = seen([["amber"]], ["dune"], shots=3)
+        assert found.forget.counts() == found.replay.counts() == (3, 3, 3, 0, 3, 3)
+        assert found.validation.counts()[3] == 0
+
+    def test_replay_thins_out_what_stays_and_leaves_what_goes(self, seen) -> None:
+        found = seen([["amber"], ["fern"]], fraction=0.25)
+        assert found.forget.counts() == (8,) * 6
+        assert found.replay.counts() == (2,) * 6
+        assert {s.name for s in found.replay.samples} < {s.name for s in found.forget.samples}
+
+    def test_no_test_image_is_ever_seen(self, seen, splits) -> None:
+        found = seen([["amber"]])
+        names = {sample.name for part in (found.forget, found.replay, found.validation) for sample in part.samples}
         assert not names & {sample.name for sample in splits.test.samples}
 
-    def test_more_shots_than_images(self, splits) -> None:
+    def test_more_shots_than_images(self, seen) -> None:
         with pytest.raises(TooFewImagesError, match="9"):
-            view(splits, make_plan(splits.classes, [["amber"]]), shots=9, fraction=1.0, seed=0)
+            seen([["amber"]], shots=9)
 
 
 class TestRunFolder:

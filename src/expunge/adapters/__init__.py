@@ -1,4 +1,4 @@
-"""Group-sparse LoRA: the layer, its groups, the stack of edits on a model, and edits on disk."""
+"""Changes of weights: group-sparse LoRA, dense changes, the stack of edits on a model, and edits on disk."""
 
 from expunge.adapters.attach import attached, to_edit
 from expunge.adapters.edit import Edit, LowRank
@@ -6,6 +6,7 @@ from expunge.adapters.groups import Grouping, group_norms, group_penalty, make_g
 from expunge.adapters.lora import LoRALinear
 from expunge.adapters.stack import EditStack
 from expunge.adapters.store import load_edit, save_edit
+from expunge.adapters.tuned import Tuned, tuned
 
 __all__ = [
     "Edit",
@@ -13,6 +14,7 @@ __all__ = [
     "Grouping",
     "LoRALinear",
     "LowRank",
+    "Tuned",
     "attached",
     "group_norms",
     "group_penalty",
@@ -21,4 +23,5 @@ __all__ = [
     "proximal_step",
     "save_edit",
     "to_edit",
+    "tuned",
 ]

@@ -1,4 +1,4 @@
-"""What a method hands over: a low-rank change of some Linear layers, and classes struck from the head."""
+"""What a method hands over: low-rank or dense changes of weights, and classes struck from the head."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,23 +40,35 @@ class Edit:
     Attributes:
         deltas: Qualified name of a Linear layer -> its low-rank change. Pruned layers are absent.
         masked: Indices of classes whose logit is struck out at the head.
+        dense: Qualified name of a parameter -> what is added to it, of its shape. For methods that move whole weights.
     """
 
     deltas: Mapping[str, LowRank] = field(default_factory=dict)
     masked: tuple[int, ...] = ()
+    dense: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Fixes the order of names and classes, so that equal edits have equal bytes."""
         object.__setattr__(self, "deltas", MappingProxyType(dict(sorted(self.deltas.items()))))
         object.__setattr__(self, "masked", tuple(sorted(set(self.masked))))
+        object.__setattr__(self, "dense", MappingProxyType(dict(sorted(self.dense.items()))))
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Qualified names of the parameters that change, sorted; the head of struck classes is not among them."""
+        return tuple(sorted({*(f"{name}.weight" for name in self.deltas), *self.dense}))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Everything the edit stores."""
+        return (*(t for low in self.deltas.values() for t in (low.a, low.b)), *self.dense.values())
 
     @property
     def parameters(self) -> int:
-        """Numbers stored in the low-rank factors."""
-        return sum(low.a.numel() + low.b.numel() for low in self.deltas.values())
+        """Numbers stored in the edit."""
+        return sum(t.numel() for t in self.tensors)
 
     @property
     def bytes(self) -> int:
-        """Bytes of the low-rank factors."""
-        tensors = (t for low in self.deltas.values() for t in (low.a, low.b))
-        return sum(t.numel() * t.element_size() for t in tensors)
+        """Bytes of the numbers stored."""
+        return sum(t.numel() * t.element_size() for t in self.tensors)

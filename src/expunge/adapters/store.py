@@ -1,7 +1,7 @@
 """Edits on disk, in the layout of Hugging Face PEFT.
 
 `adapter_model.safetensors` and `adapter_config.json` hold the low-rank part and load with `peft.PeftModel`;
-`edit.json` holds what PEFT has no word for. Only safetensors are ever read, and equal edits give equal bytes.
+`dense.safetensors` holds dense changes, `edit.json` what else PEFT has no word for. Only safetensors are ever read, and equal edits give equal bytes.
 """
 
 import json
@@ -18,6 +18,7 @@ SCHEMA = "expunge/edit/v1"
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 EXTRA = "edit.json"
+DENSE = "dense.safetensors"
 _PREFIX = "base_model.model."
 
 
@@ -34,8 +35,13 @@ def save_edit(edit: Edit, folder: Path, *, base_model: str = "") -> None:
             tensors[f"{_PREFIX}{name}.lora_B.weight"] = low.b.contiguous()
         save_file(tensors, folder / WEIGHTS)
         _write_json(folder / CONFIG, _peft_config(edit, base_model))
+    if edit.dense:
+        save_file({name: change.contiguous() for name, change in edit.dense.items()}, folder / DENSE)
     scales = {name: low.scale for name, low in edit.deltas.items()}
-    _write_json(folder / EXTRA, {"schema": SCHEMA, "masked": list(edit.masked), "scales": scales})
+    extra: dict[str, object] = {"schema": SCHEMA, "masked": list(edit.masked), "scales": scales}
+    if edit.dense:
+        extra["dense"] = list(edit.dense)
+    _write_json(folder / EXTRA, extra)
 
 
 def load_edit(folder: Path) -> Edit:
@@ -54,7 +60,9 @@ def load_edit(folder: Path) -> Edit:
             name: LowRank(tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"], scale)
             for name, scale in scales.items()
         }
-        return Edit(deltas=deltas, masked=tuple(int(c) for c in extra["masked"]))
+        stored = load_file(folder / DENSE) if extra.get("dense") else {}
+        dense = {str(name): stored[name] for name in extra.get("dense", ())}
+        return Edit(deltas=deltas, masked=tuple(int(c) for c in extra["masked"]), dense=dense)
     except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise EditError(f"{folder} does not hold a readable edit: {error!r}") from error
 

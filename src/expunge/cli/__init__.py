@@ -1,6 +1,6 @@
-"""The command line: `expunge demo | forget | inspect | methods | version`.
+"""The command line: `expunge demo | forget | measure | bench | inspect | methods | version`.
 
-Exit codes: 0 done, 1 our fault, 2 unusable input, 130 interrupted.
+Exit codes: 0 done, 1 our fault, 2 unusable input, 3 judged and not erased, 130 interrupted.
 """
 
 from expunge.cli.app import main

@@ -7,10 +7,12 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
+from expunge.cli.bench import bench
 from expunge.cli.console import errors
 from expunge.cli.demo import demo
 from expunge.cli.forget import forget
 from expunge.cli.inspect import inspect
+from expunge.cli.measure import measure
 from expunge.cli.methods import methods
 from expunge.cli.version import version
 from expunge.errors import ExpungeError
@@ -24,8 +26,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (demo, forget, inspect, methods, version):
+for command in (demo, forget, inspect, measure, methods, version):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

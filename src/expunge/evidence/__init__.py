@@ -14,6 +14,8 @@ from expunge.evidence.metrics import (
     Parameters,
     RequestMetrics,
 )
+from expunge.evidence.protocol import Aim, Case, Measure, Reading, Shadows
+from expunge.evidence.registry import make_measure, measure_names
 from expunge.evidence.report import (
     ClassAccuracy,
     Example,
@@ -22,9 +24,12 @@ from expunge.evidence.report import (
     Report,
     render_report,
 )
+from expunge.evidence.views import Observed, View, observe, view
 
 __all__ = [
+    "Aim",
     "Baseline",
+    "Case",
     "Change",
     "ClassAccuracy",
     "Example",
@@ -32,20 +37,29 @@ __all__ = [
     "Groups",
     "HeadMask",
     "ImagesUsed",
+    "Measure",
     "Metrics",
     "ModelInfo",
+    "Observed",
     "Parameters",
     "Prediction",
+    "Reading",
     "Report",
     "RequestMetrics",
+    "Shadows",
+    "View",
     "Work",
     "accuracy",
     "accuracy_of",
     "harmonic_mean",
+    "make_measure",
     "mask_classes",
     "measure_baseline",
+    "measure_names",
     "measure_request",
+    "observe",
     "per_class",
     "render_report",
+    "view",
     "wilson",
 ]

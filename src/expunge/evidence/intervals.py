@@ -1,7 +1,12 @@
-"""Confidence intervals of proportions."""
+"""Confidence intervals: of proportions in closed form, of anything else by resampling."""
 
+from collections.abc import Callable
 from math import sqrt
 from statistics import NormalDist
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from expunge.errors import EvidenceError
 from expunge.values import Interval
@@ -43,3 +48,91 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
     low = 0.0 if hits == 0 else max(0.0, centre - half)
     high = 1.0 if hits == n else min(1.0, centre + half)
     return Interval(100.0 * low, 100.0 * high)
+
+
+def resample(n: int, *, seed: int, draws: int = 200) -> Int[Tensor, "{draws} {n}"]:
+    """Images drawn with replacement: `draws` rows of `n` indices from 0 to n - 1.
+
+    Raises:
+        EvidenceError: There is no image or no draw.
+    """
+    if n < 1 or draws < 1:
+        raise EvidenceError(f"Expected at least one image and one draw, got {n} and {draws}. Add images.")
+    return torch.randint(n, (draws, n), generator=torch.Generator().manual_seed(seed))
+
+
+def resample_counts(n: int, *, seed: int, draws: int = 200) -> Float[Tensor, "{draws} {n}"]:
+    """How often each image occurs in each draw of `resample`, in float64; for statistics that are sums over images."""
+    drawn = resample(n, seed=seed, draws=draws)
+    return torch.zeros(draws, n, dtype=torch.float64).scatter_add(1, drawn, torch.ones(draws, n, dtype=torch.float64))
+
+
+def percentiles(values: Float[Tensor, " draws"], level: float = 0.95) -> Interval:
+    """The middle `level` of the values that a statistic took over draws, in its own unit.
+
+    Args:
+        values: One value a draw; NaN and infinite ones, where the statistic is undefined, are left out.
+        level: Confidence level, between 0 and 1.
+
+    Raises:
+        EvidenceError: `level` is not between 0 and 1, or no value is defined.
+    """
+    if not 0.0 < level < 1.0:
+        raise EvidenceError(f"Expected a confidence level between 0 and 1, got {level}. Use 0.95 for 95 %.")
+    defined = values.double()[values.isfinite()]
+    if not len(defined):
+        raise EvidenceError("Expected a statistic that is defined for some draw of the images, got none. Add images.")
+    tail = (1.0 - level) / 2
+    low, high = torch.quantile(defined, torch.tensor([tail, 1.0 - tail], dtype=torch.float64)).tolist()
+    return Interval(low, high)
+
+
+def bootstrap(
+    n: int,
+    statistic: Callable[[Int[Tensor, " n"]], float],
+    *,
+    seed: int,
+    draws: int = 200,
+    level: float = 0.95,
+) -> Interval:
+    """The percentile bootstrap interval of a statistic over images.
+
+    `draws` times, `n` images are drawn with replacement and the statistic is taken of them; the interval runs between
+    the quantiles of what came out. A draw whose statistic is undefined (NaN or infinite) is left out.
+
+    Source: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979), 1-26.
+
+    Args:
+        n: Number of images.
+        statistic: Given the indices of a draw, on the CPU, the number.
+        seed: Seeds the draws.
+        draws: How often to draw.
+        level: Confidence level, between 0 and 1.
+
+    Returns:
+        The interval in the statistic's own unit.
+
+    Raises:
+        EvidenceError: There is no image or no draw, `level` is not between 0 and 1, or every draw is undefined.
+    """
+    drawn = resample(n, seed=seed, draws=draws)
+    return percentiles(torch.tensor([float(statistic(rows)) for rows in drawn], dtype=torch.float64), level)
+
+
+def bootstrap_mean(values: Float[Tensor, " n"], *, seed: int, draws: int = 200, level: float = 0.95) -> Interval:
+    """The percentile bootstrap interval of a mean over images; see `bootstrap`.
+
+    Args:
+        values: One number an image; the images of a draw that are NaN or infinite make it undefined.
+        seed: Seeds the draws.
+        draws: How often to draw.
+        level: Confidence level, between 0 and 1.
+
+    Returns:
+        The interval in the unit of `values`.
+
+    Raises:
+        EvidenceError: As `bootstrap`.
+    """
+    wide = values.detach().cpu().double()
+    return bootstrap(len(wide), lambda drawn: float(wide[drawn].mean()), seed=seed, draws=draws, level=level)

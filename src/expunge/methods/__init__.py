@@ -1,19 +1,25 @@
 """Forgetting methods: one file each, all behind the `Method` protocol."""
 
+from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.gs_lora import GSLoRA
 from expunge.methods.gs_lora_pp import GSLoRAPlusPlus
 from expunge.methods.head_mask import HeadMask
-from expunge.methods.protocol import Context, ForgetTask, Method, Progress
+from expunge.methods.protocol import Batch, Context, ForgetTask, Method, Objective, Progress
 from expunge.methods.registry import make_method, method_class, method_names
+from expunge.methods.training import Training
 
 __all__ = [
+    "Batch",
     "Context",
+    "FineTuning",
     "ForgetTask",
     "GSLoRA",
     "GSLoRAPlusPlus",
     "HeadMask",
     "Method",
+    "Objective",
     "Progress",
+    "Training",
     "make_method",
     "method_class",
     "method_names",

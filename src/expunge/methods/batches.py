@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 import torch
 
+from expunge.errors import MethodError
+
 
 def shuffled_batches(n: int, size: int, generator: torch.Generator) -> Iterator[list[int]]:
-    """Endless batches over `range(n)`, reshuffled after each pass; the last batch of a pass may be smaller."""
+    """Endless batches over `range(n)`, reshuffled after each pass; the last batch of a pass may be smaller.
+
+    Raises:
+        MethodError: `n` is 0: there would be nothing to train on.
+    """
+    if n < 1:
+        raise MethodError("there is no image to train on: give at least one of what is forgotten and of what stays")
     while True:
         order = torch.randperm(n, generator=generator).tolist()
         for start in range(0, n, size):

@@ -10,8 +10,7 @@ from expunge.methods.average import WeightAverage
 from expunge.methods.bounds import forget_bound
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import bounded
-from expunge.methods.protocol import Context, ForgetTask, Objective
-from expunge.vision import Output
+from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,
@@ -48,9 +47,9 @@ class GSLoRA(GroupSparse):
         model = context.model
         bound = self.bound or forget_bound(model.head, len(model.classes))
 
-        def loss(retain: Output, kept: Tensor, forget: Output, gone: Tensor) -> Tensor:
-            retained = model.loss(retain.logits, kept)
-            return retained + self.beta * bounded(model.loss(forget.logits, gone), bound)
+        def loss(retain: Batch, forget: Batch) -> Tensor:
+            retained = model.loss(retain.output.logits, retain.labels)
+            return retained + self.beta * bounded(model.loss(forget.output.logits, forget.labels), bound)
 
         return loss
 

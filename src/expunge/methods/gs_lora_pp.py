@@ -12,8 +12,7 @@ from expunge.methods.bounds import forget_bound, prototype_bound
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, prototype_divergence
-from expunge.methods.protocol import Context, ForgetTask, Objective
-from expunge.vision import Output
+from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,17 @@ class GSLoRAPlusPlus(GroupSparse):
         limit = self.prototype_bound or prototype_bound(prototypes)
         values, known = prototypes.values, prototypes.known
 
-        def divergence(output: Output, labels: Tensor) -> Tensor:
+        def divergence(batch: Batch) -> Tensor:
+            embedding, labels = batch.output.embedding, batch.labels
             rows = known.to(labels.device)[labels]
             if not bool(rows.any()):
-                return output.embedding.sum() * 0.0
-            return prototype_divergence(output.embedding[rows], values.to(labels.device)[labels[rows]])
+                return embedding.sum() * 0.0
+            return prototype_divergence(embedding[rows], values.to(labels.device)[labels[rows]])
 
-        def loss(retain: Output, kept: Tensor, forget: Output, gone: Tensor) -> Tensor:
-            retained = model.loss(retain.logits, kept) + self.prototype_retain * divergence(retain, kept)
-            forgotten = self.beta * bounded(model.loss(forget.logits, gone), bound)
-            return retained + forgotten + self.prototype_forget * bounded(divergence(forget, gone), limit)
+        def loss(retain: Batch, forget: Batch) -> Tensor:
+            retained = model.loss(retain.output.logits, retain.labels) + self.prototype_retain * divergence(retain)
+            forgotten = self.beta * bounded(model.loss(forget.output.logits, forget.labels), bound)
+            return retained + forgotten + self.prototype_forget * bounded(divergence(forget), limit)
 
         return loss
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from jaxtyping import Int
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Images
+from expunge.data import Images, Sample
 from expunge.memory import Prototypes
 from expunge.vision import ActivationCache, Output, VisionModel
 
@@ -35,8 +36,23 @@ class ForgetTask:
     validation: Images
 
 
-Objective = Callable[[Output, Tensor, Output, Tensor], Tensor]
-"""(retain output, retain labels, forget output, forget labels) -> scalar data loss."""
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images of one training step and what the model makes of them now.
+
+    Attributes:
+        samples: The images.
+        labels: (n,) their classes.
+        output: Embeddings and logits under the weights in training.
+    """
+
+    samples: tuple[Sample, ...]
+    labels: Int[Tensor, " n"]
+    output: Output
+
+
+Objective = Callable[[Batch, Batch], Tensor]
+"""(retain batch, forget batch) -> scalar data loss."""
 
 
 @dataclass(frozen=True)

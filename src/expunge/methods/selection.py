@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.methods.protocol import ForgetTask, Objective
-from expunge.vision import ActivationCache, Output
+from expunge.methods.protocol import Batch, ForgetTask, Objective
+from expunge.vision import ActivationCache
 
 
 class BestState:
@@ -29,24 +29,25 @@ class BestState:
         self._objective = objective
         self._best = (-1.0, 0.0)
         self._state: list[Tensor] | None = None
-        self._before = _accuracy(*self._outputs(self._forget))
+        self._before = _accuracy(self._batch(self._forget))
 
-    def _outputs(self, images: Images) -> tuple[Output | None, Tensor]:
-        return self._activations.outputs(images) if len(images) else None, torch.tensor(images.labels)
+    def _batch(self, images: Images) -> Batch | None:
+        if not len(images):
+            return None
+        return Batch(images.samples, torch.tensor(images.labels), self._activations.outputs(images))
 
     def score(self) -> tuple[float, float]:
         """H of the present state, 0 to 1, and minus the objective; greater is better.
 
         Where the targets or what stays have no validation images, the accuracy of the others stands alone.
         """
-        retain, kept = self._outputs(self._retain)
-        forget, gone = self._outputs(self._forget)
-        drop = max(0.0, self._before - _accuracy(forget, gone))
-        retained = _accuracy(retain, kept)
+        retain, forget = self._batch(self._retain), self._batch(self._forget)
+        drop = max(0.0, self._before - _accuracy(forget))
+        retained = _accuracy(retain)
         if retain is None or forget is None:
             return retained + drop, 0.0
         h = 2 * retained * drop / (retained + drop) if retained + drop else 0.0
-        return h, -float(self._objective(retain, kept, forget, gone))
+        return h, -float(self._objective(retain, forget))
 
     def consider(self) -> None:
         """Keeps the present state if no earlier one was better."""
@@ -64,6 +65,6 @@ class BestState:
                 parameter.copy_(value)
 
 
-def _accuracy(output: Output | None, labels: Tensor) -> float:
+def _accuracy(batch: Batch | None) -> float:
     """Accuracy, 0 to 1; 0 where there are no images."""
-    return 0.0 if output is None else float((output.logits.argmax(dim=1) == labels).float().mean())
+    return 0.0 if batch is None else float((batch.output.logits.argmax(dim=1) == batch.labels).float().mean())

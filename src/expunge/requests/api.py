@@ -12,8 +12,8 @@ from expunge.errors import ResumeError, UnreadableImageError
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.methods import Method, make_method
+from expunge.methods.plan import make_plan
 from expunge.requests.outputs import RunFolder
-from expunge.requests.plan import make_plan
 from expunge.requests.reporting import build_report
 from expunge.requests.sequence import SequenceRun, Stage
 from expunge.vision import VisionModel, choose_device

@@ -59,9 +59,11 @@ def build_report(
 
 
 def block_norm(edit: Edit, block: Block) -> float:
-    """Euclidean norm of all LoRA matrices of one block; 0.0 where it was pruned."""
-    lows = [edit.deltas[name] for name in block.linears if name in edit.deltas]
-    return float(sum(float(t.double().square().sum()) for low in lows for t in (low.a, low.b)) ** 0.5)
+    """Euclidean norm of all that an edit stores for one block, LoRA matrices and dense changes; 0.0 where pruned."""
+    lows = [low for name, low in edit.deltas.items() if name.startswith(f"{block.name}.")]
+    dense = [change for name, change in edit.dense.items() if name.startswith(f"{block.name}.")]
+    tensors = [*(t for low in lows for t in (low.a, low.b)), *dense]
+    return float(sum(float(t.double().square().sum()) for t in tensors) ** 0.5)
 
 
 def environment() -> Mapping[str, str]:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Images, Splits, few_shot, replay
+from expunge.data import Splits
 from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
 from expunge.evidence.metrics import Groups, ImagesUsed, ModelInfo, Parameters
-from expunge.memory import Prototypes, compute_prototypes
-from expunge.methods import Context, ForgetTask, Method, Progress
-from expunge.requests.plan import Plan, check_images
-from expunge.vision import ActivationCache, VisionModel
+from expunge.methods import ForgetTask, Method, Progress
+from expunge.methods.plan import Plan, check_images
+from expunge.methods.sequence import Forgetting, available
+from expunge.vision import VisionModel
 
 
 @dataclass(frozen=True)
@@ -42,35 +42,6 @@ class Result:
     edit: Edit
     metrics: RequestMetrics
     logits: Tensor
-
-
-@dataclass(frozen=True)
-class View:
-    """The part of the training data that methods may see: n-shot, replayed, without the missing classes."""
-
-    train: Images
-    validation: Images
-
-
-def view(splits: Splits, plan: Plan, *, shots: int | None, fraction: float, seed: int) -> View:
-    """Cuts the view of `plan` out of `splits`.
-
-    With `shots`, every class has that many training images. `fraction` thins out the classes that stay (replay); those
-    that will be forgotten keep all of theirs until then.
-
-    Raises:
-        TooFewImagesError: A class has fewer training images than `shots`.
-    """
-    train = splits.train.without(plan.missing)
-    if shots is not None:
-        train = few_shot(train, shots, seed)
-    if fraction < 1.0:
-        named = {c for request in plan.requests for c in request}
-        kept = replay(train, fraction, seed)
-        first = train.only(named)
-        rest = kept.without(named)
-        train = Images((*first.samples, *rest.samples), (*first.labels, *rest.labels), train.classes)
-    return View(train, splits.validation.without(plan.missing))
 
 
 class SequenceRun:
@@ -97,19 +68,17 @@ class SequenceRun:
         check_images(plan, splits)
         self.stack = EditStack(model)
         self._plan, self._method, self._seed, self._report = plan, method, seed, report
-        self._view = view(splits, plan, shots=shots, fraction=replay_fraction, seed=seed)
+        data = available(splits.train, splits.validation, plan, shots=shots, fraction=replay_fraction, seed=seed)
+        self._forgetting = Forgetting(self.stack, plan, method, data, seed=seed)
         self._test = splits.test
         self._labels = torch.tensor(splits.test.labels, dtype=torch.int64)
-        self._activations = ActivationCache(model, method.first_block(model))
-        self._prototypes: Prototypes | None = None
         self.baseline_logits = torch.empty(0)
 
     def prepare(self) -> Metrics:
         """Measures the untouched model and, where the method wants them, takes its prototypes."""
         model = self.stack.model
         self.baseline_logits = self._test_logits("measuring the original model")
-        if self._method.needs_prototypes:
-            self._prototypes = compute_prototypes(self._activations, self._view.train, seed=self._seed)
+        self._forgetting.prepare()
         return Metrics(
             model=ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes),
             method=self._method.name,
@@ -131,35 +100,16 @@ class SequenceRun:
             yield self._carry_out(number)
 
     def _carry_out(self, number: int) -> Result:
-        task = self._task(number)
         name = f"request {number + 1} of {len(self._plan.requests)}"
-        context = Context(
-            model=self.stack.model,
-            activations=self._activations,
-            prototypes=self._prototypes,
-            seed=self._seed + number,
-            report=lambda progress: self._report(Stage(name, progress)),
-        )
         started = time.perf_counter()
-        edit = self._method.forget(context, task)
-        self.stack.push(edit)
+        edit = self._forgetting.carry_out(number, lambda progress: self._report(Stage(name, progress)))
         seconds = time.perf_counter() - started
         logits = self._test_logits(f"measuring {name}")
-        return Result(edit, self._measure(number, task, edit, logits, seconds), logits)
-
-    def _task(self, number: int) -> ForgetTask:
-        targets, forgotten = self._plan.requests[number], self._plan.before(number)
-        return ForgetTask(
-            targets=targets,
-            forgotten=forgotten,
-            forget=self._view.train.only(targets),
-            retain=self._view.train.without({*targets, *forgotten}),
-            validation=self._view.validation.without(forgotten),
-        )
+        return Result(edit, self._measure(number, self._forgetting.task(number), edit, logits, seconds), logits)
 
     def _measure(self, number: int, task: ForgetTask, edit: Edit, logits: Tensor, seconds: float) -> RequestMetrics:
         model = self.stack.model
-        edited = sum(any(name in edit.deltas for name in block.linears) for block in model.blocks)
+        edited = sum(any(name.startswith(f"{block.name}.") for name in edit.touched) for block in model.blocks)
         work = Work(
             images=ImagesUsed(forget=len(task.forget), retain=len(task.retain)),
             groups=Groups(total=len(model.blocks), kept=edited),
@@ -187,4 +137,4 @@ class SequenceRun:
             done += count
             self._report(Stage(name, Progress(done, total)))
 
-        return self._activations.outputs(self._test, tell).logits
+        return self._forgetting.activations.outputs(self._test, tell).logits

@@ -81,7 +81,9 @@ class VisionModel:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are."""
         if not images:
             return torch.zeros(0, 3, *self.preprocess.size)
-        return torch.stack([image if isinstance(image, Tensor) else self.preprocess([image])[0] for image in images])
+        pictures = [image for image in images if not isinstance(image, Tensor)]
+        prepared = iter(self.preprocess(pictures)) if pictures else iter(())  # one call: each has a price of its own
+        return torch.stack([image if isinstance(image, Tensor) else next(prepared) for image in images])
 
     def __call__(self, pixels: Float[Tensor, "n ch h w"]) -> Output:
         """Runs the whole model once, under the caller's grad mode.

@@ -7,7 +7,12 @@ from expunge.data import Splits
 from expunge.errors import ModelNotFoundError
 from expunge.vision import VisionModel
 from expunge.zoo.faces.model import faces
+from expunge.zoo.fashion.data import CLASSES as KINDS
+from expunge.zoo.fashion.data import fashion
+from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
+from expunge.zoo.glyphs.data import glyphs
 from expunge.zoo.orl import orl_faces
+from expunge.zoo.small import FASHION, GLYPHS
 
 PREFIX = "zoo:"
 
@@ -19,7 +24,8 @@ class ZooEntry:
     Attributes:
         summary: One line on what it is.
         model: Builds the model.
-        data: Loads its data set, given a seed for the validation split.
+        data: Loads its data set, given a seed for the validation split; where the model has never seen its validation
+            images, they are the same for every seed.
         tuned_blocks: How many of the last blocks its training changed, the natural scope of an edit.
     """
 
@@ -34,6 +40,18 @@ ENTRIES: dict[str, ZooEntry] = {
         "DINOv2 ViT-S/14 with a CosFace head for the 40 people of ORL",
         faces,
         lambda seed: orl_faces(seed=seed),
+        tuned_blocks=4,
+    ),
+    "fashion": ZooEntry(
+        "a small ViT trained on Fashion-MNIST, ten kinds of clothes",
+        lambda: FASHION.model(KINDS),
+        lambda seed: fashion(),
+        tuned_blocks=4,
+    ),
+    "glyphs": ZooEntry(
+        "a small ViT that reads 100 characters in typefaces it has not seen",
+        lambda: GLYPHS.model(CODE_POINTS),
+        lambda seed: glyphs(),
         tuned_blocks=4,
     ),
 }

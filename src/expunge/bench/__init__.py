@@ -1,0 +1,1 @@
+"""Suites that put methods side by side."""

@@ -1,0 +1,112 @@
+"""Which rows of the evidence become columns of the main table, and how figures are written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from expunge.errors import EvidenceError
+from expunge.evidence import make_measure, measure_names
+
+MAIN: Mapping[str, tuple[str, str]] = {
+    "h": ("H", "harmonic mean of Acc_r and the drop of Acc_f"),
+    "acc_f": ("Acc_f", "accuracy on the classes of the last request"),
+    "acc_r": ("Acc_r", "accuracy on the classes that stay"),
+    "acc_o": ("Acc_o", "accuracy on the classes of earlier requests"),
+    "acc_m": ("Acc_m", "accuracy on classes that stay but had no image"),
+    "linear_probe": ("linear probe", "accuracy on forgotten classes after refitting the head on frozen features"),
+    "prototype_relearning_1": ("1-image re-learning", "accuracy on a forgotten class, its head rebuilt from one image"),
+    "prototype_relearning_5": ("5-image re-learning", "the same from five images"),
+    "prototype_relearning_10": ("10-image re-learning", "the same from ten images"),
+    "rank1": ("rank-1", "queries of forgotten identities whose nearest gallery embedding is of the same identity"),
+    "cmia_auc": ("CMIA", "AUC of class-level membership inference from neighbouring classes' probabilities"),
+    "int8_linear_probe": ("INT8 probe", "the linear probe after rounding the weights to eight bits"),
+    "anamnesis_index": ("AIN", "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle"),
+}
+COSTS: Mapping[str, tuple[str, str]] = {
+    "seconds": ("seconds", "time of one request, measures not counted"),
+    "rte": ("RTE", "seconds of oracle-scratch divided by those of the method, same machine, same requests"),
+    "peak_mb": ("peak MB", "greatest memory held during forgetting, above what was held before"),
+    "edited_mb": ("edited MB", "bytes of all edits of the sequence"),
+}
+DERIVED = ("erosion", "relapse")
+MINUS = "−"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        key: Key of the row it shows.
+        heading: What stands above it.
+        meaning: What it is, in a few words.
+        cost: Whether it tells what forgetting costs, not what it does.
+    """
+
+    key: str
+    heading: str
+    meaning: str
+    cost: bool = False
+
+
+def columns(keys: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of the main table: ours in a fixed order, those of other packages' measures, then the costs.
+
+    Args:
+        keys: What any method has.
+    """
+    there, labels = set(keys), _labels()
+    known = {*MAIN, *COSTS, *DERIVED, *(key for key, label in labels.items() if label.ours)}
+    foreign = (labels.get(key, _Label(key, "", False)) for key in sorted(there - known))
+    return (
+        *(Column(key, *texts) for key, texts in MAIN.items() if key in there),
+        *(Column(key, one.text, one.meaning) for key, one in zip(sorted(there - known), foreign, strict=True)),
+        *(Column(key, *texts, cost=True) for key, texts in COSTS.items() if key in there),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A row's label and its measure's summary; whether the measure comes with this package."""
+
+    text: str
+    meaning: str
+    ours: bool
+
+
+@cache
+def _labels() -> Mapping[str, _Label]:
+    found: dict[str, _Label] = {}
+    for name in measure_names():
+        try:
+            measure = make_measure(name)
+        except (EvidenceError, ImportError, AttributeError):
+            continue  # a broken package must not keep finished results from being shown
+        ours = type(measure).__module__.partition(".")[0] == "expunge"
+        found |= {key: _Label(label, measure.summary, ours) for key, label in measure.labels.items()}
+    return found
+
+
+def figure(value: float, unit: str, *, like: float | None = None) -> str:
+    """A number as tables write it: rates with one decimal, everything else with two to three digits.
+
+    Args:
+        value: The number.
+        unit: Its unit.
+        like: Write as many decimals as this number would get, e.g. the mean that a half-width belongs to.
+    """
+    text = f"{value:.{_decimals(abs(value if like is None else like), unit)}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float, unit: str) -> str:
+    """A difference, with its sign; plain zero where it rounds to nothing."""
+    text = figure(value, unit)
+    return text if text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def _decimals(size: float, unit: str) -> int:
+    if unit == "%":
+        return 1
+    steps = ((100, 0), (10, 1), (0.1, 2), (0.01, 3))
+    return next((decimals for least, decimals in steps if size >= least), 4 if size else 2)

@@ -1,0 +1,101 @@
+"""Figures that are not measured on one model but follow from cells: costs, RTE, erosion, relapse, AIN."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult, Value
+
+Peers = Mapping[str, Cell]
+"""Method or anchor -> its cell of the same suite, setting and seed."""
+
+STEPS = "relearn_time"
+BYTES_A_MEGABYTE = 1_000_000
+
+
+def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
+    """For each request of `cell`, its readings and, beside them, what follows from them.
+
+    Keys added: `seconds`, `peak_mb`, `edited_mb`, and, where what they need is there, `rte`, `erosion`, `relapse`
+    and `anamnesis_index`.
+    """
+    found = []
+    for index, request in enumerate(cell.requests):
+        values = {**_costs([request]), **request.readings}
+        original, scratch = (_same_request(peers.get(name), request) for name in (ORIGINAL, SCRATCH))
+        if scratch and request.seconds > 0:
+            values["rte"] = _plain(scratch.seconds / request.seconds, "ratio", 1, "high")
+        if original and (lost := _erosion(request, original)):
+            values["erosion"] = lost
+        if back := _relapse(cell.requests[:index], request):
+            values["relapse"] = back
+        if scratch and (steps := _anamnesis(request, scratch)):
+            values["anamnesis_index"] = steps
+        found.append(values)
+    return tuple(found)
+
+
+def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
+    """What stands at the end: the values after the last request, and the costs of the whole sequence.
+
+    `seconds` is the mean a request, `peak_mb` the greatest of all requests, `edited_mb` the sum over all edits, and
+    `rte` the seconds of oracle-scratch divided by those of `cell`, both over the requests that the oracle has.
+    """
+    values = request_values(cell, peers)[-1] | _costs(cell.requests)
+    values.pop("rte", None)
+    both = [(request, same) for request in cell.requests if (same := _same_request(peers.get(SCRATCH), request))]
+    spent, retraining = sum(ours.seconds for ours, _ in both), sum(oracle.seconds for _, oracle in both)
+    if spent > 0:
+        values["rte"] = _plain(retraining / spent, "ratio", len(both), "high")
+    return values
+
+
+def _costs(requests: Sequence[RequestResult]) -> dict[str, Value]:
+    n = len(requests)
+    edited = sum(request.bytes for request in requests) / BYTES_A_MEGABYTE
+    return {
+        "seconds": _plain(fmean(request.seconds for request in requests), "s", n, "low"),
+        "peak_mb": _plain(max(request.peak_mb for request in requests), "MB", n, "low"),
+        "edited_mb": _plain(edited, "MB", n, "low"),
+    }
+
+
+def _erosion(request: RequestResult, original: RequestResult) -> Value | None:
+    """Accuracy that the retained classes have lost since before the first request, in percentage points."""
+    now, before = request.readings.get("acc_r"), original.readings.get("acc_r")
+    return _plain(before.value - now.value, "%", now.n, "low") if now and before else None
+
+
+def _relapse(earlier: Sequence[RequestResult], request: RequestResult) -> Value | None:
+    """Accuracy that forgotten classes have won back since their own requests, in percentage points.
+
+    Acc_o now, less the accuracy on the same classes right after each was forgotten (Acc_f then, weighted by images).
+    Unknown for an oracle, which has figures for some requests only.
+    """
+    now = request.readings.get("acc_o")
+    then = [past.readings["acc_f"] for past in earlier if "acc_f" in past.readings]
+    images = sum(value.n for value in then)
+    if now is None or len(then) != request.number - 1 or not images:
+        return None
+    forgotten = sum(value.value * value.n for value in then) / images
+    return _plain(now.value - forgotten, "%", now.n, "low")
+
+
+def _anamnesis(request: RequestResult, scratch: RequestResult) -> Value | None:
+    """The anamnesis index: re-learning steps against those of the oracle; 1 where the class is as new to both."""
+    ours, oracle = request.readings.get(STEPS), scratch.readings.get(STEPS)
+    if ours is None or oracle is None:
+        return None
+    from expunge.evidence.measures.relearn_time import anamnesis_index
+
+    return _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle")
+
+
+def _same_request(cell: Cell | None, request: RequestResult) -> RequestResult | None:
+    """The request of the same classes and number in another cell."""
+    there = cell.requests if cell else ()
+    same = (r for r in there if r.number == request.number and set(r.classes) == set(request.classes))
+    return next(same, None)
+
+
+def _plain(value: float, unit: str, n: int, aim: str) -> Value:
+    return Value.model_validate({"value": value, "unit": unit, "n": n, "aim": aim})

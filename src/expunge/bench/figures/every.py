@@ -1,0 +1,28 @@
+"""Which figures a suite and setting get, and what they are called."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from expunge.bench.aggregate import Summary
+from expunge.bench.figures.distance import gap_columns
+from expunge.bench.figures.heatmap import gap_map
+from expunge.bench.figures.sequence import over_requests
+from expunge.bench.figures.style import as_svg
+from expunge.bench.figures.tradeoff import time_against_distance
+
+
+def figures_of(summary: Summary) -> Mapping[str, Callable[[], str]]:
+    """File name without folder -> draws the figure and gives its SVG. What there are no figures for is left out."""
+    kinds = {
+        "gaps": (gap_map, bool(gap_columns(summary))),
+        "requests": (over_requests, summary.requests > 1),
+        "seconds": (time_against_distance, any((method, "seconds") in summary.final for method in summary.rivals)),
+    }
+    start = f"{summary.suite}-{summary.setting}"
+    return {f"{start}-{kind}.svg": partial(_svg, draw, summary) for kind, (draw, there) in kinds.items() if there}
+
+
+def _svg(draw: Callable[[Summary], Figure], summary: Summary) -> str:
+    return as_svg(draw(summary))

@@ -1,0 +1,65 @@
+"""Peak memory of a piece of work."""
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+MEGABYTE = 1e6
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass
+class Peak:
+    """Filled when the work is done: memory above what was held before, in MB."""
+
+    mb: float = 0.0
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Iterator[Peak]:
+    """Measures the work inside: on the device where it is a GPU, of the process elsewhere.
+
+    Linux lets a process forget its high-water mark. Where it does not, the mark of the whole life so far is used, and
+    work that stays below an earlier peak reads as 0.
+    """
+    peak = Peak()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = float(torch.cuda.memory_allocated(device))
+        yield peak
+        peak.mb = (torch.cuda.max_memory_allocated(device) - before) / MEGABYTE
+        return
+    before = _resident() if _forget_mark() else _mark()
+    yield peak
+    peak.mb = max(0.0, _mark() - before) / MEGABYTE
+
+
+def _forget_mark() -> bool:
+    try:
+        _CLEAR.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _resident() -> float:
+    return _field("VmRSS") or _mark()
+
+
+def _mark() -> float:
+    """The high-water mark in bytes."""
+    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    return _field("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _field(name: str) -> float | None:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024.0 * float(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)

@@ -1,0 +1,89 @@
+"""Models of a suite, trained once and kept by the hash of everything that decides what comes out."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from expunge.bench.suite import Suite
+from expunge.data import Images
+from expunge.vision import VisionModel
+
+Kind = Literal["base", "oracle-scratch", "oracle-finetune"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model and how long its training took, in seconds, whenever that was."""
+
+    model: VisionModel
+    seconds: float
+
+
+class ModelStore:
+    """Trains the models of one suite and keeps their weights in a folder.
+
+    The key is the SHA-256 of the recipe, the kind, the seed, the forgotten classes, the names of all training images
+    and the version of torch: change one of them and the model is trained again. Suites that agree share models.
+    """
+
+    def __init__(self, folder: Path, suite: Suite, images: Images):
+        """`images` are all training images of the suite."""
+        self._folder, self._suite, self._images = folder, suite, images
+        names = "\n".join(sample.name for sample in images.samples)
+        self._images_digest = sha256(names.encode(errors="surrogatepass")).hexdigest()
+
+    def base(self, seed: int) -> VisionModel:
+        """The model before any request."""
+        shipped = seed == 0 or self._suite.one_base
+        return self._suite.base() if shipped else self._get("base", (), seed).model
+
+    def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> Made:
+        """A model without `forgotten`: trained from the suite's own start, or fine-tuned from the base model."""
+        return self._get(kind, tuple(sorted(forgotten)), seed)
+
+    def _get(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> Made:
+        path = self._folder / f"{self.key(kind, forgotten, seed)[:32]}.safetensors"
+        if path.is_file():
+            return self._load(path)
+        start = self.base(seed) if kind == "oracle-finetune" else None
+        started = time.perf_counter()
+        model = self._suite.train(self._images.without(forgotten), seed, start)
+        seconds = time.perf_counter() - started
+        self._save(path, model, seconds)
+        return Made(model, seconds)
+
+    def key(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> str:
+        """The hash under which a model is kept, 64 hexadecimal digits."""
+        decides = {
+            "recipe": self._suite.recipe,
+            "kind": kind,
+            "seed": seed,
+            "forgotten": [self._images.classes[c] for c in forgotten],
+            "images": self._images_digest,
+            "torch": torch.__version__,
+        }
+        return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _load(self, path: Path) -> Made:
+        model = self._suite.base()
+        state = load_file(path)
+        seconds = float(state.pop("__seconds__"))
+        model.module.load_state_dict(state, strict=True)
+        return Made(model, seconds)
+
+    def _save(self, path: Path, model: VisionModel, seconds: float) -> None:
+        """Under a name of its own first: a training that is cut off leaves nothing that looks finished."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: t.detach().cpu().contiguous().clone() for name, t in model.module.state_dict().items()}
+        state["__seconds__"] = torch.tensor(seconds, dtype=torch.float64)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+        save_file(state, unfinished)
+        unfinished.replace(path)

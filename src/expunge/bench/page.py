@@ -1,0 +1,129 @@
+"""The page `docs/benchmarks.md`, made of a folder of results; the same results give the same bytes."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from expunge.bench.aggregate import Summary, summaries
+from expunge.bench.columns import columns
+from expunge.bench.figures import figures_of
+from expunge.bench.load import load_cells
+from expunge.bench.notrun import as_table, load_not_run
+from expunge.bench.results import Cell, Machine
+from expunge.bench.tables import absent_list, legend, main_table, sequence_table
+
+ASSETS = "assets/benchmarks"
+CAPTIONS = {
+    "gaps": "How far each figure is from that of oracle-scratch, at the end of the sequence. Red is more than the "
+    "oracle, blue less; the colours of a column span its own greatest gap. Methods are sorted by their mean distance.",
+    "requests": "H, Acc_r and Acc_o over the requests, mean over seeds; bands reach from the lowest to the highest "
+    "seed. Dots where not every request was measured.",
+    "seconds": "What a request costs, against the mean distance from oracle-scratch over the probes. Lower left is "
+    "better. Orange squares are anchors; bars reach from the lowest to the highest seed.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page and its figures.
+
+    Attributes:
+        text: Markdown.
+        figures: Path relative to the page -> draws the figure, a second or so, and gives its SVG.
+    """
+
+    text: str
+    figures: Mapping[str, Callable[[], str]]
+
+
+def make_page(results: Path, commentaries: Path) -> Page:
+    """Makes the page.
+
+    Args:
+        results: What the benchmark was given as `--out`; may hold a `not-run.toml`.
+        commentaries: Folder with a hand-written `<suite>.md` for any suite. Relative links in it count from there, one
+            folder below the page.
+
+    Raises:
+        EvidenceError: There are no cells.
+        CorruptRunError: A file of the results is damaged.
+    """
+    cells = load_cells(results)
+    found = summaries(cells)
+    left_out = as_table(load_not_run(results / "not-run.toml"))
+    figures: dict[str, Callable[[], str]] = {}
+    parts = ["# Benchmarks", INTRODUCTION, _settings_of_the_run(cells), "## How to read the tables", _reading(found)]
+    for suite in dict.fromkeys(summary.suite for summary in found):
+        parts += [f"## {suite}", _commentary(commentaries / f"{suite}.md")]
+        for summary in (one for one in found if one.suite == suite):
+            here = {f"{ASSETS}/{name}": draw for name, draw in figures_of(summary).items()}
+            figures |= here
+            parts += _setting(summary, list(here))
+    if left_out:
+        parts += ["## Not run", "Cells that were left out on purpose.", left_out]
+    return Page("\n\n".join(part for part in parts if part) + "\n", figures)
+
+
+INTRODUCTION = """<!-- written by `make benchmarks-page` from benchmarks/results and docs/_benchmarks; do not edit -->
+
+Every method on the same images, with the same budget, judged by the same measures, beside four anchors: the original
+model, a mask on its head, and two models that never saw the forgotten classes. `oracle-scratch` is trained from scratch
+on what is retained, `oracle-finetune` from the same pre-trained weights. Everything here is measured evidence on these
+data sets, not a proof of deletion."""
+
+
+def _settings_of_the_run(cells: Sequence[Cell]) -> str:
+    """Machines, versions, commits and commands, as the cells hold them."""
+    machines = Counter(_machine(cell.machine) for cell in cells)
+    versions = Counter(", ".join(f"{name} {v}" for name, v in sorted(cell.machine.versions.items())) for cell in cells)
+    commits = Counter(cell.commit[:12] or "unknown" for cell in cells)
+    rows = [
+        (title, text, n)
+        for title, counts in zip(TITLES, (machines, versions, commits), strict=True)
+        for text, n in sorted(counts.items())
+    ]
+    table = ["| | | cells |", "|---|---|---:|", *(f"| {title} | {text} | {n} |" for title, text, n in rows)]
+    commands = "\n".join(_command(suite, cells) for suite in sorted({cell.suite for cell in cells}))
+    return "\n".join(table) + f"\n\n```sh\n{commands}\n```"
+
+
+TITLES = ("machine", "versions", "commit")
+
+
+def _machine(machine: Machine) -> str:
+    threads = f"{machine.threads} thread{'s' if machine.threads != 1 else ''}"
+    return f"{machine.processor}, {machine.cores} cores, {threads}, {machine.memory_gb:.0f} GB, {machine.device}"
+
+
+def _command(suite: str, cells: Sequence[Cell]) -> str:
+    seeds = sorted({cell.seed for cell in cells if cell.suite == suite})
+    first = f" --first-seed {seeds[0]}" if seeds[0] else ""
+    return f"expunge bench run {suite} --seeds {seeds[-1] - seeds[0] + 1}{first} --out benchmarks/results"
+
+
+def _reading(found: Sequence[Summary]) -> str:
+    """What the columns are, and how figures are written."""
+    shown = {column.key: column for summary in found for column in columns(summary.keys)}
+    lines = [f"- **{column.heading}**: {column.meaning}" for column in shown.values() if column.meaning]
+    return "\n\n".join([legend(found), "\n".join(lines)])
+
+
+def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
+    parts = [f"### {summary.suite}, {summary.setting}", main_table(summary)]
+    if sequence := sequence_table(summary):
+        parts += ["Over the whole sequence:", sequence]
+    for path in figures:
+        caption = CAPTIONS[path.removesuffix(".svg").rpartition("-")[2]]
+        parts += [f"![{summary.suite}, {summary.setting}: {caption}]({path})", f"*{caption}*"]
+    if summary.absent:
+        parts += ["Missing here:", absent_list(summary)]
+    return parts
+
+
+def _commentary(file: Path) -> str:
+    """The hand-written part, its relative links moved one folder up; empty if there is none."""
+    if not file.exists():
+        return ""
+    return re.sub(r"\]\(\.\./", "](", file.read_text(encoding="utf-8").strip())

@@ -1,0 +1,63 @@
+"""Which methods are best in a row, and which cannot be told from the best."""
+
+from collections.abc import Mapping, Sequence
+
+from expunge.bench.aggregate import Estimate, Summary
+from expunge.bench.student import t_interval
+
+SAME = 1e-9
+"""Differences below this come from the order of additions."""
+
+
+def best(summary: Summary, key: str) -> frozenset[str]:
+    """The best methods of a row, anchors aside; none where the row has no aim, or where all methods tie.
+
+    Only methods with the most seeds take part: an interval over fewer would tie with nearly everything.
+
+    Best is the highest or the lowest mean, as the row aims, or, where a row aims at the oracle, the smallest mean
+    distance from oracle-scratch. A method ties with the best one if the 95 % t-interval of their paired difference,
+    over the seeds that both have, holds zero. With one seed in common there is no such interval; then they tie if the
+    95 % intervals of their two readings overlap, or, without intervals, if the values are equal.
+    """
+    rivals = {method: summary.final[method, key] for method in summary.rivals if (method, key) in summary.final}
+    known = {method: cost for method, estimate in rivals.items() if (cost := _costs(estimate))}
+    most = max(map(len, known.values()), default=0)
+    costs = {method: cost for method, cost in known.items() if len(cost) == most}
+    if not costs:
+        return frozenset()
+    leader = min(sorted(costs), key=lambda method: sum(costs[method].values()) / len(costs[method]))
+    tied = {m for m in costs if _tie(costs[m], costs[leader], rivals[m], rivals[leader])} | {leader}
+    return frozenset() if len(tied) == len(costs) else frozenset(tied)
+
+
+def _costs(estimate: Estimate) -> Mapping[int, float]:
+    """How far each seed is from what the row aims at, up to a constant; empty where that is unknown."""
+    if estimate.aim == "oracle":
+        return {seed: abs(gap) for seed, gap in estimate.gaps.items()}
+    sign = {"low": 1.0, "high": -1.0}.get(estimate.aim)
+    return {seed: sign * value for seed, value in estimate.by_seed.items()} if sign else {}
+
+
+def _tie(ours: Mapping[int, float], best_: Mapping[int, float], one: Estimate, other: Estimate) -> bool:
+    common = sorted(set(ours) & set(best_))
+    differences = [ours[seed] - best_[seed] for seed in common]
+    if len(common) >= 2:
+        low, high = t_interval(differences)
+        return low <= SAME and high >= -SAME
+    if None not in (one.low, one.high, other.low, other.high):
+        return _overlap(_range(one), _range(other))
+    return bool(common) and abs(differences[0]) <= SAME
+
+
+def _range(estimate: Estimate) -> tuple[float, float]:
+    """The interval of a reading, or of its distance from the oracle."""
+    low, high = float(estimate.low or 0.0), float(estimate.high or 0.0)
+    if estimate.aim != "oracle":
+        return low, high
+    oracle = estimate.mean - (estimate.gap or 0.0)
+    ends = sorted((abs(low - oracle), abs(high - oracle)))
+    return (0.0 if low <= oracle <= high else ends[0], ends[1])
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]

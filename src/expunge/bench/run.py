@@ -1,0 +1,161 @@
+"""Runs the cells of a suite that are not on disk yet, one after another; several processes may share a folder."""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from expunge.bench.cell import run_cell
+from expunge.bench.machine import commit, machine
+from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Cell
+from expunge.bench.stand import Stand, make_stand
+from expunge.bench.suite import Suite, find_suite
+from expunge.bench.tuned import tuned_settings
+from expunge.errors import BenchError, CorruptRunError
+from expunge.evidence import measure_names
+from expunge.methods import Progress, method_class, method_names
+
+VERSION = 1
+"""Goes up when the meaning of a stored number changes: cells of another version are run again."""
+
+Report = Callable[[str, Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CellName:
+    """Which cell."""
+
+    suite: str
+    setting: str
+    method: str
+    seed: int
+
+    def file(self, folder: Path) -> Path:
+        """Where it is kept."""
+        return folder / "cells" / self.suite / self.setting / self.method / f"seed-{self.seed}.json"
+
+
+def run_suite(
+    name: str,
+    out: Path,
+    *,
+    settings: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    report: Report = lambda cell, progress: None,
+    quick: bool = False,
+) -> int:
+    """Runs what is missing of a suite.
+
+    Args:
+        name: The suite.
+        out: Cells go to OUT/cells, trained models to OUT/models.
+        settings: Names of settings; None for all of the suite.
+        methods: Names of methods and anchors; None for all.
+        seeds: Which seeds.
+        report: Told the cell and how far it is.
+        quick: Run the tiny version of the suite.
+
+    Returns:
+        How many cells were run now.
+
+    Raises:
+        BenchError: An unknown suite or setting.
+        MethodError: An unknown method.
+    """
+    suite = find_suite(name, quick=quick)
+    chosen = [suite.setting(s).name for s in settings] if settings else [s.name for s in suite.settings]
+    rows = list(methods) if methods else all_rows()
+    for row in rows:
+        if row not in ANCHORS:
+            method_class(row)
+    splits = suite.load()
+    ran = 0
+    for seed in seeds:
+        for setting in chosen:
+            stand = make_stand(suite, setting, seed, out / "models", splits)
+            for method in rows:
+                ran += _run(CellName(suite.name, setting, method, seed), stand, out, report)
+    return ran
+
+
+def all_rows() -> list[str]:
+    """Anchors first, then every installed method."""
+    return [ORIGINAL, SCRATCH, FINETUNE, "head-mask", *(m for m in method_names() if m != "head-mask")]
+
+
+def _run(name: CellName, stand: Stand, out: Path, report: Report) -> bool:
+    """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
+    path = name.file(out)
+    settings = tuned_settings(name.method)
+    key = cell_key(name, stand.suite, settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path) as free:
+        if not free or _done(path, key):
+            return False
+        label = f"{name.suite} {name.setting} {name.method} seed {name.seed}"
+        requests = run_cell(stand, name.method, settings, lambda progress: report(label, progress))
+        cell = Cell(
+            suite=name.suite,
+            setting=name.setting,
+            method=name.method,
+            settings=settings,
+            seed=name.seed,
+            key=key,
+            commit=commit(),
+            machine=machine(str(stand.model.device)),
+            requests=requests,
+        )
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(cell.to_json(), encoding="utf-8")
+        unfinished.replace(path)
+        return True
+
+
+def cell_key(name: CellName, suite: Suite, settings: Mapping[str, object]) -> str:
+    """SHA-256 over what decides a cell: the suite, the setting, the method's settings, seed, measures and format."""
+    decides = {
+        "version": VERSION,
+        "name": asdict(name),
+        "setting": asdict(suite.setting(name.setting)),
+        "requests": suite.requests,
+        "recipe": suite.recipe,
+        "pool": suite.pool,
+        "attack": suite.attack,
+        "test": suite.test,
+        "checkpoints": suite.checkpoints,
+        "budget": suite.budget,
+        "settings": settings,
+        "measures": measure_names(),
+    }
+    return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _done(path: Path, key: str) -> bool:
+    try:
+        return Cell.parse(path.read_text(encoding="utf-8")).key == key
+    except FileNotFoundError:
+        return False
+    except CorruptRunError as error:
+        raise BenchError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether this process has the cell to itself; the lock goes with the process, however it ends."""
+    lock = path.with_suffix(".lock")
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            if os.path.exists(lock):
+                lock.unlink()

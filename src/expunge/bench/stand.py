@@ -1,0 +1,149 @@
+"""Where the cells of one suite, setting and seed are run: model, images and reference views, prepared once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from expunge.bench.models import Kind, Made, ModelStore
+from expunge.bench.suite import Setting, Suite, limited
+from expunge.data import Images, Splits
+from expunge.evidence import Case, View, observe
+from expunge.methods.plan import Plan, check_images
+from expunge.methods.sequence import Available, available
+from expunge.vision import ActivationCache, VisionModel, choose_device
+
+FORGETTING_SEEDS, EVALUATION_SEEDS = 1000, 2000
+"""Training, forgetting and evaluation are seeded apart: seed s trains with s, forgets with 1000 + s, measures with
+2000 + s."""
+
+VALIDATION = 100
+"""Validation images a class that methods are given at the most."""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """One suite in one setting with one seed.
+
+    Attributes:
+        suite: The suite.
+        setting: The setting.
+        seed: The seed of all its cells.
+        splits: The suite's images.
+        store: Trains and keeps its models.
+    """
+
+    suite: Suite
+    setting: Setting
+    seed: int
+    splits: Splits
+    store: ModelStore
+
+    @cached_property
+    def model(self) -> VisionModel:
+        """The model before any request. Cells edit it and take their edits back."""
+        return self.store.base(self.seed).to(choose_device())
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The requests."""
+        plan = self.suite.plan(self.setting, self.splits.classes, self.seed)
+        check_images(plan, self.splits)
+        return plan
+
+    @cached_property
+    def data(self) -> Available:
+        """What methods may see."""
+        pool = limited(self.splits.train, self.suite.pool, self.seed)
+        setting = self.setting
+        return available(
+            pool,
+            limited(self.splits.validation, VALIDATION, self.seed),
+            self.plan,
+            shots=setting.shots,
+            fraction=setting.replay,
+            seed=FORGETTING_SEEDS + self.seed,
+        )
+
+    @cached_property
+    def attack(self) -> Images:
+        """What evidence may learn from: anything but test images."""
+        first, second = self.splits.train, self.splits.validation
+        both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+        return limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
+
+    @cached_property
+    def test(self) -> Images:
+        """What evidence counts."""
+        return limited(self.splits.test, self.suite.test, EVALUATION_SEEDS + self.seed)
+
+    @cached_property
+    def cache(self) -> ActivationCache:
+        """What enters the first block of `model`, which no edit changes."""
+        return self.activations(0)
+
+    def activations(self, entry: int) -> ActivationCache:
+        """What enters block `entry` of `model`, of all images that methods may see.
+
+        Filled before the first method is timed, and shared by all that leave the blocks below alone: reading images and
+        running what stays frozen costs every method the same, so it is counted for none.
+        """
+        if entry not in self._caches:
+            cache = self._caches[entry] = ActivationCache(self.model, entry, batch_size=250)
+            named = [c for request in self.plan.requests for c in request]
+            for images in (self.data.forget.only(named), self.data.replay, self.data.validation):
+                for batch in cache.batches(images):
+                    cache.hidden(images, batch)
+        return self._caches[entry]
+
+    @cached_property
+    def _caches(self) -> dict[int, ActivationCache]:
+        return {}
+
+    @cached_property
+    def original(self) -> View:
+        """The untouched model's view; ask for it before the first edit."""
+        return self.view()
+
+    def view(self, model: VisionModel | None = None) -> View:
+        """The view of `model`, or of this stand's own as it is now."""
+        cache = self.cache if model is None else ActivationCache(model)
+        return View(observe(cache, self.attack), observe(cache, self.test))
+
+    def oracle(self, kind: Kind, number: int) -> Made:
+        """The oracle for the time after request `number` (from 1)."""
+        made = self.store.oracle(kind, self.plan.before(number), self.seed)
+        return Made(made.model.to(choose_device()), made.seconds)
+
+    def oracle_view(self, number: int) -> View | None:
+        """The view of `oracle-scratch` after request `number`; None where no measure asks for it."""
+        if number not in self.suite.checkpoints:
+            return None
+        if number not in self._oracle_views:
+            self._oracle_views[number] = self.view(self.oracle("oracle-scratch", number).model)
+        return self._oracle_views[number]
+
+    @cached_property
+    def _oracle_views(self) -> dict[int, View]:
+        return {}
+
+    def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
+        """What measures are given after request `number`, for this stand's model or another one."""
+        plan = self.plan
+        return Case(
+            model=model or self.model,
+            view=view,
+            original=self.original,
+            oracle=self.oracle_view(number),
+            attack=self.attack,
+            test=self.test,
+            forget=plan.requests[number - 1],
+            earlier=plan.before(number - 1),
+            retain=plan.retained(number - 1, len(self.splits.classes)),
+            missing=plan.missing,
+            seed=EVALUATION_SEEDS + self.seed,
+        )
+
+
+def make_stand(suite: Suite, setting: str, seed: int, models: Path, splits: Splits) -> Stand:
+    """A stand whose models are kept in the folder `models`."""
+    return Stand(suite, suite.setting(setting), seed, splits, ModelStore(models, suite, splits.train))

@@ -1,0 +1,1 @@
+"""One suite a file; found through the entry points `expunge.suites`."""

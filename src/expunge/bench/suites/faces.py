@@ -1,0 +1,80 @@
+"""Faces: the zoo's recogniser forgets people, five at a time as the demo does, or one by one.
+
+The recogniser has seen its validation photos: with five photos a person to train on, none can be spared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from expunge.bench.suite import Setting, Suite
+from expunge.data import Images, Splits
+from expunge.vision import VisionModel
+from expunge.zoo.faces.model import TUNED_BLOCKS, faces
+from expunge.zoo.faces.recipe import Recipe, train_faces
+from expunge.zoo.orl import PEOPLE, orl_faces
+
+SHOTS = Setting("4-shot", "four photos of every person, all there are beside one for validation")
+REPLAY = Setting("replay-10", "one photo of every person who stays", replay=0.1)
+MISSING = Setting("missing-class", "as 4-shot, but an eighth of the people who stay has no photo", missing=1 / 8)
+
+
+def suite(quick: bool) -> Suite:
+    """Four requests of five people."""
+    requests = tuple(PEOPLE[start : start + 5] for start in range(0, 20, 5))
+    return _suite("faces", "4 requests of 5 people", requests, (SHOTS, REPLAY, MISSING), (4,), quick)
+
+
+def long_suite(quick: bool) -> Suite:
+    """Twenty requests of one person."""
+    requests = tuple((person,) for person in PEOPLE[:20])
+    return _suite("faces-20x1", "20 requests of 1 person", requests, (SHOTS,), (20,), quick)
+
+
+def _suite(
+    name: str,
+    what: str,
+    requests: tuple[tuple[str, ...], ...],
+    settings: tuple[Setting, ...],
+    checkpoints: tuple[int, ...],
+    quick: bool,
+) -> Suite:
+    recipe = Recipe(epochs=1, copies=1) if quick else Recipe()
+    budget: Mapping[str, object] = {"last_blocks": TUNED_BLOCKS, "max_steps": 20, "batch_size": 8}
+
+    def training(images: Images, seed: int, start: VisionModel | None) -> VisionModel:
+        return train_faces(replace(recipe, seed=seed), images, start)
+
+    made = Suite(
+        name=name,
+        summary=f"DINOv2 ViT-S/14 with a CosFace head for the 40 people of ORL; {what}",
+        requests=requests,
+        settings=settings,
+        load=lambda: orl_faces(seed=0),
+        base=faces,
+        train=training,
+        recipe=asdict(recipe),
+        one_base=True,
+        attack=0,
+        checkpoints=checkpoints,
+        budget=budget,
+    )
+    return _quick(made) if quick else made
+
+
+def _quick(suite: Suite) -> Suite:
+    """Two requests among eight people, one open block: it shows that everything works and measures nothing."""
+    people = (*suite.requests[0][:1], *suite.requests[1][:1], "s35", "s36", "s37", "s38")
+
+    def load() -> Splits:
+        splits = orl_faces(seed=0)
+        chosen = [splits.classes.index(person) for person in people]
+        return Splits(splits.train.only(chosen), splits.validation.only(chosen), splits.test.only(chosen))
+
+    return replace(
+        suite,
+        requests=(suite.requests[0][:1], suite.requests[1][:1]),
+        load=load,
+        test=2,
+        checkpoints=(2,),
+        budget={"last_blocks": 1, "max_steps": 2, "batch_size": 2},
+    )

@@ -1,0 +1,55 @@
+"""A hundred characters in real typefaces: the papers' protocol of 4 × 20 classes, and a long one of 50 × 1."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+from expunge.bench.suite import Suite
+from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
+from expunge.zoo.glyphs.data import CLASSES, glyphs
+from expunge.zoo.small import GLYPHS
+
+ORDER = tuple(sorted(CLASSES, key=lambda name: sha256(name.encode()).digest()))
+"""The classes in an order that nobody chose."""
+
+
+def suite(quick: bool) -> Suite:
+    """Four requests of twenty classes."""
+    requests = tuple(ORDER[start : start + 20] for start in range(0, 80, 20))
+    return _suite(
+        "glyphs", "4 requests of 20 classes", requests, checkpoints=(4,), budget=dict(max_steps=200), quick=quick
+    )
+
+
+def long_suite(quick: bool) -> Suite:
+    """Fifty requests of one class."""
+    requests = tuple((name,) for name in ORDER[:50])
+    return _suite(
+        "glyphs-50x1", "50 requests of 1 class", requests, checkpoints=(50,), budget=dict(max_steps=25), quick=quick
+    )
+
+
+def _suite(
+    name: str,
+    what: str,
+    requests: tuple[tuple[str, ...], ...],
+    *,
+    checkpoints: tuple[int, ...],
+    budget: dict[str, object],
+    quick: bool,
+) -> Suite:
+    small = replace(GLYPHS, recipe=replace(GLYPHS.recipe, epochs=1)) if quick else GLYPHS
+    made = small_suite(
+        small,
+        name=name,
+        summary=f"A ViT that reads 100 characters in typefaces it has not seen; {what}",
+        requests=requests,
+        classes=CLASSES,
+        load=glyphs,
+        settings=(REPLAY, SHOTS, MISSING) if name == "glyphs" else (REPLAY,),
+        pool=0,
+        attack=15,
+        test=20,
+        checkpoints=checkpoints,
+        budget={**budget, "batch_size": 16},
+    )
+    return quick_suite(made) if quick else made

@@ -1,0 +1,133 @@
+"""Summaries as text: a Markdown table for people, a long CSV for programs."""
+
+import csv
+import io
+from collections.abc import Sequence
+from statistics import fmean
+
+from expunge.bench.aggregate import Estimate, Summary
+from expunge.bench.columns import columns, figure, signed
+from expunge.bench.ranking import best
+from expunge.bench.results import ORIGINAL
+
+NONE = "–"
+FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap")
+HEAD_MASK = "head-mask"
+
+
+def main_table(summary: Summary) -> str:
+    """The Markdown table of one suite and setting at the end of its sequence.
+
+    Rows are the anchors, then the methods by name; a method without cells keeps its row.
+    """
+    shown = columns(summary.keys)
+    bold = {column.key: best(summary, column.key) for column in shown}
+    rows = [
+        [method, *(_cell(summary.final.get((method, column.key)), method in bold[column.key]) for column in shown)]
+        for method in summary.methods
+    ]
+    return _table(["method", *(column.heading for column in shown)], rows)
+
+
+def legend(found: Sequence[Summary]) -> str:
+    """How the main tables are to be read."""
+    counts = sorted({len(summary.seeds) for summary in found})
+    spread = f"Mean over {' or '.join(map(str, counts))} seeds ± half of the 95 % t-interval over seeds."
+    if counts == [1]:
+        spread = "One seed; in brackets the 95 % interval over images, where the measure has one."
+    return (
+        f"{spread} Measured after the last request; seconds are the mean a request, peak MB the greatest, edited MB "
+        "the sum. In parentheses the gap to oracle-scratch, in rows that aim at the oracle. "
+        "Bold: the best method, anchors aside, and all that cannot be told from it at 95 % over the same seeds; "
+        "nothing is bold where no method can be told from the best. A dash: not measured, or not run."
+    )
+
+
+def sequence_table(summary: Summary) -> str:
+    """What the sequence as a whole does to each method, as Markdown; empty where there is one request only.
+
+    H is the mean over all requests; the next column is what a mask on the head has more (negative: less).
+    """
+    if summary.requests == 1:
+        return ""
+    rows = []
+    masked = _mean_h(summary, HEAD_MASK)
+    for method in summary.methods:
+        if method == ORIGINAL:
+            continue
+        h = _mean_h(summary, method)
+        lead = NONE if h is None or masked is None else signed(masked - h, "%")
+        ends = (_cell(summary.final.get((method, key)), False) for key in ("erosion", "relapse"))
+        rows.append([method, NONE if h is None else figure(h, "%"), lead, *ends])
+    return _table(["method", "mean H", "head mask's lead", "erosion", "relapse"], rows)
+
+
+def absent_list(summary: Summary) -> str:
+    """What is missing, as a Markdown list; empty where nothing is."""
+    lines = [
+        f"- {one.method}, {'all seeds' if one.seed is None else f'seed {one.seed}'}: {one.why}"
+        for one in summary.absent
+    ]
+    return "\n".join(lines)
+
+
+def as_markdown(found: Sequence[Summary]) -> str:
+    """All tables of all suites and settings, each under a heading, with what is missing."""
+    parts = [legend(found)]
+    for summary in found:
+        parts += [f"## {summary.suite}, {summary.setting}", main_table(summary), sequence_table(summary)]
+        if summary.absent:
+            parts += ["Missing:", absent_list(summary)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def as_csv(found: Sequence[Summary]) -> str:
+    """Long form, one line a suite, setting, method, key and request, `FIELDS` in the first line.
+
+    `request` is `all` for what stands at the end of the whole sequence: the values after the last request, and the
+    costs over all of them. `gap` is the mean difference from oracle-scratch. Numbers carry six significant digits.
+    """
+    text = io.StringIO()
+    write = csv.writer(text, lineterminator="\n")
+    write.writerow(FIELDS)
+    for summary in found:
+        lines: dict[tuple[str, str, int], Estimate] = dict(summary.steps)
+        lines |= {(method, key, 0): estimate for (method, key), estimate in summary.final.items()}
+        for (method, key, request), estimate in sorted(lines.items()):
+            numbers = [_number(value) for value in (estimate.mean, estimate.low, estimate.high)]
+            counts = (len(estimate.by_seed), estimate.n, _number(estimate.gap))
+            write.writerow([summary.suite, summary.setting, method, key, request or "all", *numbers, *counts])
+    return text.getvalue()
+
+
+def _mean_h(summary: Summary, method: str) -> float | None:
+    """Mean over the requests; None unless each of them has one."""
+    steps = [summary.steps.get((method, "h", number)) for number in range(1, summary.requests + 1)]
+    known = [step.mean for step in steps if step]
+    return fmean(known) if len(known) == len(steps) else None
+
+
+def _cell(estimate: Estimate | None, bold: bool) -> str:
+    if estimate is None:
+        return NONE
+    text = figure(estimate.mean, estimate.unit)
+    text = f"**{text}**" if bold else text
+    if estimate.low is not None and estimate.high is not None:
+        ends = figure(estimate.low, estimate.unit), figure(estimate.high, estimate.unit)
+        half = figure((estimate.high - estimate.low) / 2, estimate.unit, like=estimate.mean)
+        text += f" ± {half}" if len(estimate.by_seed) > 1 else f" [{ends[0]} to {ends[1]}]"
+    if estimate.aim == "oracle" and estimate.gap is not None:
+        text += f" ({signed(estimate.gap, estimate.unit)})"
+    return text
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+__all__ = ["FIELDS", "absent_list", "as_csv", "as_markdown", "legend", "main_table", "sequence_table"]

@@ -1,0 +1,133 @@
+"""`expunge bench run | table | list`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from expunge.cli.console import errors, output, progress_bar
+from expunge.errors import BenchError, OutputError
+
+if TYPE_CHECKING:
+    from expunge.bench.aggregate import Summary
+
+bench = typer.Typer(help="Put methods side by side.", no_args_is_help=True)
+
+
+@bench.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="One of `expunge bench list`.")],
+    out: Annotated[Path, typer.Option(help="Where the cells are kept; what is there is not run again.")],
+    setting: Annotated[str, typer.Option(help="Settings, A,B; by default all of the suite.")] = "",
+    methods: Annotated[str, typer.Option(help="Methods and anchors, A,B; by default all.")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")] = 3,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A tiny version that takes seconds, to see that it runs.")
+    ] = False,
+) -> None:
+    """Run the cells of SUITE that are not in --out yet: a cell is one method in one setting with one seed.
+
+    Example: expunge bench run fashion --methods head-mask,gs-lora++ --seeds 1 --out bench/
+    """
+    from expunge.bench.run import run_suite
+    from expunge.methods import Progress
+    from expunge.requests import Stage
+
+    try:
+        with progress_bar() as show:
+
+            def report(cell: str, progress: Progress) -> None:
+                show(Stage(cell, progress))
+
+            ran = run_suite(
+                suite,
+                out,
+                settings=_names(setting, "--setting"),
+                methods=_names(methods, "--methods"),
+                seeds=range(first_seed, first_seed + seeds),
+                report=report,
+                quick=quick,
+            )
+    except KeyboardInterrupt:
+        where = escape(str(out))
+        errors.print(f"Finished cells kept in {where}: {_count(out)}. The same command goes on there.")
+        raise
+    where = escape(str(out))
+    said = f"cells run now: {ran}, in {where}: {_count(out)}\nto see them: expunge bench table {where}"
+    output.print(said, highlight=False, soft_wrap=True)
+
+
+@bench.command()
+def table(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `expunge bench run` was given as --out.")],
+    format_: Annotated[
+        Literal["md", "csv", "svg"], typer.Option("--format", help="md: tables; csv: every figure, long; svg: figures.")
+    ] = "md",
+    out: Annotated[Path | None, typer.Option(help="A folder for the files; by default md and csv are printed.")] = None,
+) -> None:
+    """Show what is in DIR: mean and interval over seeds, gap to the oracle, best in bold.
+
+    Example: expunge bench table bench/ --format svg --out figures/
+    """
+    from expunge.bench.aggregate import summaries
+    from expunge.bench.load import load_cells
+
+    if format_ == "svg" and out is None:
+        raise OutputError("--format svg writes several files: say where, e.g. --out figures/")
+    files = _files(format_, summaries(load_cells(folder)))
+    if out is None:
+        for text in files.values():
+            typer.echo(text, nl=False)
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write to {out}: {error.strerror}. Choose another --out.") from error
+    for name in files:
+        output.print(escape(str(out / name)), highlight=False, soft_wrap=True)
+
+
+@bench.command("list")
+def list_() -> None:
+    """List suites with their settings, and the rows that a run of one gives.
+
+    Example: expunge bench list
+    """
+    from expunge.bench.run import all_rows
+    from expunge.bench.suite import find_suite, suite_names
+
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("suite", "what it is", "settings"):
+        shown.add_column(heading)
+    for name in suite_names():
+        suite = find_suite(name)
+        shown.add_row(name, escape(suite.summary), ", ".join(setting.name for setting in suite.settings))
+    output.print(shown)
+    output.print(f"\nmethods and anchors: {', '.join(all_rows())}", highlight=False)
+
+
+def _files(format_: str, found: "tuple[Summary, ...]") -> dict[str, str]:
+    """File name -> text."""
+    if format_ == "svg":
+        from expunge.bench.figures import figures_of
+
+        return {name: draw() for summary in found for name, draw in figures_of(summary).items()}
+    from expunge.bench.tables import as_csv, as_markdown
+
+    return {"tables.md": as_markdown(found)} if format_ == "md" else {"results.csv": as_csv(found)}
+
+
+def _names(text: str, option: str) -> tuple[str, ...] | None:
+    names = tuple(part.strip() for part in text.split(","))
+    if text and not all(names):
+        raise BenchError(f"{option} takes names separated by commas, got {text!r}")
+    return names if text else None
+
+
+def _count(out: Path) -> int:
+    return len(list(out.glob("cells/*/*/*/seed-*.json")))

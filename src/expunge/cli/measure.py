@@ -1,0 +1,124 @@
+"""`expunge measure`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from expunge.cli.console import errors, output, progress_bar
+from expunge.cli.forget import _names
+
+if TYPE_CHECKING:
+    from expunge.evidence import Measure
+    from expunge.evidence.scorecard import Scorecard
+    from expunge.evidence.verdict import Verdict
+
+ERASED, JUDGED_OTHERWISE = 0, 3
+"""Exit codes of a scorecard that was judged. Unusable input is 2, as everywhere."""
+
+
+def measure(
+    before: Annotated[str, typer.Argument(help="The original model: a directory, a hub id or zoo:NAME.")],
+    after: Annotated[str, typer.Argument(help="The edited model, with the same classes; any tool may have edited it.")],
+    data: Annotated[str, typer.Option(help="Folder with train/<class>/* and test/<class>/*, or zoo:NAME.")],
+    forgotten: Annotated[str, typer.Option(help="Classes that AFTER should have forgotten, A,B.")],
+    earlier: Annotated[str | None, typer.Option(help="Classes that earlier requests have taken, C,D.")] = None,
+    missing: Annotated[str | None, typer.Option(help="Retained classes the method had no images of, E,F.")] = None,
+    oracle: Annotated[
+        list[str] | None, typer.Option(help="A model that never saw the forgotten classes; may be repeated.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Names of measures, a,b; by default all installed ones.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seeds the measures.")] = 0,
+    out: Annotated[Path, typer.Option(help="A new or empty folder for results.")] = Path("expunge-scorecard"),
+    partial: Annotated[bool, typer.Option("--partial", help="The data may lack some of the models' classes.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+) -> int:
+    """Measure what AFTER still knows of classes that BEFORE knew, and judge it by a policy.
+
+    Example: expunge measure my-model/ run/model/ --data images/ --forgotten tabby,beagle --oracle oracle/ --out proof/
+
+    --out receives scorecard.json, .md, .svg, .html and verdict.json.
+
+    Exit code: 0 erased; 3 not erased, harm too large or not enough evidence; 2 unusable input.
+    """
+    from expunge.evidence.policy import load_policy
+    from expunge.evidence.verdict import judge
+    from expunge.requests import load_data, load_model
+    from expunge.requests.measuring import Comparison, known_keys, measure_models
+    from expunge.requests.scorecard_folder import check_free, write_scorecard
+    from expunge.vision import choose_device
+
+    choose_device(device)
+    check_free(out)
+    rules = load_policy(policy, known=known_keys())
+    chosen = _chosen(_names(measures, "--measures") if measures else None)
+    with errors.status("loading models and images"):
+        models = [load_model(source, device=device) for source in (before, after, *(oracle or ()))]
+        images = load_data(data, seed=seed, skip_unreadable=skip_unreadable)
+    for path in images.skipped:
+        errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
+    compared = Comparison(
+        original=models[0],
+        edited=models[1],
+        oracles=tuple(models[2:]),
+        forgotten=_names(forgotten, "--forgotten"),
+        earlier=_names(earlier, "--earlier") if earlier else (),
+        missing=_names(missing, "--missing") if missing else (),
+        seed=seed,
+    )
+    with progress_bar() as show:
+        card = measure_models(compared, images, chosen, data_name=data, partial=partial, report=show)
+    verdict = judge(card, rules)
+    write_scorecard(out, card, verdict)
+    _show(card, verdict, out)
+    return ERASED if verdict.outcome == "erased" else JUDGED_OTHERWISE
+
+
+def _chosen(names: tuple[str, ...] | None) -> "list[Measure]":
+    """The measures of these names, or all that are installed, in the order of the scorecard."""
+    from expunge.evidence import make_measure, measure_names
+    from expunge.evidence.scorecard_groups import in_order
+
+    return in_order([make_measure(name) for name in dict.fromkeys(names or measure_names())])
+
+
+def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
+    """The rows, the reasons that decide, and where the rest is."""
+    output.print(_table(card))
+    from expunge.evidence.scorecard_figure import SAYS
+
+    for reason in verdict.reasons:
+        if reason.status != "passed" and (reason.required or reason.status == "failed"):
+            said = f"{reason.status}: {reason.key} {reason.limit}; {reason.measured or reason.note}"
+            output.print(escape(said), soft_wrap=True, highlight=False)
+    colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
+    output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)
+    output.print(f"page: {escape(str(out / 'scorecard.html'))}", soft_wrap=True, highlight=False)
+
+
+def _table(card: "Scorecard") -> Table:
+    from expunge.evidence.scorecard_figure import number
+    from expunge.evidence.scorecard_groups import grouped
+
+    table = Table(title=f"{escape(card.edited.name)}: rates in %", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("measure")
+    for heading in ("edited", "interval", "original", "oracle", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown = [row for row in card.rows if row.aim != "context"]
+    for heading, rows in grouped(shown):
+        table.add_row(f"[bold]{escape(heading)}")
+        for row in rows:
+            ends = (row.low, row.high)
+            interval = "–".join(number(end, row.unit) for end in ends) if None not in ends else "–"
+            unit = "" if row.unit in ("%", "1") else f" ({row.unit})"
+            values = [number(value, row.unit) for value in (row.original, row.oracle)]
+            cells = (number(row.value, row.unit), f"[dim]{interval}[/]", *values, str(row.n))
+            table.add_row(escape(row.label + unit), *cells)
+    return table

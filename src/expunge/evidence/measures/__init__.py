@@ -1,0 +1,1 @@
+"""One measure a file; found through the entry points `expunge.measures`."""

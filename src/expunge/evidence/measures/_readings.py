@@ -1,0 +1,37 @@
+"""What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
+
+from expunge.evidence.intervals import wilson
+from expunge.evidence.protocol import Aim, Case, Reading
+
+
+def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:
+    """A rate in percent with its Wilson interval.
+
+    Several tries on one image are not independent, so `n` is the number of images: the interval is that of the nearest
+    whole number of hits, widened to hold the rate.
+
+    Args:
+        key: Name of the row.
+        rate: Share of hits, 0 to 1; a mean over images of the share of tries that hit.
+        n: Number of images.
+        aim: What a good value is.
+    """
+    interval = wilson(round(rate * n), n)
+    return Reading(key, 100 * rate, "%", n, min(interval.low, 100 * rate), max(interval.high, 100 * rate), aim)
+
+
+def attackable(case: Case) -> tuple[int, ...]:
+    """The forgotten classes with an image to attack with and another to count on."""
+    attack, test = set(case.view.attack.labels.tolist()), set(case.view.test.labels.tolist())
+    return tuple(label for label in case.forgotten if label in attack and label in test)
+
+
+def no_attack(case: Case) -> str | None:
+    """Why an attack on the embeddings cannot be run, or None."""
+    if not attackable(case):
+        return "needs a forgotten class with attack images and test images"
+    if not case.view.attack.among(case.retain).any():
+        return "needs attack images of a retained class"
+    if not (case.view.attack.embedding.isfinite().all() and case.view.test.embedding.isfinite().all()):
+        return "needs embeddings that are finite"
+    return None

@@ -1,0 +1,171 @@
+"""How fast fine-tuning on a few images brings the forgotten classes back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from expunge.adapters import tuned
+from expunge.adapters.stack import STRUCK_LOGIT
+from expunge.data import Images
+from expunge.errors import EvidenceError
+from expunge.evidence.accuracy import accuracy_of
+from expunge.evidence.measures._readings import attackable
+from expunge.evidence.protocol import Case, Reading
+from expunge.vision import ActivationCache, VisionModel
+
+
+@dataclass(frozen=True)
+class RelearnTime:
+    """Fine-tunes the live model on a few attack images of the forgotten classes, and counts steps until they are back.
+
+    Back means an accuracy on their test images of (1 - `alpha`) times the original's. The head's weight and bias and
+    the last blocks are trained, all images in every step, with the model's own loss and Adam at a constant rate. A
+    struck row (logit of -1e4 whatever the image) could not be brought back by any number of small steps, though an
+    attacker overwrites it in an instant: such a row starts as the mean of the retained rows, in weight and bias, also
+    where the bias is a buffer. Everything is put back bit for bit. Images of retained classes take no part, so an
+    accuracy that is back says nothing of what else the model still knows.
+
+    Attributes:
+        images: Attack images a class, drawn by the case's seed; all of them if there are fewer.
+        alpha: How much of the original's accuracy may be lacking.
+        cap: Steps at the most; the value is `cap` where the accuracy was not reached.
+        blocks: How many of the last blocks are trained; 0 trains the head alone.
+        lr: Adam's learning rate.
+    """
+
+    images: int = 10
+    alpha: float = 0.05
+    cap: int = 100
+    blocks: int = 2
+    lr: float = 1e-3
+
+    name: ClassVar[str] = "relearn-time"
+    summary: ClassVar[str] = "fine-tuning steps on a few images until the forgotten classes are back"
+    source: ClassVar[str] = "Chundawat et al., arXiv 2201.05629 (Anamnesis Index); alpha as in ERASURE"
+    slow: ClassVar[bool] = True
+    labels: ClassVar[Mapping[str, str]] = {"relearn_time": "re-learn steps"}
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        if self.images < 1 or self.cap < 1 or self.blocks < 0 or self.lr <= 0 or not 0 <= self.alpha < 1:
+            raise EvidenceError(
+                "Expected images and cap of at least 1, blocks of at least 0, lr above 0 and alpha from 0 to below 1; "
+                f"got {self}."
+            )
+
+    def missing(self, case: Case) -> str | None:
+        """Needs attack and test images of a forgotten class, a retained class, and an original that knew something."""
+        if not attackable(case):
+            return "needs a forgotten class with attack images and test images"
+        if not case.retain:
+            return "needs a retained class"
+        return None if self._target(case) > 0 else "needs an original that knew the forgotten classes"
+
+    def measure(self, case: Case) -> tuple[Reading, ...]:
+        """Steps, without an interval: it is one run; repeat it with other seeds."""
+        classes = attackable(case)
+        test = case.test.only(classes)
+        with opened(case.model, self.blocks, _hopeless(case, classes), case.retain) as parameters:
+            steps = self._steps(case, parameters, _draw(case.attack, classes, self.images, case.seed), test)
+        return (Reading("relearn_time", float(steps), "steps", len(test)),)
+
+    def _target(self, case: Case) -> float:
+        known = accuracy_of(case.original.test.logits, case.original.test.labels, attackable(case))
+        return (1 - self.alpha) * known.percent
+
+    def _steps(self, case: Case, parameters: Sequence[Tensor], few: Images, test: Images) -> int:
+        model, target = case.model, self._target(case)
+        cache = ActivationCache(model, max(0, len(model.blocks) - max(1, self.blocks)))
+        labels = torch.tensor(few.labels, device=model.device)
+        hidden = cache.hidden(few, range(len(few)))
+        optimizer = torch.optim.Adam(parameters, lr=self.lr)
+        for step in range(self.cap):
+            if _accuracy(cache, test) >= target:
+                return step
+            with torch.enable_grad():
+                loss = model.loss(model.resume(hidden, cache.entry).logits.float(), labels)
+                optimizer.zero_grad()
+                loss.backward()
+            optimizer.step()
+        return self.cap
+
+
+def anamnesis_index(steps_edited: float, steps_oracle: float) -> float:
+    """AIN = (steps_edited + 0.01) / (steps_oracle + 0.01): 1 is as slow as the oracle; near 0, the class was hidden.
+
+    Above 1 the edited model learns the class more slowly than one that never knew it, which marks the class, too. The
+    0.01 keeps it defined where the oracle needs no step.
+
+    Source: Chundawat et al., "Zero-Shot Machine Unlearning", arXiv 2201.05629, with steps for time as in ERASURE.
+
+    Args:
+        steps_edited: Steps that the edited model needed.
+        steps_oracle: Steps that the oracle needed with the same settings.
+
+    Raises:
+        EvidenceError: A number of steps is below 0.
+    """
+    if min(steps_edited, steps_oracle) < 0:
+        raise EvidenceError(f"Expected steps of 0 or more, got {steps_edited} and {steps_oracle}.")
+    return (steps_edited + 0.01) / (steps_oracle + 0.01)
+
+
+@contextmanager
+def opened(model: VisionModel, blocks: int, hopeless: Sequence[int], retain: Sequence[int]) -> Iterator[list[Tensor]]:
+    """Opens the head and the last blocks for training, with the rows of `hopeless` classes made usable.
+
+    Args:
+        model: The live model; on leaving it is, bit for bit, what it was.
+        blocks: How many of the last blocks to open.
+        hopeless: Classes whose row starts again as the mean of the rows of `retain`.
+        retain: At least one class.
+
+    Yields:
+        The parameters to train.
+    """
+    head = model.module.get_submodule(model.head_name)
+    last = model.blocks[max(0, len(model.blocks) - blocks) :] if blocks else ()
+    insides = (f"{model.head_name}.", *(f"{block.name}." for block in last))
+    names = [name for name, _ in model.module.named_parameters() if name.startswith(insides)]
+    with tuned(model.module, names) as weights, _kept(head):
+        with torch.no_grad():
+            for rows in (head.get_parameter("weight"), getattr(head, "bias", None)):
+                if isinstance(rows, Tensor) and hopeless:
+                    rows[list(hopeless)] = rows[list(retain)].mean(0)
+        yield list(weights.parameters.values())
+
+
+@contextmanager
+def _kept(module: nn.Module) -> Iterator[None]:
+    """Puts the module's buffers back on leaving; parameters are `tuned`'s concern."""
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(before[name])
+
+
+def _hopeless(case: Case, classes: Sequence[int]) -> list[int]:
+    """Classes whose logit is as good as struck on every attack image."""
+    highest = case.view.attack.logits.amax(0)
+    return [label for label in classes if not float(highest[label]) > STRUCK_LOGIT / 2]
+
+
+def _draw(images: Images, classes: Sequence[int], count: int, seed: int) -> Images:
+    generator = torch.Generator().manual_seed(seed)
+    chosen: list[int] = []
+    for label in classes:
+        mine = [i for i, other in enumerate(images.labels) if other == label]
+        chosen += [mine[i] for i in torch.randperm(len(mine), generator=generator)[:count].tolist()]
+    return images.select(chosen)
+
+
+def _accuracy(cache: ActivationCache, test: Images) -> float:
+    output = cache.outputs(test)
+    return accuracy_of(output.logits, torch.tensor(test.labels), set(test.labels)).percent

@@ -1,0 +1,134 @@
+"""A policy: a plain file of limits that turns a scorecard into a verdict with reasons."""
+
+import tomllib
+from collections.abc import Collection
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from expunge.errors import PolicyError
+
+SCHEMA = "expunge/policy/v1"
+
+Kind = Literal["erasure", "harm"]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(_Record):
+    """One demand on one row of a scorecard; exactly one of the four limits is set.
+
+    Attributes:
+        key: The row.
+        kind: "erasure" for what must be gone, "harm" for what must not have been lost.
+        min: Least value, in the row's unit.
+        max: Greatest value.
+        max_gap_to_oracle: Greatest distance from the oracle's value.
+        max_loss_from_original: Greatest fall below the original's value.
+        side: Whether a gap counts on both sides of the oracle's value, only above, or only below it.
+        counts: What is held against the limit: the value, or an end of its interval.
+        min_n: Fewest images that say anything.
+        when: Whether the rule applies only with, or only without, an oracle.
+        required: Whether the verdict stays open where the row was not measured.
+    """
+
+    key: str
+    kind: Kind
+    min: Limit | None = None
+    max: Limit | None = None
+    max_gap_to_oracle: Distance | None = None
+    max_loss_from_original: Distance | None = None
+    side: Literal["both", "above", "below"] = "both"
+    counts: Literal["value", "low", "high"] = "value"
+    min_n: Annotated[int, Field(ge=0)] = 0
+    when: Literal["always", "oracle", "no_oracle"] = "always"
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        limits = ("min", "max", "max_gap_to_oracle", "max_loss_from_original")
+        given = [name for name in limits if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"expected exactly one of {', '.join(limits)}, got {', '.join(given) or 'none'}")
+        return self
+
+
+class Policy(_Record):
+    """What a policy file holds.
+
+    Attributes:
+        schema_: Name and version of the format; the key is `schema`.
+        name: What the verdict calls it.
+        rule: The rules, in order.
+    """
+
+    schema_: Annotated[Literal["expunge/policy/v1"], Field(alias="schema")]
+    name: str
+    rule: Annotated[tuple[Rule, ...], Field(min_length=1)]
+
+    @classmethod
+    def parse(cls, text: str, *, source: str, known: Collection[str] | None = None) -> Self:
+        """Reads the text of a policy file.
+
+        Args:
+            text: TOML.
+            source: What messages call it.
+            known: All row keys that can be measured; None not to check.
+
+        Raises:
+            PolicyError: The text is not TOML, a field is missing, unknown or out of range, or a rule asks for a row
+                that nothing measures.
+        """
+        try:
+            policy = cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise PolicyError(f"{source} is no TOML: {error}") from error
+        except ValidationError as error:
+            raise PolicyError(f"{source} does not follow {SCHEMA}: {_first(error)}") from error
+        if known is not None:
+            for number, rule in enumerate(policy.rule, start=1):
+                if rule.key not in known:
+                    raise PolicyError(
+                        f"{source}: rule {number} asks for {rule.key!r}, which nothing measures; "
+                        f"there is {', '.join(sorted(known, key=lambda key: _distance(key, rule.key))[:6])}, …"
+                    )
+        return policy
+
+
+def load_policy(path: Path | None = None, *, known: Collection[str] | None = None) -> Policy:
+    """Reads a policy file, or the default policy without one; see `Policy.parse`.
+
+    Raises:
+        PolicyError: The file cannot be read, or is no policy.
+    """
+    if path is None:
+        text = (files("expunge.evidence") / "policies" / "default.toml").read_text(encoding="utf-8")
+        return Policy.parse(text, source="the default policy", known=known)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"the policy {path} cannot be read: {error}") from error
+    return Policy.parse(text, source=str(path), known=known)
+
+
+def _first(error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False)[0]
+    where, names = "", list(first["loc"])
+    for part in names:
+        where += f" {part + 1}" if isinstance(part, int) else f"{', ' if where else ''}{part}"
+    problem = first["msg"].removeprefix("Value error, ")
+    came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
+    return f"{where}: {problem}{came}"
+
+
+def _distance(key: str, wanted: str) -> float:
+    """How unlike two names are; small for a slip of the pen."""
+    from difflib import SequenceMatcher
+
+    return 1 - SequenceMatcher(None, key, wanted).ratio()

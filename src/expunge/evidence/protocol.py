@@ -1,0 +1,116 @@
+"""What every measure answers to, and what it is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, runtime_checkable
+
+from expunge.data import Images
+from expunge.evidence.views import Observed, View
+from expunge.vision import VisionModel
+
+Aim = Literal["oracle", "high", "low", "context"]
+"""What a good value is: the oracle's own value from either side, as high or as low as can be, or no aim at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One measured number.
+
+    Attributes:
+        key: Name of the row, in snake case, e.g. `prototype_relearning_5`.
+        value: The number, in `unit`.
+        unit: "%", "nats", "bits", "steps", "ratio" or "1" for a plain number.
+        n: How many images, or other trials, stand behind it.
+        low: Lower end of the 95 % interval, in `unit`; None where none is defined.
+        high: Upper end of the interval.
+        aim: What a good value is.
+    """
+
+    key: str
+    value: float
+    unit: str
+    n: int
+    low: float | None = None
+    high: float | None = None
+    aim: Aim = "oracle"
+
+
+@dataclass(frozen=True, eq=False)
+class Shadows:
+    """Models trained to stand for the two worlds that a likelihood-ratio attack tells apart.
+
+    Attributes:
+        forgotten: The attack images under models that were trained with the classes and then made to forget them.
+        never: The same images under models that never saw the classes.
+    """
+
+    forgotten: tuple[Observed, ...]
+    never: tuple[Observed, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One model under test, and everything a measure may look at.
+
+    Measures are run alike on the edited model, the original and the oracles: each time that model is `model`, and
+    `view` is its view.
+
+    Attributes:
+        model: The model under test, live, on its device. Measures leave it as they found it.
+        view: What it makes of the images.
+        original: The original model's view, from before the first request.
+        oracle: The view of a model that never saw the forgotten classes; None where there is none.
+        attack: Images behind `view.attack`.
+        test: Images behind `view.test`.
+        forget: Classes of the current request.
+        earlier: Classes of earlier requests.
+        retain: Classes that stay.
+        missing: Those of `retain` of which no training image was available to the method.
+        shadows: Shadow models, where somebody could afford them.
+        seed: Seeds every random choice of the measure.
+    """
+
+    model: VisionModel
+    view: View
+    original: View
+    oracle: View | None
+    attack: Images
+    test: Images
+    forget: tuple[int, ...]
+    earlier: tuple[int, ...]
+    retain: tuple[int, ...]
+    missing: tuple[int, ...] = ()
+    shadows: Shadows | None = None
+    seed: int = 0
+
+    @property
+    def forgotten(self) -> tuple[int, ...]:
+        """Classes of this and all earlier requests, sorted."""
+        return tuple(sorted({*self.forget, *self.earlier}))
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """A measure: a frozen dataclass whose fields are its settings.
+
+    Attributes:
+        name: Its name in tables and on the command line.
+        summary: One line on what it asks.
+        source: Paper or origin.
+        slow: Whether it trains something or runs the model many times.
+        labels: Row key -> short label for tables, for every key it can give.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    slow: ClassVar[bool]
+    labels: ClassVar[Mapping[str, str]]
+
+    def missing(self, case: Case) -> str | None:
+        """Why it cannot be taken in this case ("needs an oracle", "no earlier request"), or None."""
+        ...
+
+    def measure(self, case: Case) -> tuple[Reading, ...]:
+        """Takes it."""
+        ...

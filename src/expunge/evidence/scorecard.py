@@ -1,0 +1,206 @@
+"""The file `scorecard.json`, format expunge/scorecard/v1: every measure of an edited model beside original and oracle.
+
+Numbers are rounded to four decimals when a value is made, so that memory, file and page always agree.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from expunge.errors import ScorecardError
+from expunge.evidence.measures.relearn_time import anamnesis_index
+from expunge.evidence.protocol import Aim, Measure, Reading
+
+SCHEMA = "expunge/scorecard/v1"
+
+AIN, RELEARN = "anamnesis_index", "relearn_time"
+DERIVED: Mapping[str, str] = {AIN: "anamnesis index (AIN)"}
+"""Rows that no measure gives but that are made from those of several models, with their labels."""
+
+Readings = Sequence[Reading]
+Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelName(_Record):
+    """A model: what the user called it, and the SHA-256 of its weights."""
+
+    name: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Row(_Record):
+    """One number of the edited model, and the same of the others.
+
+    Attributes:
+        key: Name of the row, as in `Reading`.
+        label: What tables call it.
+        measure: Name of the measure that gave it; "derived" for one made from other rows.
+        unit: Unit of all numbers here.
+        aim: What a good value is.
+        value: The edited model's.
+        low: Lower end of its 95 % interval; None where none is defined.
+        high: Upper end.
+        n: Images or other trials behind it.
+        original: The original's value; None where it could not be taken.
+        oracle: The oracle's value, the mean of several; None where there is none.
+        gap: value − oracle.
+    """
+
+    key: str
+    label: str
+    measure: str
+    unit: str
+    aim: Aim
+    value: Number
+    low: Number | None = None
+    high: Number | None = None
+    n: Count
+    original: Number | None = None
+    oracle: Number | None = None
+    gap: Number | None = None
+
+
+class Scorecard(_Record):
+    """Everything measured of one edited model; what `scorecard.json` holds.
+
+    Attributes:
+        schema_: Name and version of the format; the key is `schema`.
+        edited: The model under test.
+        original: The model before any request.
+        oracles: Models that never saw the forgotten classes; none if there were none.
+        data: What the images were read from.
+        classes: All class names, in the order of the head's rows.
+        forgotten: Classes of the request.
+        earlier: Classes of earlier requests.
+        missing: Retained classes without training images.
+        images: Number of images: attack, test.
+        seed: Seed of the measures.
+        rows: The numbers, in the order of the measures.
+        skipped: Measure -> why it was not taken of the edited model.
+    """
+
+    schema_: Annotated[Literal["expunge/scorecard/v1"], Field(alias="schema")] = SCHEMA
+    edited: ModelName
+    original: ModelName
+    oracles: tuple[ModelName, ...] = ()
+    data: str
+    classes: tuple[str, ...]
+    forgotten: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    images: tuple[Count, Count]
+    seed: int
+    rows: tuple[Row, ...]
+    skipped: Mapping[str, str] = {}
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        for field in ("forgotten", "earlier", "missing"):
+            for name in getattr(self, field):
+                if name not in self.classes:
+                    raise ValueError(f"{field}: {name!r} is not a class of the model")
+        keys = [row.key for row in self.rows]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise ValueError(f"rows: {twice[0]!r} is there more than once")
+        return self
+
+    @property
+    def retained(self) -> tuple[str, ...]:
+        """Names of the classes that stay."""
+        gone = {*self.forgotten, *self.earlier}
+        return tuple(name for name in self.classes if name not in gone)
+
+    def row(self, key: str) -> Row | None:
+        """The row of that key, if it was measured."""
+        return next((row for row in self.rows if row.key == key), None)
+
+    def to_json(self) -> str:
+        """The text of `scorecard.json`: two-space indent, one trailing newline."""
+        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads the text of a `scorecard.json`.
+
+        Raises:
+            ScorecardError: The text is not JSON, or a field is missing, unknown or out of range; the message names
+                the first such field.
+        """
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            problem = first["msg"].removeprefix("Value error, ")
+            raise ScorecardError(
+                f"scorecard.json does not follow {SCHEMA}: {where + ': ' if where else ''}{problem}. "
+                "Restore the file or measure again."
+            ) from error
+
+
+def make_rows(
+    measures: Iterable[Measure], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
+) -> tuple[Row, ...]:
+    """Puts the readings of several models side by side.
+
+    A reading that is no finite number is left out, in whichever model it is.
+
+    Args:
+        measures: The measures that were taken, for names and labels.
+        edited: Readings of the edited model; each gives a row.
+        original: Readings of the original.
+        oracles: Readings of each oracle.
+    """
+    labels = {key: (measure.name, label) for measure in measures for key, label in measure.labels.items()}
+    originally, oracle = _values(original), _mean([_values(one) for one in oracles])
+    rows = []
+    for reading in edited:
+        if not isfinite(reading.value):
+            continue
+        measure, label = labels.get(reading.key, ("", reading.key))
+        rows.append(_row(reading, measure, label, originally.get(reading.key), oracle.get(reading.key)))
+        if reading.key == RELEARN and RELEARN in oracle:
+            rows.append(_anamnesis(reading, originally.get(RELEARN), oracle[RELEARN]))
+    return tuple(rows)
+
+
+def _row(reading: Reading, measure: str, label: str, original: float | None, oracle: float | None) -> Row:
+    return Row(
+        key=reading.key,
+        label=label,
+        measure=measure,
+        unit=reading.unit,
+        aim=reading.aim,
+        value=reading.value,
+        low=reading.low,
+        high=reading.high,
+        n=reading.n,
+        original=original,
+        oracle=oracle,
+        gap=None if oracle is None else reading.value - oracle,
+    )
+
+
+def _anamnesis(steps: Reading, original: float | None, oracle: float) -> Row:
+    """AIN: how many steps re-learning takes, as a multiple of the oracle's."""
+    index = Reading(AIN, anamnesis_index(steps.value, oracle), "ratio", steps.n)
+    before = None if original is None else anamnesis_index(original, oracle)
+    return _row(index, "derived", DERIVED[AIN], before, 1.0)
+
+
+def _values(readings: Readings) -> dict[str, float]:
+    return {reading.key: reading.value for reading in readings if isfinite(reading.value)}
+
+
+def _mean(several: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each key over those that have it."""
+    keys = dict.fromkeys(key for one in several for key in one)
+    return {key: sum(found := [one[key] for one in several if key in one]) / len(found) for key in keys}

@@ -1,0 +1,71 @@
+"""In which order the rows of a scorecard are shown, and under which headings."""
+
+from collections.abc import Iterable, Sequence
+
+from expunge.evidence.protocol import Measure
+from expunge.evidence.scorecard import Row, Scorecard
+
+STAYS, OTHERS = "What stays", "Other measures"
+
+_HEADINGS: dict[str, tuple[str, ...]] = {
+    "What the model answers": ("forgetting",),
+    STAYS: (),
+    "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
+    "What attacks find": ("class-membership", "confidence-attack", "u-lira"),
+    "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
+    "After rounding to eight bits": ("quantisation",),
+}
+HINTS = {
+    "What the model answers": "0 is right",
+    STAYS: "high is right",
+    "What its features still know": "near the oracle is right",
+    "What attacks find": "near the oracle is right",
+    "After rounding to eight bits": "as above",
+}
+"""What a good value is under each heading, for people."""
+
+_HEADING = {measure: heading for heading, measures in _HEADINGS.items() for measure in measures}
+_OURS = tuple(_HEADING)
+
+HEADLINE = frozenset(
+    {"acc_f", "acc_o", "acc_r", "acc_m", "h", "linear_probe", "linear_probe_retained", "rank1", "knn_5"}
+    | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
+    | {"mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
+)
+"""Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
+
+
+def in_order(measures: Iterable[Measure]) -> list[Measure]:
+    """Measures as their rows are shown: ours by heading, then the others by name."""
+    places = {name: place for place, name in enumerate(_OURS)}
+    return sorted(measures, key=lambda measure: (places.get(measure.name, len(places)), measure.name))
+
+
+def grouped(rows: Iterable[Row]) -> list[tuple[str, tuple[Row, ...]]]:
+    """Rows under their headings; a heading without rows is left out."""
+    found: dict[str, list[Row]] = {heading: [] for heading in (*_HEADINGS, OTHERS)}
+    for row in rows:
+        found[_heading(row)].append(row)
+    return [(heading, tuple(rows)) for heading, rows in found.items() if rows]
+
+
+def drawn(scorecard: Scorecard) -> tuple[Row, ...]:
+    """The rows that the figure shows: on its axis from 0 to 100 %, and of the first rank; of all ranks if none is."""
+    fitting = [row for row in scorecard.rows if row.aim != "context" and all(on_axis(row, v) for v in _values(row))]
+    first = tuple(row for row in fitting if row.key in HEADLINE or row.measure not in _OURS)
+    return first or tuple(fitting)
+
+
+def on_axis(row: Row, value: float) -> bool:
+    """Whether a value of `row` has a place on an axis from 0 to 100 %."""
+    return row.unit == "%" and 0 <= value <= 100
+
+
+def _values(row: Row) -> Sequence[float]:
+    return [value for value in (row.value, row.low, row.high, row.original, row.oracle) if value is not None]
+
+
+def _heading(row: Row) -> str:
+    """What a method should keep stands together, wherever it was measured, but for the rounded model."""
+    heading = _HEADING.get(row.measure, OTHERS)
+    return STAYS if row.aim == "high" and row.measure in ("forgetting", "linear-probe") else heading

@@ -1,0 +1,43 @@
+"""DER++: DER, and the replay's labels as well."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from expunge.adapters import Tuned
+from expunge.methods.comparison import refuse_negative
+from expunge.methods.der import DER
+from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+
+
+@dataclass(frozen=True)
+class DERPlusPlus(DER):
+    """DER's loss + b · L_retain (section 3; the paper calls b β, which here weighs the forgetting).
+
+    The paper draws the images of the two replay terms apart; we use one batch for both, so that all methods see equally
+    many images a step.
+
+    Attributes:
+        label_weight: b, weight of the replay's own loss.
+    """
+
+    label_weight: float = 1.0
+
+    name: ClassVar[str] = "der++"
+    summary: ClassVar[str] = "bounded forgetting, with the old logits and the labels of retained images replayed"
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "label_weight")
+
+    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+        """DER's objective and the replay's loss."""
+        without_labels = super().objective(context, task, weights)
+
+        def loss(retain: Batch, forget: Batch) -> Tensor:
+            labelled = context.model.loss(retain.output.logits, retain.labels)
+            return without_labels(retain, forget) + self.label_weight * labelled
+
+        return loss

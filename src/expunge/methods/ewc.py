@@ -1,0 +1,38 @@
+"""EWC: weights are pulled back to their old values by the diagonal of the Fisher information."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from expunge.adapters import Tuned
+from expunge.methods.importance import MeasuredImportance
+from expunge.methods.protocol import Batch, Context, ForgetTask
+
+
+@dataclass(frozen=True)
+class EWC(MeasuredImportance):
+    """L_retain + β · ReLU(BND - L_forget) + λ/2 · Σ F_i (θ_i - θ*_i)² (eq. 3); F_i = mean of (∂L/∂θ_i)² over images.
+
+    The paper takes the Fisher information on the old task's data; that is the replay here. It leaves open which labels
+    count: we take the true ones and the head's own loss with its margin. A well-trained model is so sure of its replay
+    that labels drawn from it would be the same ones, with gradients near zero where the margin is left out.
+    """
+
+    name: ClassVar[str] = "ewc"
+    summary: ClassVar[str] = (
+        "bounded forgetting with elastic weights: a penalty weighted by the replay's Fisher diagonal"
+    )
+    source: ClassVar[str] = "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    needs_prototypes: ClassVar[bool] = False
+
+    def importance(self, context: Context, task: ForgetTask, weights: Tuned) -> list[Tensor]:
+        """The diagonal of the empirical Fisher information on the replay."""
+
+        def loss(one: Batch) -> Tensor:
+            return context.model.loss(one.output.logits, one.labels)
+
+        return self.mean_over_images(context, task.retain, weights, of=loss, each=torch.square)

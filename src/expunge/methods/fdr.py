@@ -1,0 +1,61 @@
+"""FDR: the distance between the new and the old model, as functions, is kept small on the replay."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from expunge.adapters import Tuned
+from expunge.methods.comparison import forget_term, refuse_negative
+from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.methods.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class FDR(FineTuning):
+    """β · ReLU(BND - L_forget) + λ · ‖f - f_old‖ on retained images, the L² distance of functions; no labels.
+
+    Unlike DER's square, the distance pulls with the same force however near the old function is. The paper is about
+    outputs in general; we take the logits, as the released code of the published comparison does: the probabilities of
+    a sure model hardly move.
+
+    Attributes:
+        distance_weight: λ, in nats per unit of logit.
+    """
+
+    distance_weight: float = 0.2
+
+    name: ClassVar[str] = "fdr"
+    summary: ClassVar[str] = "bounded forgetting, with the distance to the old function kept small on retained images"
+    source: ClassVar[str] = "Benjamin et al., ICLR 2019, arXiv 1805.08289"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    needs_prototypes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "distance_weight")
+
+    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+        """The bounded forget loss and the function distance on the replay."""
+        teacher = Teacher(context, task)
+        forgotten = forget_term(self, context)
+
+        def loss(retain: Batch, forget: Batch) -> Tensor:
+            distance = function_distance(retain.output.logits, teacher.output(retain).logits)
+            return forgotten(forget) + self.distance_weight * distance
+
+        return loss
+
+
+def function_distance(f: Float[Tensor, "n c"], g: Float[Tensor, "n c"]) -> Float[Tensor, ""]:
+    """`sqrt(1/n Σ ‖f_i - g_i‖²)` over images: the estimate of the L² distance between two functions.
+
+    Its gradient where both agree is zero, not undefined, so that a training may start there.
+    """
+    return torch.linalg.vector_norm(f - g) / math.sqrt(len(f))

@@ -1,0 +1,167 @@
+"""SCRUB: a student that obeys its teacher on what stays and disobeys it on what goes, in turns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from expunge.adapters import Edit, Tuned, tuned
+from expunge.errors import MethodError
+from expunge.methods.fine_tuning import FineTuning, block_parameters
+from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.methods.teacher import Teacher
+
+FOLLOW_RATE = 0.1
+"""How far the moving average of the weights goes towards them at an update, as in the released code."""
+FOLLOWS = 10
+"""How often the moving average is updated in a training: once a super-epoch of the released code, which has ten."""
+
+
+@dataclass(frozen=True)
+class SCRUB(FineTuning):
+    """Max steps on -β · KL_forget and min steps on α · KL_retain + γ · L_retain; KL(teacher ‖ student).
+
+    The teacher is the model before the request. The paper alternates whole passes over the two sets; under a budget of
+    steps we alternate single steps by default, so that ascent never runs far ahead of its repair. Max steps end at
+    `max_fraction` of the training, and only min steps follow, as in the paper. The state is chosen on the validation
+    split like everybody's, which stands in for the paper's "rewind".
+
+    Attributes:
+        beta: Weight of the divergence on forget images, without a bound; 1 in the paper.
+        distil: α, weight of the divergence on retain images.
+        classify: γ, weight of the loss on retain images.
+        temperature: T of both divergences; logits are divided by it, the divergence multiplied by its square.
+        turn: Steps of one kind in a row while the kinds alternate.
+        max_fraction: Fraction of the training in which max steps take place; half in the GS-LoRA papers' code.
+        smoothing: Weight of Σ ‖θ - θ̄‖₂ over parameter tensors, θ̄ a moving average of the weights; 0 in SCRUB.
+    """
+
+    beta: float = 1.0
+    distil: float = 0.5
+    classify: float = 0.99
+    temperature: float = 2.0
+    turn: int = 1
+    max_fraction: float = 0.5
+    smoothing: float = 0.0
+
+    name: ClassVar[str] = "scrub"
+    summary: ClassVar[str] = "in turns, diverge from the teacher on forget images and follow it on retained ones"
+    source: ClassVar[str] = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"distil": 0.001, "lr": 1e-4}}
+    needs_prototypes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        for name in ("temperature", "turn"):
+            if getattr(self, name) <= 0:
+                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not 0 <= self.max_fraction <= 1:
+            raise MethodError(f"max_fraction is a fraction of the training, 0 to 1, got {self.max_fraction}")
+
+    def objective(self, context: Context, task: ForgetTask, weights: Tuned, turns: "Turns | None" = None) -> Objective:
+        """The whole objective; with `turns`, only the part whose turn it is has a gradient, and the value is the same.
+
+        So the validation split judges both parts, whatever step it is looked at after.
+        """
+        model, teacher = context.model, Teacher(context, task)
+
+        def divergence(batch: Batch) -> Tensor:
+            return distillation(batch.output.logits, teacher.output(batch).logits, self.temperature)
+
+        def loss(retain: Batch, forget: Batch) -> Tensor:
+            classified = model.loss(retain.output.logits, retain.labels)
+            kept = self.distil * divergence(retain) + self.classify * classified
+            pushed = -self.beta * divergence(forget)
+            if turns is None:
+                return kept + pushed
+            return kept.detach() + pushed if turns.maximising else kept + pushed.detach()
+
+        return loss
+
+    def forget(self, context: Context, task: ForgetTask) -> Edit:
+        """Trains the blocks in turns and returns the change of the state that the validation split liked best."""
+        names = block_parameters(context.model, self.first_block(context.model))
+        with tuned(context.model.module, names) as weights:
+            parameters = list(weights.parameters.values())
+            turns = Turns(self.turn, self.max_fraction)
+            follower = Follower(parameters)
+
+            def penalty(done: float) -> Tensor | None:
+                return self.smoothing * follower.distance() if self.smoothing else None
+
+            def after_step(done: float, lr: float) -> None:
+                turns.advance(done)
+                if self.smoothing:
+                    follower.follow(done)
+
+            objective = self.objective(context, task, weights, turns)
+            self.fit(context, task, parameters, objective, penalty=penalty, after_step=after_step)
+            return weights.edit()
+
+
+class Turns:
+    """Whose turn it is: max steps and min steps alternate, max first, until a fraction of the training is over."""
+
+    def __init__(self, length: int, max_fraction: float):
+        """Turns of `length` steps; no max step once `max_fraction` of the training is done."""
+        self._length = length
+        self._max_fraction = max_fraction
+        self._steps = 0
+        self._done = 0.0
+
+    @property
+    def maximising(self) -> bool:
+        """Whether the step at hand is a max step."""
+        return self._done < self._max_fraction and self._steps // self._length % 2 == 0
+
+    def advance(self, done: float) -> None:
+        """Tells that a step is over and which fraction of the training lies behind."""
+        self._steps += 1
+        self._done = done
+
+
+class Follower:
+    """A moving average of the weights that follows them slowly, and the distance of the weights from it."""
+
+    def __init__(self, parameters: Sequence[Tensor]):
+        """Starts where the weights are."""
+        self._parameters = parameters
+        self._average = [p.detach().clone() for p in parameters]
+        self._updates = 0
+
+    def distance(self) -> Float[Tensor, ""]:
+        """Sum over tensors of the Euclidean distance to the average, with a gradient to the weights."""
+        pairs = zip(self._parameters, self._average, strict=True)
+        return torch.stack([torch.linalg.vector_norm(p - average) for p, average in pairs]).sum()
+
+    @torch.no_grad()
+    def follow(self, done: float) -> None:
+        """Moves the average towards the weights each time another tenth of the training is done."""
+        if int(done * FOLLOWS) <= self._updates:
+            return
+        self._updates = int(done * FOLLOWS)
+        for parameter, average in zip(self._parameters, self._average, strict=True):
+            average.lerp_(parameter, FOLLOW_RATE)
+
+
+def distillation(
+    student: Float[Tensor, "n c"], teacher: Float[Tensor, "n c"], temperature: float = 1.0
+) -> Float[Tensor, ""]:
+    """Mean over images of `T² · KL(softmax(teacher / T) ‖ softmax(student / T))` (Hinton et al., arXiv 1503.02531).
+
+    Args:
+        student: Logits with a gradient.
+        teacher: Logits to compare with; entries of -inf have probability zero.
+        temperature: T.
+
+    Returns:
+        The divergence in nats, times T².
+    """
+    log_student = functional.log_softmax(student / temperature, dim=1)
+    target = functional.softmax(teacher / temperature, dim=1)
+    return temperature**2 * functional.kl_div(log_student, target, reduction="batchmean")

@@ -1,0 +1,54 @@
+"""Picks among a few ready-made states of the weights, for methods that train nothing but have a constant to choose.
+
+The judge is the one that chooses the state of trained methods, so no method sees more of the validation split than
+another.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from expunge.data import Images
+from expunge.methods.bounds import forget_bound
+from expunge.methods.losses import bounded
+from expunge.methods.protocol import Batch, Context, ForgetTask, Progress
+from expunge.methods.selection import BestState
+
+
+@torch.no_grad()
+def keep_best(
+    context: Context, task: ForgetTask, parameters: Sequence[Tensor], candidates: Iterable[Callable[[], None]]
+) -> None:
+    """Tries every candidate and leaves `parameters` as the best one made them.
+
+    The score is H on the validation split, or on the training images where there is no split; ties go to the lower sum
+    of the retained images' loss and the bounded forget loss, then to the later candidate.
+
+    Args:
+        context: The model.
+        task: The request.
+        parameters: Everything that a candidate may write to.
+        candidates: Each writes one state into `parameters`.
+    """
+    model = context.model
+    bound = forget_bound(model.head, len(model.classes))
+
+    def objective(retain: Batch, forget: Batch) -> Tensor:
+        kept = model.loss(retain.output.logits, retain.labels)
+        return kept + bounded(model.loss(forget.output.logits, forget.labels), bound)
+
+    judged = task if len(task.validation) else replace(task, validation=_together(task.forget, task.retain))
+    best = BestState(context.activations, judged, parameters, objective)
+    tried = list(candidates)
+    for number, candidate in enumerate(tried, start=1):
+        candidate()
+        best.consider()
+        context.report(Progress(number, len(tried), "judged on validation images"))
+    best.restore()
+
+
+def _together(first: Images, second: Images) -> Images:
+    """The images of both."""
+    return Images(first.samples + second.samples, first.labels + second.labels, first.classes)

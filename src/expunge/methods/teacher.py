@@ -1,0 +1,32 @@
+"""What the model made of images before a method changed it."""
+
+import torch
+
+from expunge.data import Images, Sample
+from expunge.methods.protocol import Batch, Context, ForgetTask
+from expunge.vision import Output
+
+
+class Teacher:
+    """Embeddings and logits of every image of a request, frozen at the moment of creation."""
+
+    def __init__(self, context: Context, task: ForgetTask):
+        """Runs the model once over the forget, retain and validation images."""
+        self._rows: dict[int, int] = {}
+        self._samples: list[Sample] = []  # held so that the ids stay unique
+        parts = [part for part in (task.forget, task.retain, task.validation) if len(part)]
+        outputs = [self._take(part, context) for part in parts]
+        self._embedding = torch.cat([output.embedding for output in outputs])
+        self._logits = torch.cat([output.logits for output in outputs])
+
+    def _take(self, images: Images, context: Context) -> Output:
+        for sample in images.samples:
+            self._rows.setdefault(id(sample), len(self._samples))
+            self._samples.append(sample)
+        return context.activations.outputs(images)
+
+    def output(self, batch: Batch) -> Output:
+        """The frozen embeddings and logits of the batch's images, on the batch's device."""
+        rows = [self._rows[id(sample)] for sample in batch.samples]
+        device = batch.labels.device
+        return Output(self._embedding[rows].to(device), self._logits[rows].to(device))

@@ -1,0 +1,1 @@
+"""Fashion-MNIST and a small vision transformer that was trained on it."""

@@ -1,0 +1,122 @@
+import csv
+import io
+
+import pytest
+
+from expunge.bench.aggregate import summaries, summarise
+from expunge.bench.columns import columns, figure, signed
+from expunge.bench.tables import FIELDS, as_csv, as_markdown, legend, main_table, sequence_table
+from tests.bench.made_up import METHODS, cell, likely, rate, request
+
+
+def row(table: str, method: str) -> list[str]:
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {method} |")]
+    return [text.strip() for text in line.split("|")[2:-1]]
+
+
+def one_request(method: str, seed: int, acc_f: float, probe: float):
+    return cell(method, seed, [request(1, {"acc_f": rate(acc_f), "linear_probe": rate(probe, "oracle")})])
+
+
+@pytest.fixture(scope="module")
+def summary():
+    values = {
+        "original": ((80, 90), (80, 92)),
+        "oracle-scratch": ((0, 40), (0, 42)),
+        "good": ((2, 44), (4, 46)),
+        "bad": ((30, 80), (33, 82.5)),
+    }
+    return summarise([one_request(m, seed, *pair) for m, pairs in values.items() for seed, pair in enumerate(pairs)])
+
+
+class TestMainTable:
+    def test_anchors_first_then_methods_by_name(self, summary) -> None:
+        lines = main_table(summary).splitlines()[2:]
+        names = [line.split("|")[1].strip() for line in lines]
+        assert names == ["original", "head-mask", "oracle-scratch", "oracle-finetune", "bad", "good"]
+
+    def test_only_columns_that_exist(self, summary) -> None:
+        heading = main_table(summary).splitlines()[0]
+        wanted = ["method", "Acc_f", "linear probe", "seconds", "RTE", "peak MB", "edited MB"]
+        assert [text.strip() for text in heading.split("|")[1:-1]] == wanted
+
+    def test_mean_half_width_gap_and_bold(self, summary) -> None:
+        # Two seeds: t = 12.706, standard error 1, so the half-width is 12.7; both probes lie 4 above the oracle.
+        acc_f, probe, *_ = row(main_table(summary), "good")
+        assert acc_f == "**3.0** ± 12.7"
+        assert probe == "**45.0** ± 12.7 (+4.0)"
+        assert row(main_table(summary), "bad")[1].startswith("81.2 ± ")
+
+    def test_what_was_not_run_keeps_its_row(self, summary) -> None:
+        assert set(row(main_table(summary), "head-mask")) == {"–"}
+
+    def test_one_seed_shows_the_readings_interval(self) -> None:
+        found = summarise([one_request("ewc", 0, 10, 50), one_request("oracle-scratch", 0, 0, 60)])
+        assert row(main_table(found), "ewc")[:2] == ["10.0 [5.0 to 15.0]", "50.0 [45.0 to 55.0] (−10.0)"]
+        assert legend([found]).startswith("One seed")
+
+    def test_a_strangers_row_becomes_a_column(self) -> None:
+        found = [column.key for column in columns(["seconds", "acc_f", "mine", "cka_oracle_forget", "relearn_time"])]
+        assert found == ["acc_f", "mine", "seconds"]
+
+
+class TestSequenceTable:
+    def test_head_masks_lead_in_mean_h(self) -> None:
+        def run(method, values):
+            rows = [request(n, {"h": rate(v, "high")}) for n, v in enumerate(values, start=1)]
+            return cell(method, 0, rows)
+
+        table = sequence_table(summarise([run("head-mask", (90, 80)), run("ewc", (70, 60)), run("lwf", (95, 95))]))
+        assert row(table, "ewc") == ["65.0", "+20.0", "–", "–"]
+        assert row(table, "lwf")[:2] == ["95.0", "−10.0"]
+
+    def test_none_for_one_request(self, summary) -> None:
+        assert sequence_table(summary) == ""
+
+
+class TestCSV:
+    def test_long_form(self, summary) -> None:
+        lines = list(csv.DictReader(io.StringIO(as_csv([summary]))))
+        assert tuple(lines[0]) == FIELDS
+        (all_,) = [x for x in lines if (x["method"], x["key"], x["request"]) == ("good", "linear_probe", "all")]
+        assert float(all_["mean"]) == 45
+        assert float(all_["high"]) == pytest.approx(45 + 12.7062, abs=1e-3)
+        assert (all_["seeds"], all_["n"], float(all_["gap"])) == ("2", "100", 4)
+        assert [x["request"] for x in lines if (x["method"], x["key"]) == ("good", "acc_f")] == ["all", "1"]
+
+    def test_every_value_of_every_cell_is_there(self) -> None:
+        found = [likely(method, 0, 3) for method in METHODS[:6]]
+        lines = list(csv.DictReader(io.StringIO(as_csv(summaries(found)))))
+        there = {(line["method"], line["key"], line["request"]): float(line["mean"]) for line in lines}
+        for one in found:
+            for made in one.requests:
+                for key, value in made.readings.items():
+                    assert there[one.method, key, str(made.number)] == pytest.approx(value.value, rel=1e-5)
+
+
+def test_markdown_lists_what_is_missing(summary) -> None:
+    text = as_markdown([summary])
+    assert "## faces, replay" in text
+    assert "- oracle-finetune, all seeds: not run" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (12.34, "%", "12.3"),
+        (-0.01, "%", "0.0"),
+        (-3.0, "%", "−3.0"),
+        (123.4, "s", "123"),
+        (12.34, "s", "12.3"),
+        (1.234, "s", "1.23"),
+        (0.0567, "s", "0.057"),
+        (0.00042, "s", "0.0004"),
+        (0.0, "s", "0.00"),
+    ],
+)
+def test_numbers_as_written(value, unit, text) -> None:
+    assert figure(value, unit) == text
+
+
+def test_signs() -> None:
+    assert [signed(v, "%") for v in (2.0, -2.0, 0.01, -0.01)] == ["+2.0", "−2.0", "0.0", "0.0"]

@@ -1,0 +1,75 @@
+"""The loop and the teacher that all trained methods share."""
+
+import pytest
+import torch
+
+from expunge.adapters import tuned
+from expunge.errors import MethodError
+from expunge.methods.batches import shuffled_batches
+from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.teacher import Teacher
+from expunge.methods.training import Training, both_batches
+
+
+def test_the_budget_is_kept_and_hooks_come_in_order(context, task) -> None:
+    made, calls = context(), []
+    name = block_parameters(made.model, 2)[0]
+    with tuned(made.model.module, [name]) as weights:
+        Training(epochs=50, max_steps=7, batch_size=8).fit(
+            made,
+            task,
+            list(weights.parameters.values()),
+            lambda retain, forget: retain.output.logits.square().mean(),
+            penalty=lambda done: calls.append(("penalty", round(7 * done))),
+            before_step=lambda: calls.append("before"),
+            after_step=lambda done, lr: calls.append(("after", lr)),
+        )
+    assert len(calls) == 3 * 7
+    assert [call[1] for call in calls[::3]] == list(range(1, 8))
+    rates = [call[1] for call in calls[2::3]]
+    assert rates[0] == pytest.approx(1e-2)
+    assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"last_blocks": -1}])
+def test_settings_that_cannot_work_are_refused(bad) -> None:
+    with pytest.raises(MethodError, match=next(iter(bad))):
+        Training(**bad)
+
+
+def test_no_images_to_train_on_is_an_error_and_no_endless_loop() -> None:
+    with pytest.raises(MethodError, match="no image to train on"):
+        next(shuffled_batches(0, 4, torch.Generator()))
+
+
+def test_both_batches_are_what_the_model_says_of_each_alone(context, task) -> None:
+    made = context()
+    with torch.no_grad():
+        retain, forget = both_batches(made.activations, task.retain, [3, 1], task.forget, [0, 2, 5])
+    for batch, images, rows in ((retain, task.retain, [3, 1]), (forget, task.forget, [0, 2, 5])):
+        assert batch.samples == tuple(images.samples[i] for i in rows)
+        assert batch.labels.tolist() == [images.labels[i] for i in rows]
+        alone = made.model(made.model.prepare(images.load(rows))).logits
+        torch.testing.assert_close(batch.output.logits, alone.detach())
+
+
+def test_the_teacher_keeps_what_the_model_said_before_it_was_changed(context, task) -> None:
+    made = context()
+    teacher = Teacher(made, task)
+    names = block_parameters(made.model, 2)
+    with tuned(made.model.module, names) as weights, torch.no_grad():
+        before = both_batches(made.activations, task.retain, [0, 4], task.forget, [1])[0]
+        for parameter in weights.parameters.values():
+            parameter.mul_(0.5)
+        after = both_batches(made.activations, task.retain, [0, 4], task.forget, [1])[0]
+    kept = teacher.output(after)
+    torch.testing.assert_close(kept.logits, before.output.logits)
+    assert not torch.allclose(kept.logits, after.output.logits, atol=1e-3)
+
+
+def test_block_parameters_are_all_and_only_those_of_the_blocks(context) -> None:
+    model = context().model
+    names = block_parameters(model, 1)
+    inside = tuple(f"{block.name}." for block in model.blocks[1:])
+    assert set(names) == {n for n, _ in model.module.named_parameters() if n.startswith(inside)}
+    assert len(block_parameters(model, 0)) > len(names) > len(block_parameters(model, 2)) > 0
