@@ -20,7 +20,7 @@ def toy_model(toy_model_folder: Path) -> VisionModel:
     return load_model(toy_model_folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(toy_model: VisionModel, splits: Splits) -> Callable[..., Context]:
     def make(entry: int = 0, **fields) -> Context:
         cache = ActivationCache(toy_model, entry)
@@ -29,7 +29,7 @@ def context(toy_model: VisionModel, splits: Splits) -> Callable[..., Context]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def task(splits: Splits) -> ForgetTask:
     """Forget amber and blue; elm was forgotten before."""
     targets, forgotten = (0, 1), (4,)

@@ -1,5 +1,6 @@
 """Runs one cell: one method, or one anchor, over the whole sequence of requests."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -92,6 +93,8 @@ def _result(
 ) -> RequestResult:
     names = measure_names() if number in stand.suite.checkpoints else ALWAYS
     readings, skipped = take(stand.case(number, view, model), [make_measure(name) for name in names])
+    finite = {reading.key: Value.of(reading) for reading in readings if math.isfinite(reading.value)}
+    unknown = {reading.key: "not a finite number" for reading in readings if reading.key not in finite}
     return RequestResult(
         number=number,
         classes=tuple(stand.splits.classes[c] for c in stand.plan.requests[number - 1]),
@@ -100,6 +103,6 @@ def _result(
         images=images,
         parameters=edit.parameters,
         bytes=edit.bytes,
-        readings={reading.key: Value.of(reading) for reading in readings},
-        skipped=skipped,
+        readings=finite,
+        skipped={**skipped, **unknown},
     )
