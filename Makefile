@@ -28,12 +28,15 @@ help: ## Show this list
 demo: $(RUN) ## A pre-trained vision transformer forgets twenty people, four requests in a row
 	$(BIN)/expunge demo
 
+# One process a core, and the tests of a file together: they share what is costly to make.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 test: $(DEV) $(SIDE)/.installed ## Run the tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 	PYTHONPATH=$(SIDE) $(BIN)/python -m pytest tests/timm
 
 test-slow: $(DEV) bench-smoke ## Run the tests that are left out of `make test`, and the benchmark's smoke test
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 bench-smoke: $(DEV) ## A tiny version of every benchmark suite with every method and measure
 	rm -rf build/bench-smoke

@@ -1,4 +1,4 @@
-"""Writes docs/reference/{cli,settings,metrics}.md from the code: `python scripts/reference.py [--check]`."""
+"""Writes docs/reference/{cli,settings,measures,metrics}.md from the code: `python scripts/reference.py [--check]`."""
 
 import argparse
 import dataclasses
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from expunge.evidence import metrics
+from expunge.evidence import make_measure, measure_names, metrics
 from expunge.methods import method_class, method_names
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -44,6 +44,22 @@ def settings_page() -> str:
         for field in fields:
             special = "".join(f"{found.presets[p].get(field.name, '')} | " for p in presets)
             lines.append(f"| `{field.name}` | {field.default} | {special}{texts.get(field.name, '')} |")
+    return "\n".join(lines) + "\n"
+
+
+def measures_page() -> str:
+    """Every measure with its rows and settings."""
+    lines = ["# Measures", "", "Taken by `expunge measure` and by the benchmark; `--measures A,B` takes some of them."]
+    for name in measure_names():
+        found = type(make_measure(name))
+        lines += ["", f"## {name}", "", f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
+        rows = [f"`{key}` ({label})" for key, label in found.labels.items() if "_layer_" not in key]
+        layers = sorted({re.sub(r"_\d+$", "_K", key) for key in found.labels if "_layer_" in key})
+        lines.append(f"Rows: {', '.join([*rows, *(f'`{key}` for every block K' for key in layers)])}.")
+        texts, fields = attribute_texts(found), dataclasses.fields(found)
+        if fields:
+            lines += ["", "| setting | default | what it is |", "|---|---|---|"]
+            lines += [f"| `{field.name}` | {field.default} | {texts.get(field.name, '')} |" for field in fields]
     return "\n".join(lines) + "\n"
 
 
@@ -91,7 +107,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     check = parser.parse_args().check
     stale = []
-    for name, text in (("cli", cli_page()), ("settings", settings_page()), ("metrics", metrics_page())):
+    pages = {"cli": cli_page, "settings": settings_page, "measures": measures_page, "metrics": metrics_page}
+    for name, page in pages.items():
+        text = page()
         path = FOLDER / f"{name}.md"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path)

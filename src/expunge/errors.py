@@ -209,3 +209,53 @@ class ReleaseDamagedError(ReleaseError):
 
 class OnnxError(ReleaseError):
     """A model cannot be exported to ONNX, or ONNX Runtime answers otherwise than torch."""
+
+
+class WorkspaceError(ExpungeError, ValueError):
+    """A workspace, or something in it, cannot be used as given."""
+
+
+class WorkspaceNotFoundError(WorkspaceError, FileNotFoundError):
+    """There is no workspace where one was looked for."""
+
+
+class NewerWorkspaceError(WorkspaceError):
+    """A workspace was written by a later version than this one understands."""
+
+
+class DamagedWorkspaceError(WorkspaceError):
+    """A file of a workspace is missing, damaged, or not what its digest says."""
+
+
+class ReadOnlyWorkspaceError(WorkspaceError, PermissionError):
+    """A workspace can be read, not written."""
+
+
+class BusyWorkspaceError(WorkspaceError, TimeoutError):
+    """Another process keeps a workspace to itself for too long."""
+
+
+class LeaseLostError(WorkspaceError):
+    """A runner goes on with a plan that another one has taken over, or that is finished."""
+
+
+class UnknownRequestError(RequestError, KeyError):
+    """A workspace has no request of this ID."""
+
+    __str__ = Exception.__str__
+
+
+class UnlawfulMoveError(RequestError):
+    """A request cannot go from its state to the one that was asked for, or not by this actor."""
+
+
+class FourEyesError(UnlawfulMoveError):
+    """A second person is needed."""
+
+
+class HeldError(RequestError):
+    """A hold forbids it."""
+
+
+class IntakeError(DataError):
+    """Images that came with a request are refused. The message gives places in the list, never names."""

@@ -49,7 +49,7 @@ class TestSuites:
         assert set(OURS) <= set(suite_names())
 
     def test_unknown_names_are_refused_with_what_there_is(self, suite) -> None:
-        with pytest.raises(BenchError, match="unknown suite 'nope'; installed: .*fashion"):
+        with pytest.raises(BenchError, match=r"unknown suite 'nope'; installed: .*fashion"):
             find_suite("nope")
         with pytest.raises(BenchError, match="no setting 'nope'; it has: replay-10, 4-shot, missing-class"):
             suite.setting("nope")

@@ -61,7 +61,8 @@ def _requests(stand: Stand, stack: EditStack, method: Method, report: Report) ->
             seconds = time.perf_counter() - started
         task = forgetting.task(number - 1)
         images = (len(task.forget), len(task.retain))
-        yield _result(stand, number, stand.view(), None, edit, images, seconds, peak.mb)
+        view = stand.view(attack=number in stand.suite.checkpoints)
+        yield _result(stand, number, view, None, edit, images, seconds, peak.mb)
         report(Progress(number, total))
 
 

@@ -104,10 +104,14 @@ class Stand:
         """The untouched model's view; ask for it before the first edit."""
         return self.view()
 
-    def view(self, model: VisionModel | None = None) -> View:
-        """The view of `model`, or of this stand's own as it is now."""
+    def view(self, model: VisionModel | None = None, *, attack: bool = True) -> View:
+        """The view of `model`, or of this stand's own as it is now.
+
+        Without `attack`, one image stands for those an attacker learns from: accuracy needs none of them.
+        """
         cache = self.cache if model is None else ActivationCache(model)
-        return View(observe(cache, self.attack), observe(cache, self.test))
+        images = self.attack if attack else self.attack.select([0])
+        return View(observe(cache, images), observe(cache, self.test))
 
     def oracle(self, kind: Kind, number: int) -> Made:
         """The oracle for the time after request `number` (from 1)."""

@@ -12,8 +12,10 @@ from expunge.cli.console import errors
 from expunge.cli.demo import demo
 from expunge.cli.forget import forget
 from expunge.cli.inspect import inspect
+from expunge.cli.log import log
 from expunge.cli.measure import measure
 from expunge.cli.methods import methods
+from expunge.cli.verify import verify
 from expunge.cli.version import version
 from expunge.errors import ExpungeError
 
@@ -26,9 +28,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (demo, forget, inspect, measure, methods, version):
+for command in (demo, forget, inspect, measure, methods, verify, version):
     app.command()(command)
 app.add_typer(bench, name="bench")
+app.add_typer(log, name="log")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

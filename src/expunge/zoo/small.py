@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_model
 
 from expunge.data import Splits
@@ -47,7 +48,7 @@ class Small:
         path = self.folder / "model.safetensors"
         try:
             load_model(module, path)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             raise CorruptWeightsError(f"{path} cannot be read: {error}. Install expunge again.") from error
         return wrap(module, classes, f"zoo:{self.name}")
 

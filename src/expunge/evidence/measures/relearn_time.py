@@ -23,7 +23,7 @@ class RelearnTime:
     """Fine-tunes the live model on a few attack images of the forgotten classes, and counts steps until they are back.
 
     Back means an accuracy on their test images of (1 - `alpha`) times the original's. The head's weight and bias and
-    the last blocks are trained, all images in every step, with the model's own loss and Adam at a constant rate. A
+    the last blocks are trained, with the model's own loss and Adam at a constant rate. A
     struck row (logit of -1e4 whatever the image) could not be brought back by any number of small steps, though an
     attacker overwrites it in an instant: such a row starts as the mean of the retained rows, in weight and bias, also
     where the bias is a buffer. Everything is put back bit for bit. Images of retained classes take no part, so an
@@ -31,6 +31,8 @@ class RelearnTime:
 
     Attributes:
         images: Attack images a class, drawn by the case's seed; all of them if there are fewer.
+        batch_size: Images a step; all in every step if there are no more.
+        judged: Test images at the most that say after each step whether the classes are back, drawn by the seed.
         alpha: How much of the original's accuracy may be lacking.
         cap: Steps at the most; the value is `cap` where the accuracy was not reached.
         blocks: How many of the last blocks are trained; 0 trains the head alone.
@@ -38,6 +40,8 @@ class RelearnTime:
     """
 
     images: int = 10
+    batch_size: int = 64
+    judged: int = 250
     alpha: float = 0.05
     cap: int = 100
     blocks: int = 2
@@ -51,10 +55,11 @@ class RelearnTime:
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
-        if self.images < 1 or self.cap < 1 or self.blocks < 0 or self.lr <= 0 or not 0 <= self.alpha < 1:
+        counts = (self.images, self.batch_size, self.judged, self.cap)
+        if min(counts) < 1 or self.blocks < 0 or self.lr <= 0 or not 0 <= self.alpha < 1:
             raise EvidenceError(
-                "Expected images and cap of at least 1, blocks of at least 0, lr above 0 and alpha from 0 to below 1; "
-                f"got {self}."
+                "Expected images, batch_size, judged and cap of at least 1, blocks of at least 0, lr above 0 and alpha "
+                f"from 0 to below 1; got {self}."
             )
 
     def missing(self, case: Case) -> str | None:
@@ -68,7 +73,7 @@ class RelearnTime:
     def measure(self, case: Case) -> tuple[Reading, ...]:
         """Steps, without an interval: it is one run; repeat it with other seeds."""
         classes = attackable(case)
-        test = case.test.only(classes)
+        test = _some(case.test.only(classes), self.judged, case.seed)
         with opened(case.model, self.blocks, _hopeless(case, classes), case.retain) as parameters:
             steps = self._steps(case, parameters, _draw(case.attack, classes, self.images, case.seed), test)
         return (Reading("relearn_time", float(steps), "steps", len(test)),)
@@ -83,15 +88,26 @@ class RelearnTime:
         labels = torch.tensor(few.labels, device=model.device)
         hidden = cache.hidden(few, range(len(few)))
         optimizer = torch.optim.Adam(parameters, lr=self.lr)
+        batches = shuffled(len(few), self.batch_size, case.seed)
         for step in range(self.cap):
             if _accuracy(cache, test) >= target:
                 return step
+            rows = next(batches)
             with torch.enable_grad():
-                loss = model.loss(model.resume(hidden, cache.entry).logits.float(), labels)
+                loss = model.loss(model.resume(hidden[rows], cache.entry).logits.float(), labels[rows])
                 optimizer.zero_grad()
                 loss.backward()
             optimizer.step()
         return self.cap
+
+
+def shuffled(n: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Endless batches of row numbers below `n`, reshuffled after each pass; a pass leaves out what fills no batch."""
+    generator = torch.Generator().manual_seed(seed)
+    size = min(size, n)
+    while True:
+        order = torch.randperm(n, generator=generator)
+        yield from order[: n // size * size].split(size)
 
 
 def anamnesis_index(steps_edited: float, steps_oracle: float) -> float:
@@ -164,6 +180,14 @@ def _draw(images: Images, classes: Sequence[int], count: int, seed: int) -> Imag
         mine = [i for i, other in enumerate(images.labels) if other == label]
         chosen += [mine[i] for i in torch.randperm(len(mine), generator=generator)[:count].tolist()]
     return images.select(chosen)
+
+
+def _some(images: Images, count: int, seed: int) -> Images:
+    """At most `count` images, drawn by the seed, order kept."""
+    if len(images) <= count:
+        return images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    return images.select(sorted(order[:count].tolist()))
 
 
 def _accuracy(cache: ActivationCache, test: Images) -> float:

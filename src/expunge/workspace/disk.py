@@ -1,0 +1,129 @@
+"""Files that are there whole or not at all, whenever the machine stops.
+
+Bytes are on the disk before the name is; a name is on the disk once its folder is. Everything that a workspace writes
+outside its database goes through here.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from expunge.errors import ExpungeError, OutputError, ReadOnlyWorkspaceError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: one process at a time is then up to the caller
+    fcntl = None
+
+DRAFT = ".draft-"
+CHUNK = 1 << 20
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turns a disk's refusal into an error that says what could not be written.
+
+    Raises:
+        ReadOnlyWorkspaceError: Nothing may be written there.
+        OutputError: The disk is full, or fails.
+    """
+    try:
+        yield
+    except ExpungeError:
+        raise
+    except OSError as error:
+        kind = ReadOnlyWorkspaceError if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else OutputError
+        raise kind(f"{what} cannot be written: {error.strerror}.") from error
+
+
+def write_whole(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    """Writes a file with mode 0600 under a draft's name, then gives it its own.
+
+    Returns:
+        Its SHA-256 in hexadecimal and its size.
+    """
+    draft = path.with_name(f"{DRAFT}{secrets.token_hex(8)}")
+    try:
+        written = write_durable(draft, chunks)
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return written
+
+
+def write_durable(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    """Writes a new file with mode 0600 and waits until its bytes are on the disk.
+
+    Returns:
+        Its SHA-256 in hexadecimal and its size.
+    """
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return digest.hexdigest(), size
+
+
+def sync_folder(path: Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder with all it holds, durably. A folder that is gone already is fine; a link is not followed."""
+    if not path.is_dir():
+        return
+    for entry in sorted(path.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            remove_folder(entry)
+        else:
+            os.unlink(entry)
+    sync_folder(path)
+    os.rmdir(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Keeps `alone` from succeeding on the same file meanwhile, in any process."""
+    with path.open("ab") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether nobody is within `shared` or `alone` on the same file; if so, nobody enters meanwhile."""
+    with path.open("ab") as file:
+        yield lock(file.fileno())
+
+
+def lock(descriptor: int) -> bool:
+    """Locks an open file until it is closed or the process ends; False if somebody else has."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
