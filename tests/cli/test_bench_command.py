@@ -85,7 +85,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # a busy machine takes its time to import torch
     while not list(tmp_path.glob("cells/*/*/*/*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

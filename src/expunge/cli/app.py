@@ -8,13 +8,22 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from expunge.cli.bench import bench
+from expunge.cli.certificate import certificate
 from expunge.cli.console import errors
+from expunge.cli.decide import approve, hold, reject, unhold
 from expunge.cli.demo import demo
 from expunge.cli.forget import forget
+from expunge.cli.init import init
 from expunge.cli.inspect import inspect
 from expunge.cli.log import log
 from expunge.cli.measure import measure
 from expunge.cli.methods import methods
+from expunge.cli.release import release, rollback
+from expunge.cli.report import report
+from expunge.cli.run import run_
+from expunge.cli.serve_check import serve_check
+from expunge.cli.status import list_, show, status
+from expunge.cli.submit import submit
 from expunge.cli.verify import verify
 from expunge.cli.version import version
 from expunge.errors import ExpungeError
@@ -30,6 +39,11 @@ app = typer.Typer(
 )
 for command in (demo, forget, inspect, measure, methods, verify, version):
     app.command()(command)
+for command in (init, submit, show, approve, reject, hold, unhold, status, release, rollback, certificate, report):
+    app.command(rich_help_panel="Requests in a workspace")(command)
+app.command("list", rich_help_panel="Requests in a workspace")(list_)
+app.command("run", rich_help_panel="Requests in a workspace")(run_)
+app.command("serve-check", rich_help_panel="Requests in a workspace")(serve_check)
 app.add_typer(bench, name="bench")
 app.add_typer(log, name="log")
 

@@ -1,7 +1,8 @@
 """`expunge log verify|show|prove`: what a ledger holds, and whether it is what was signed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,20 +10,25 @@ import typer
 from rich.table import Table
 
 from expunge.cli.console import output
+from expunge.cli.places import WorkspaceOption, open_workspace
 from expunge.cli.verify import REFUSED, JsonOption, KeyOption, plain, trusted_key
 from expunge.errors import LedgerError
 
 if TYPE_CHECKING:
-    from expunge.ledger import Entry, Report
+    from expunge.ledger import Entry, Report, Storage
 
 log = typer.Typer(help="Check and read the ledger.", no_args_is_help=True)
 
-LedgerOption = Annotated[Path, typer.Option("--ledger", help="Folder of the ledger.", metavar="DIR")]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Folder of a ledger by itself; by default that of a workspace.", metavar="DIR"),
+]
 
 
 @log.command("verify")
 def verify_log(
-    ledger: LedgerOption,
+    ledger: LedgerOption = None,
+    workspace: WorkspaceOption = None,
     key: KeyOption = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A checkpoint that you kept: was anything cut off since?", metavar="FILE")
@@ -35,11 +41,11 @@ def verify_log(
 
     Example: expunge log verify --ledger ledger --key ledger.pub
     """
-    from expunge.ledger import FolderStorage, check
+    from expunge.ledger import check
 
-    storage = FolderStorage(ledger)
-    report = check(storage, trusted_key(key), _kept(checkpoint))
-    last = storage.checkpoints()[-1:]
+    with _storage(ledger, workspace) as storage:
+        report = check(storage, trusted_key(key), _kept(checkpoint))
+        last = storage.checkpoints()[-1:]
     if as_json:
         typer.echo(json.dumps(_as_json(report, last), indent=2, ensure_ascii=False))
     else:
@@ -50,7 +56,8 @@ def verify_log(
 
 @log.command("show")
 def show(
-    ledger: LedgerOption,
+    ledger: LedgerOption = None,
+    workspace: WorkspaceOption = None,
     request: Annotated[str | None, typer.Option(help="Only entries of this request.", metavar="ID")] = None,
     kind: Annotated[str | None, typer.Option(help="Only entries of this kind: state, artefact, key …")] = None,
     as_json: JsonOption = False,
@@ -59,10 +66,10 @@ def show(
 
     Example: expunge log show --ledger ledger --request r-0001
     """
-    from expunge.ledger import Entry, FolderStorage, Log
+    from expunge.ledger import Entry, Log
 
-    storage = FolderStorage(ledger)
-    entries = [Entry.parse(line) for line in storage.entries(0, Log(storage).size)]
+    with _storage(ledger, workspace) as storage:
+        entries = [Entry.parse(line) for line in storage.entries(0, Log(storage).size)]
     chosen = [entry for entry in entries if request in (None, entry.request) and kind in (None, entry.facts.kind)]
     if as_json:
         typer.echo(json.dumps([entry.model_dump(mode="json", by_alias=True) for entry in chosen], indent=2))
@@ -79,8 +86,9 @@ def show(
 
 @log.command("prove")
 def prove(
-    ledger: LedgerOption,
     entry: Annotated[int | None, typer.Argument(help="Index of an entry.", metavar="ENTRY")] = None,
+    ledger: LedgerOption = None,
+    workspace: WorkspaceOption = None,
     since: Annotated[
         int | None, typer.Option(help="Prove instead that the first SIZE entries are unchanged.", metavar="SIZE")
     ] = None,
@@ -89,20 +97,40 @@ def prove(
 
     Example: expunge log prove 4 --ledger ledger
     """
-    from expunge.ledger import FolderStorage, Log
+    from expunge.ledger import Log
     from expunge.ledger.text import to_base64
 
     if (entry is None) == (since is None):
         raise LedgerError("Expected either the index of an entry or --since SIZE.")
-    found = Log(FolderStorage(ledger))
-    if since is not None:
-        path = [to_base64(sibling) for sibling in found.consistency(since)]
-        proof = {"old": since, "new": found.size, "consistency": path, "checkpoint": found.checkpoint()}
-    else:
-        made = found.prove(entry or 0)
-        path = [to_base64(sibling) for sibling in made.path]
-        proof = {"index": entry, "entry": made.entry.decode(), "inclusion": path, "checkpoint": made.checkpoint}
+    with _storage(ledger, workspace) as storage:
+        found = Log(storage)
+        if since is not None:
+            path = [to_base64(sibling) for sibling in found.consistency(since)]
+            proof = {"old": since, "new": found.size, "consistency": path, "checkpoint": found.checkpoint()}
+        else:
+            made = found.prove(entry or 0)
+            path = [to_base64(sibling) for sibling in made.path]
+            proof = {"index": entry, "entry": made.entry.decode(), "inclusion": path, "checkpoint": made.checkpoint}
     typer.echo(json.dumps(proof, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def _storage(ledger: Path | None, workspace: Path | None) -> "Iterator[Storage]":
+    """The ledger in a folder by itself, or that of a workspace.
+
+    Raises:
+        LedgerError: Both are named.
+        WorkspaceError: Neither is named and the current folder is in no workspace.
+    """
+    from expunge.ledger import FolderStorage
+
+    if ledger is not None and workspace is not None:
+        raise LedgerError("Name either --ledger DIR or --workspace DIR, not both.")
+    if ledger is not None:
+        yield FolderStorage(ledger)
+        return
+    with open_workspace(workspace) as place, place.ledger_storage() as storage:
+        yield storage
 
 
 def _kept(checkpoint: Path | None) -> str | None:

@@ -65,11 +65,15 @@ class Policy(_Record):
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
         name: What the verdict calls it.
+        four_eyes: Whether one person approves what was measured and another one releases it.
+        name_targets: Whether certificates name classes; otherwise they show keyed digests of the names.
         rule: The rules, in order.
     """
 
     schema_: Annotated[Literal["expunge/policy/v1"], Field(alias="schema")]
     name: str
+    four_eyes: bool = False
+    name_targets: bool = True
     rule: Annotated[tuple[Rule, ...], Field(min_length=1)]
 
     @classmethod

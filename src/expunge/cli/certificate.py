@@ -1,0 +1,44 @@
+"""`expunge certificate ID --out FILE`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from expunge.cli.console import output
+from expunge.cli.places import RequestArgument, WorkspaceOption, open_workspace
+
+
+def certificate(
+    request: RequestArgument,
+    out: Annotated[Path, typer.Option("--out", help="Where the certificate is written; an older one is replaced.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Where the page for people is written; any browser prints it to PDF.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write the certificate of a released request. It verifies offline with nothing but the public key.
+
+    Example: expunge certificate r-7k3m9q2x4c --out certificate.json --html certificate.html
+
+    Asked for again, it is the same statement under the ledger's latest checkpoint.
+    """
+    from expunge.ledger import read_public
+    from expunge.lifecycle import certificate_text
+    from expunge.release import render_certificate
+    from expunge.workspace.creation import KEYS, VERIFIER_KEY
+    from expunge.workspace.disk import writing
+
+    with open_workspace(workspace) as place:
+        text = certificate_text(place, request)
+        key = place.path / KEYS / VERIFIER_KEY
+        page = None
+        if html is not None:
+            page = render_certificate(text, trusted=read_public(key.read_text("ascii")), file=out.name)
+    with writing(str(out)):
+        out.write_text(text, encoding="utf-8")
+    if html is not None and page is not None:
+        with writing(str(html)):
+            html.write_text(page, encoding="utf-8")
+    output.print(f"certificate: {out}", highlight=False, markup=False, soft_wrap=True)
+    output.print(f"verify: expunge verify {out} --key {key}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,95 @@
+"""`expunge run`: carries out accepted requests."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from expunge.cli.console import errors, output, progress_bar
+from expunge.cli.forget import _setting
+from expunge.cli.places import WorkspaceOption, open_workspace
+from expunge.errors import RequestError
+
+if TYPE_CHECKING:
+    from expunge.lifecycle import Asked, Outcome
+    from expunge.workspace import Workspace
+
+OFFERED, LEFT_TO_A_PERSON = 0, 3
+PAUSE_SECONDS = 5.0
+NEXT = {"measured": "approve", "approved": "release"}
+
+
+def run_(
+    once: Annotated[bool, typer.Option("--once", help="Carry out what waits, then end. This is the default.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on waiting for requests until interrupted.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Retained images and test images: a folder or zoo:NAME; by default what was given last."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="One of `expunge methods`.")] = "gs-lora++",
+    preset: Annotated[str | None, typer.Option(help="A named set of settings, e.g. published.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting of the method, KEY=VALUE; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seeds the splits, the method and the measures.")] = 0,
+    together: Annotated[
+        bool, typer.Option("--together", help="Make one edit for all that waits; it can only be undone as a whole.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    workspace: WorkspaceOption = None,
+) -> int:
+    """Carry out accepted requests: make the edit, measure it, judge it by the policy.
+
+    Example: expunge run --once --data images/ --set last_blocks=4
+
+    What the policy lets through waits for `expunge release`. If it says no, deeper settings are tried, then a person
+    decides. Killed anywhere, the same command goes on.
+
+    Exit code: 0; 3 if a request failed or was left to a person.
+    """
+    from expunge.lifecycle import Asked
+    from expunge.vision import choose_device
+
+    if once and watch:
+        raise RequestError("Say --once or --watch, not both.")
+    choose_device(device)
+    asked = Asked(data, method, preset, dict(_setting(one) for one in set_ or []), device, seed, together)
+    with open_workspace(workspace) as place:
+        stuck = _round(place, asked, quiet=False)
+        while watch:
+            time.sleep(PAUSE_SECONDS)
+            stuck |= _round(place, asked, quiet=True)
+    return LEFT_TO_A_PERSON if stuck else OFFERED
+
+
+def _round(place: "Workspace", asked: "Asked", *, quiet: bool) -> bool:
+    """One look for work; whether something was left to a person."""
+    from expunge.lifecycle import run_waiting
+
+    with progress_bar() as show:
+        outcomes = run_waiting(place, asked, report=show)
+    if not outcomes and not quiet:
+        held = (
+            "The workspace is on hold." if place.on_hold() else "Nothing waits. `expunge approve ID` accepts a request."
+        )
+        errors.print(held, highlight=False)
+    return any([_say(outcome) for outcome in outcomes])
+
+
+def _say(outcome: "Outcome") -> bool:
+    judged = outcome.judged
+    for request in outcome.requests:
+        verdict = f", verdict {judged.outcome}" if judged and not outcome.why else ""
+        output.print(f"{request.id}: {request.state}{verdict}", highlight=False, markup=False, soft_wrap=True)
+        if judged and judged.erased and request.state in NEXT:
+            errors.print(f"next: expunge {NEXT[request.state]} {request.id}", highlight=False)
+    if outcome.why:
+        errors.print(f"[bold red]failed:[/] {escape(outcome.why)}", soft_wrap=True)
+        return True
+    if judged is None or judged.erased:
+        return False
+    for reason in judged.reasons:
+        if ": passed" not in reason:
+            errors.print(escape(reason), highlight=False)
+    return True

@@ -1,0 +1,149 @@
+"""Makes an edit for a plan, measures the model that has it, and judges it. Stores nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from expunge.adapters import Edit
+from expunge.evidence import Measure, make_measure, measure_names
+from expunge.evidence.policy import Policy
+from expunge.evidence.scorecard import Scorecard
+from expunge.evidence.scorecard_groups import in_order
+from expunge.evidence.verdict import Reason, Verdict, judge
+from expunge.lifecycle.material import Material
+from expunge.lifecycle.records import Judged
+from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
+from expunge.methods import Method, Progress
+from expunge.methods.plan import check_images, make_plan
+from expunge.methods.sequence import Forgetting
+from expunge.requests.measuring import Comparison, measure_models
+from expunge.requests.sequence import Stage
+from expunge.vision import ActivationCache
+from expunge.workspace import Workspace
+
+Report = Callable[[Stage], None]
+DATA_NAME = "images of the workspace"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of a model.
+
+    Attributes:
+        scorecard: The numbers.
+        verdict: What the policy says of them.
+        seconds: How long it took.
+    """
+
+    scorecard: Scorecard
+    verdict: Verdict
+    seconds: float
+
+
+def make_edit(
+    workspace: Workspace,
+    base: Sequence[Standing],
+    targets: Sequence[str],
+    material: Material,
+    method: Method,
+    *,
+    seed: int,
+    device: str,
+    report: Report,
+) -> tuple[Edit, float]:
+    """Makes the edit that forgets `targets` on top of the edits that stand; also says how many seconds it took.
+
+    Raises:
+        RequestError: The targets cannot be forgotten: another edit has them already, or nothing would stay.
+        TooFewImagesError: A target has no image to forget or to be tested with.
+    """
+    started = time.perf_counter()
+    model = pristine(workspace, device)
+    plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
+    check_images(make_plan(model.classes, [targets]), material.splits)
+    stack = stacked(model, ())
+    forgetting = Forgetting(stack, plan, method, material.available, seed=seed)
+    forgetting.prepare()  # prototypes are those of the original
+    for one in base:
+        stack.push(one.edit)
+    if base:  # an earlier edit may have changed blocks below the first one that this method edits
+        forgetting.activations = ActivationCache(model, method.first_block(model))
+
+    def tell(progress: Progress) -> None:
+        report(Stage("forgetting", progress))
+
+    edit = forgetting.carry_out(len(base), tell)
+    return edit, time.perf_counter() - started
+
+
+def measure(
+    workspace: Workspace,
+    base: Sequence[Standing],
+    edit: Edit,
+    targets: Sequence[str],
+    material: Material,
+    *,
+    seed: int,
+    device: str,
+    report: Report,
+) -> Measured:
+    """Measures the model with the edit against the original, and judges it by the workspace's policy."""
+    started, rules = time.perf_counter(), policy(workspace)
+    original, stack = pristine(workspace, device), stacked(pristine(workspace, device), base)
+    stack.push(edit)
+    original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
+    compared = Comparison(
+        original=original,
+        edited=stack.model,
+        forgotten=tuple(targets),
+        earlier=classes_of(base),
+        missing=material.missing,
+        seed=seed,
+    )
+    card = measure_models(compared, material.splits, wanted(rules), data_name=DATA_NAME, partial=True, report=report)
+    return Measured(card, judge(card, rules), time.perf_counter() - started)
+
+
+def policy(workspace: Workspace) -> Policy:
+    """The policy that decides in a workspace."""
+    return Policy.parse(workspace.policy().decode("utf-8"), source="the workspace's policy")
+
+
+def wanted(rules: Policy) -> list[Measure]:
+    """All quick measures, judged or not, and the slow ones that a policy's rules ask for."""
+    keys = {rule.key for rule in rules.rule if rule.when != "oracle"}
+    found = [make_measure(name) for name in measure_names()]
+    return in_order([one for one in found if not one.slow or keys & set(one.labels)])
+
+
+def settings_of(method: Method) -> dict[str, Any]:
+    """All settings of a method, as JSON has them."""
+    return asdict(cast(Any, method))
+
+
+def in_words(reason: Reason) -> str:
+    """What one rule came to, in at most 500 characters."""
+    return f"{reason.key} {reason.limit}: {reason.status}; {reason.measured or reason.note}"[:500]
+
+
+def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measured, finished: str) -> Judged:
+    """What was measured, as it is recorded.
+
+    Args:
+        attempt: Digest of the attempt.
+        base: Digests of the other edits in the model.
+        scorecard: Digest of the stored scorecard.
+        measured: What was measured.
+        finished: When, UTC by RFC 3339.
+    """
+    return Judged(
+        attempt=attempt,
+        base=base,
+        model=measured.scorecard.edited.sha256,
+        scorecard=scorecard,
+        outcome=measured.verdict.outcome,
+        reasons=tuple(map(in_words, measured.verdict.reasons)),
+        finished=finished,
+        seconds=measured.seconds,
+    )

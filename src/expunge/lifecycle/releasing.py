@@ -1,0 +1,205 @@
+"""Releases an approved edit: publish the merged model, then record and certify it in one commit, then destroy images.
+
+Killed before the commit, the request is approved as before, and the next command serves the old release again. Killed
+after it, the next command destroys the images. The command itself may simply be repeated.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from expunge.errors import ReleaseError
+from expunge.lifecycle import certificate, executor
+from expunge.lifecycle.material import Material, gather
+from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
+from expunge.lifecycle.standing import Standing, arranged, classes_of, digests, edit_of, pristine, stacked, standing
+from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
+from expunge.lifecycle.watch import Point, look
+from expunge.release import ReleaseRecord
+from expunge.vision import VisionModel
+from expunge.workspace import Actor, Request, State, Workspace
+from expunge.workspace.clock import moment
+from expunge.workspace.states import moved
+
+ONNX_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Released:
+    """A release that is done.
+
+    Attributes:
+        request: The request, as it stands now.
+        release: The published model's record.
+        folder: The model directory, for plain transformers too.
+        point: What was measured of the whole history afterwards.
+    """
+
+    request: Request
+    release: ReleaseRecord
+    folder: Path
+    point: Point
+
+
+def release(
+    workspace: Workspace,
+    request: str,
+    actor: Actor,
+    *,
+    device: str = "cpu",
+    onnx: bool = False,
+    report: executor.Report = lambda stage: None,
+    reached: Callable[[str], None] = lambda step: None,
+) -> Released:
+    """Releases an approved request, or finishes its release.
+
+    Args:
+        workspace: The workspace.
+        request: ID of the request.
+        actor: Who releases it.
+        device: Where to measure.
+        onnx: Whether to write a checked ONNX file as well.
+        report: Told about the progress.
+        reached: Told of every step that is done.
+
+    Raises:
+        UnlawfulMoveError: The request cannot be released from where it stands.
+        FourEyesError: Another person must release it.
+        HeldError: The workspace is on hold.
+        ReleaseError: The policy does not let the edit out.
+        BusyWorkspaceError: Another process is releasing.
+    """
+    with only_writer(workspace):
+        point_to_recorded(workspace)
+        found = workspace.request(request)
+        if found.state != State.RELEASED:
+            with workspace.transaction() as transaction:
+                transaction.require_open()
+            moved(found, State.RELEASED, actor, four_eyes=workspace.settings.four_eyes)
+            _publish_and_record(workspace, request, actor, device, onnx, report, reached)
+        destroy_due(workspace)
+        reached("destroyed")
+        point = look(workspace, request, device=device)
+        reached("watched")
+        now = releases_of(workspace).current()
+    assert now is not None
+    return Released(workspace.request(request), now, releases_of(workspace).model_folder(now.number), point)
+
+
+def _publish_and_record(
+    workspace: Workspace,
+    request: str,
+    actor: Actor,
+    device: str,
+    onnx: bool,
+    report: executor.Report,
+    reached: Callable[[str], None],
+) -> None:
+    mine = edit_of(workspace, request)
+    others = tuple(one for one in standing(workspace) if one.key != mine.key)
+    edits = arranged((*standing(workspace), mine))
+    model = pristine(workspace)
+    original = model.digest()
+    stack = stacked(model, others)
+    before = model.digest()
+    while stack.edits:
+        stack.undo()
+    for one in edits:
+        stack.push(one.edit)
+    judged = _evidence(workspace, request, actor, mine, others, model.digest(), device, report)
+    reached("judged")
+    pixels = _some_pixels(workspace, mine, others, model) if onnx else None
+    publish(workspace, request, actor, model, edits, original=original, onnx_pixels=pixels)
+    reached("published")
+    certificate.commit(workspace, request, actor, mine, judged, before=before, after=model.digest(), original=original)
+    reached("recorded")
+
+
+def publish(
+    workspace: Workspace,
+    request: str,
+    actor: Actor,
+    model: VisionModel,
+    edits: Sequence[Standing],
+    *,
+    original: str,
+    onnx_pixels: Tensor | None = None,
+) -> ReleaseRecord:
+    """Publishes a model, the original before the first one, or points to it where it is published already.
+
+    Before anything is published, the time is recorded: the same call after a crash then takes up what is there.
+    """
+    releases, digest = releases_of(workspace), model.digest()
+    time = _intent(workspace, request, actor, digest, digests(edits))
+    if not releases.numbers():
+        releases.publish(pristine(workspace), (), before=original, time=time, note="the original")
+    there = published(releases, digest)
+    if there is not None and onnx_pixels is None:
+        return releases.rollback(to=there.number)
+    made = [one.edit for one in edits]
+    return releases.publish(model, made, before=original, time=time, note=request, onnx_pixels=onnx_pixels)
+
+
+def _evidence(
+    workspace: Workspace,
+    request: str,
+    actor: Actor,
+    mine: Standing,
+    others: Sequence[Standing],
+    model: str,
+    device: str,
+    report: executor.Report,
+) -> Judged:
+    """The judgement of exactly the model that would be released; measured anew if other edits stand now than then.
+
+    Raises:
+        ReleaseError: The policy says no.
+    """
+    found = newest(workspace, request, Judged)
+    judged = found[1] if found and (found[1].attempt, found[1].model) == (mine.key, model) else None
+    if judged is None:
+        material = _material(workspace, mine, others)
+        measured = executor.measure(
+            workspace,
+            others,
+            mine.edit,
+            mine.attempt.targets,
+            material,
+            seed=mine.attempt.seed,
+            device=device,
+            report=report,
+        )
+        with workspace.storing(measured.scorecard.to_json().encode()) as (transaction, card):
+            transaction.record_artefact(request, "scorecard", card.sha256, card.bytes, actor)
+        judged = executor.judged(mine.key, digests(others), card.sha256, measured, moment(workspace.now()))
+        with workspace.storing(judged.to_bytes()) as (transaction, stored):
+            transaction.record_artefact(request, role_of(Judged), stored.sha256, stored.bytes, actor)
+    if not judged.erased:
+        raise ReleaseError(
+            f"The policy does not let request {request} out: {judged.outcome}. {'; '.join(judged.reasons)}. "
+            f'Give it up (expunge reject {request} --why "…") and submit it again, or run it with other settings.'
+        )
+    return judged
+
+
+def _intent(workspace: Workspace, request: str, actor: Actor, model: str, edits: tuple[str, ...]) -> str:
+    for _, one in recorded(workspace, request, Intent):
+        if (one.model, one.edits) == (model, edits):
+            return one.time
+    intent = Intent(model=model, edits=edits, time=moment(workspace.now()))
+    with workspace.storing(intent.to_bytes()) as (transaction, stored):
+        transaction.record_artefact(request, role_of(Intent), stored.sha256, stored.bytes, actor)
+    return intent.time
+
+
+def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material:
+    classes = workspace.settings.model.classes or pristine(workspace).classes
+    gone = (*mine.attempt.targets, *classes_of(others))
+    return gather(workspace, mine.attempt.requests, gone, classes, mine.attempt.data, mine.attempt.seed)
+
+
+def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: VisionModel) -> Tensor:
+    test = _material(workspace, mine, others).splits.test
+    return model.prepare(test.load(range(min(ONNX_IMAGES, len(test)))))

@@ -1,0 +1,220 @@
+"""Carries out what waits: claim a plan, make the edit, measure, judge; then offer it, go deeper, or stop for a person.
+
+Every step is looked for before it is done. So whoever goes on after a crash takes up the recorded edit and the recorded
+judgement, and does anew what was not recorded; nothing is applied twice, because models are rebuilt from their source.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from expunge.adapters import Edit, save_edit
+from expunge.errors import ExpungeError, HeldError, LeaseLostError
+from expunge.lifecycle import executor
+from expunge.lifecycle.asked import Asked, Outcome
+from expunge.lifecycle.ladder import ladder
+from expunge.lifecycle.material import Material, gather, last_data
+from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
+from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
+from expunge.lifecycle.upkeep import set_right
+from expunge.methods import Method
+from expunge.release import edit_digest
+from expunge.requests.sequence import Stage
+from expunge.workspace import Plan, Runner, State, Workspace
+from expunge.workspace.clock import moment
+
+LEASE = timedelta(minutes=10)
+TOGETHER = 32
+LIVE = (State.PLANNED, State.RUNNING, State.MEASURED)
+
+
+def run_waiting(
+    workspace: Workspace,
+    asked: Asked,
+    *,
+    report: executor.Report = lambda stage: None,
+    reached: Callable[[str], None] = lambda step: None,
+) -> list[Outcome]:
+    """Carries out all requests that wait, and whatever an earlier runner left unfinished.
+
+    Args:
+        workspace: The workspace.
+        asked: How.
+        report: Told about the progress.
+        reached: Told of every step that is done and recorded.
+
+    Raises:
+        MethodError: The method or its settings are unusable.
+    """
+    set_right(workspace)
+    ladder(asked.method, asked.preset, asked.settings, blocks=1)  # refuse bad settings before anything is claimed
+    outcomes = []
+    with Runner(workspace, lease=LEASE) as runner:
+        while (plan := runner.claim_next(most=TOGETHER if asked.together else 1)) is not None:
+            reached("claimed")
+            with suppress(LeaseLostError):  # then it is another runner's, and there may be more to do
+                outcomes.append(_Execution(workspace, runner, plan, asked, report, reached).carry_out())
+    return outcomes
+
+
+class _Execution:
+    """One plan on its way."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        runner: Runner,
+        plan: Plan,
+        asked: Asked,
+        report: executor.Report,
+        reached: Callable[[str], None],
+    ) -> None:
+        self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
+        self._report, self._reached, self._beat = report, reached, workspace.now()
+        self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
+
+    def carry_out(self) -> Outcome:
+        """Brings the plan's requests as far as a runner may, and ends the plan."""
+        why = ""
+        try:
+            if self._ids:
+                self._climb()
+        except (LeaseLostError, HeldError):
+            raise
+        except ExpungeError as error:
+            why = str(error)
+            self._move(State.FAILED, why, of=(State.PLANNED, State.RUNNING))
+        except Exception as error:  # a fault: a person looks at it, so that no runner stumbles over it for ever
+            with suppress(ExpungeError):
+                self._move(State.FAILED, f"{type(error).__name__}: {error}", of=(State.PLANNED, State.RUNNING))
+                self._runner.finish(self._plan)
+            raise
+        self._runner.finish(self._plan)
+        self._reached("finished")
+        found = newest(self._workspace, self._plan.requests[0], Judged)
+        return Outcome(self._runner.requests(self._plan), found[1] if found else None, why)
+
+    def _climb(self) -> None:
+        workspace, asked = self._workspace, self._asked
+        data = asked.data or last_data(workspace)
+        original = pristine(workspace)
+        classes, rungs = original.classes, ladder(asked.method, asked.preset, asked.settings, len(original.blocks))
+        del original
+        requests = [workspace.request(one) for one in self._ids]
+        targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
+        base = standing(workspace, offered=True, but=self._plan.requests)
+        material = gather(workspace, self._ids, (*targets, *classes_of(base)), classes, data, asked.seed)
+        for step, method in enumerate(rungs):
+            attempt, key, edit = self._attempt(step, method, base, targets, material, data)
+            judged = self._judgement(attempt, key, edit, base, material)
+            if judged.erased or step == len(rungs) - 1:
+                self._settle(judged)
+                return
+
+    def _attempt(
+        self,
+        step: int,
+        method: Method,
+        base: Sequence[Standing],
+        targets: tuple[str, ...],
+        material: Material,
+        data: str,
+    ) -> tuple[Attempt, str, Edit]:
+        workspace, settings = self._workspace, executor.settings_of(method)
+        asked = (self._ids, step, method.name, settings, self._asked.seed, data, digests(base))
+        for row, one in recorded(workspace, self._ids[0], Attempt):
+            if asked == (one.requests, one.step, one.method, one.settings, one.seed, one.data, one.base):
+                self._note(role_of(Attempt), workspace.artefacts.read(row.sha256))
+                return one, row.sha256, read_edit(workspace, one)
+        self._move(State.RUNNING, of=(State.PLANNED, State.MEASURED))
+        self._reached("running")
+        started = moment(workspace.now())
+        edit, seconds = executor.make_edit(
+            workspace,
+            base,
+            targets,
+            material,
+            method,
+            seed=self._asked.seed,
+            device=self._asked.device,
+            report=self._tell,
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            save_edit(edit, Path(scratch), base_model="original")
+            folder = self._note("edit", Path(scratch))
+        self._reached("edit stored")
+        attempt = Attempt(
+            requests=self._ids,
+            targets=targets,
+            step=step,
+            method=method.name,
+            settings=settings,
+            seed=self._asked.seed,
+            data=data,
+            base=digests(base),
+            edit=folder,
+            edit_sha256=edit_digest(edit),
+            images=material.facts,
+            started=started,
+            seconds=seconds,
+        )
+        key = self._note(role_of(Attempt), attempt.to_bytes())
+        self._reached("attempt recorded")
+        return attempt, key, edit
+
+    def _judgement(
+        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material
+    ) -> Judged:
+        for row, one in recorded(self._workspace, self._ids[0], Judged):
+            if (one.attempt, one.base) == (key, digests(base)):
+                self._note(role_of(Judged), self._workspace.artefacts.read(row.sha256))
+                return one
+        self._move(State.RUNNING, of=(State.PLANNED, State.MEASURED))
+        measured = executor.measure(
+            self._workspace,
+            base,
+            edit,
+            attempt.targets,
+            material,
+            seed=attempt.seed,
+            device=self._asked.device,
+            report=self._tell,
+        )
+        card = self._note("scorecard", measured.scorecard.to_json().encode())
+        self._reached("scorecard stored")
+        judged = executor.judged(key, digests(base), card, measured, moment(self._workspace.now()))
+        self._note(role_of(Judged), judged.to_bytes())
+        self._reached("judged")
+        return judged
+
+    def _settle(self, judged: Judged) -> None:
+        why = "" if judged.erased else "; ".join(reason for reason in judged.reasons if ": passed" not in reason)
+        self._move(State.RUNNING, of=(State.PLANNED,))  # after a crash the judgement was there already
+        self._move(State.MEASURED, f"{judged.outcome}{': ' if why else ''}{why}", of=(State.RUNNING,))
+        self._reached("measured")
+        if judged.erased and not self._workspace.settings.four_eyes:
+            self._move(State.APPROVED, of=(State.MEASURED,))
+            self._reached("approved")
+
+    def _move(self, after: State, why: str | None = None, *, of: tuple[State, ...]) -> None:
+        for one in self._ids:
+            if self._workspace.request(one).state in of:
+                self._runner.move(self._plan, after, why, request=one)
+
+    def _note(self, role: str, data: bytes | Path) -> str:
+        """Records an artefact for each request that does not have it yet."""
+        store = self._workspace.artefacts
+        sha256 = (store.put_folder(data) if isinstance(data, Path) else store.put(data)).sha256
+        for one in self._ids:
+            if all((row.role, row.sha256) != (role, sha256) for row in self._workspace.artefact_records(one)):
+                self._runner.record_artefact(self._plan, role, data, request=one)
+        return sha256
+
+    def _tell(self, stage: Stage) -> None:
+        """Passes progress on, and shows now and then that this runner lives."""
+        self._report(stage)
+        if self._workspace.now() - self._beat > LEASE / 10:
+            self._runner.heartbeat(self._plan)
+            self._beat = self._workspace.now()

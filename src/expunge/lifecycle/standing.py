@@ -1,0 +1,134 @@
+"""Which edits stand on the workspace's model, in which order, and that model rebuilt from its pristine source."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from expunge.adapters import Edit, EditStack, load_edit
+from expunge.errors import DamagedWorkspaceError
+from expunge.lifecycle.records import Attempt, Judged, newest
+from expunge.release import edit_digest
+from expunge.requests import load_model
+from expunge.vision import VisionModel
+from expunge.workspace import Request, State, Workspace
+
+OFFERED = (State.MEASURED, State.APPROVED)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """An edit that stands, or shall stand.
+
+    Attributes:
+        key: Digest of its attempt.
+        seq: Ledger entry of its attempt; edits stand in this order.
+        requests: IDs of the requests it stands for. It may have been made for more.
+        attempt: How it was made.
+        edit: The edit.
+    """
+
+    key: str
+    seq: int
+    requests: tuple[str, ...]
+    attempt: Attempt
+    edit: Edit
+
+
+def standing(workspace: Workspace, *, offered: bool = False, but: Iterable[str] = ()) -> tuple[Standing, ...]:
+    """The edits of all released requests, oldest first.
+
+    Args:
+        workspace: The workspace.
+        offered: Whether those that the policy let through and that wait for their release count, too.
+        but: Requests that do not count.
+
+    Raises:
+        DamagedWorkspaceError: An edit is missing or is not the one that was recorded.
+    """
+    out = set(but)
+    chosen = [
+        request for request in workspace.requests() if request.id not in out and _stands(workspace, request, offered)
+    ]
+    return arranged(edit_of(workspace, request.id) for request in chosen)
+
+
+def edit_of(workspace: Workspace, request: str) -> Standing:
+    """The edit that was last made for a request.
+
+    Raises:
+        DamagedWorkspaceError: There is none, or it is damaged.
+    """
+    found = newest(workspace, request, Attempt)
+    if found is None:
+        raise DamagedWorkspaceError(f"No edit is recorded for request {request}.")
+    row, attempt = found
+    return Standing(row.sha256, row.seq, (request,), attempt, read_edit(workspace, attempt))
+
+
+def read_edit(workspace: Workspace, attempt: Attempt) -> Edit:
+    """The edit of an attempt, from the store.
+
+    Raises:
+        DamagedWorkspaceError: It is missing or is not the one that was recorded.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace.artefacts.take_folder(attempt.edit, Path(scratch))
+        edit = load_edit(Path(scratch))
+    if edit_digest(edit) != attempt.edit_sha256:
+        raise DamagedWorkspaceError(f"The edit {attempt.edit} is not the one that was recorded.")
+    return edit
+
+
+def arranged(edits: Iterable[Standing]) -> tuple[Standing, ...]:
+    """Edits in the order in which they were made; one that several requests share stands once."""
+    together: dict[str, Standing] = {}
+    for one in edits:
+        other = together.get(one.key, one)
+        names = tuple(sorted({*other.requests, *one.requests}))
+        together[one.key] = Standing(one.key, min(one.seq, other.seq), names, one.attempt, one.edit)
+    return tuple(sorted(together.values(), key=lambda one: one.seq))
+
+
+def pristine(workspace: Workspace, device: str = "cpu") -> VisionModel:
+    """The original model.
+
+    Raises:
+        DamagedWorkspaceError: What lies at its source is another model now.
+        ModelError: It cannot be loaded.
+    """
+    original = workspace.settings.model
+    model = load_model(original.source, device=device)
+    if original.sha256 is not None and model.digest() != original.sha256:
+        raise DamagedWorkspaceError(
+            f"The original model {original.source} is another one than when the workspace was made: its weights have "
+            f"the digest {model.digest()}, not {original.sha256}. Put the original back."
+        )
+    return model
+
+
+def stacked(model: VisionModel, edits: Sequence[Standing]) -> EditStack:
+    """A pristine model with edits on it, in order."""
+    stack = EditStack(model)
+    for one in edits:
+        stack.push(one.edit)
+    return stack
+
+
+def digests(edits: Sequence[Standing]) -> tuple[str, ...]:
+    """The digests of edits, in order."""
+    return tuple(one.attempt.edit_sha256 for one in edits)
+
+
+def classes_of(edits: Sequence[Standing]) -> tuple[str, ...]:
+    """All classes that edits forget, each once."""
+    return tuple(dict.fromkeys(name for one in edits for name in one.attempt.targets))
+
+
+def _stands(workspace: Workspace, request: Request, offered: bool) -> bool:
+    if request.state == State.RELEASED:
+        return True
+    if not offered or (request.held_from or request.state) not in OFFERED:
+        return False
+    judged = newest(workspace, request.id, Judged)
+    return judged is not None and judged[1].erased
