@@ -11,7 +11,7 @@ from expunge.methods import FineTuning, make_method, method_class, method_names
 from expunge.methods.protocol import Method
 
 QUICK = {"epochs": 40, "max_steps": 60, "validate_every": 10, "last_blocks": 2}
-OWN: dict[str, dict[str, object]] = {"delete": {"lr": 1e-3}, "gs-lora": {"beta": 1.0}}
+OWN: dict[str, dict[str, object]] = {"delete": {"lr": 1e-3}, "gs-lora": {"max_steps": 80}}
 EVERY = pytest.mark.parametrize("name", method_names())
 
 WEAK = {

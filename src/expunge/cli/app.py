@@ -28,6 +28,9 @@ from expunge.cli.verify import verify
 from expunge.cli.version import version
 from expunge.errors import ExpungeError
 
+MODEL_PACKAGES = ("jaxtyping", "jinja2", "numpy", "safetensors", "torch", "transformers")
+"""What the extra `models` brings: keeping requests and verifying certificates does without."""
+
 DONE, OUR_FAULT, UNUSABLE_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
@@ -61,7 +64,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         errors.print(f"[bold red]error:[/] {escape(error.format_message())} --help shows what is expected.")
         return UNUSABLE_INPUT
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in MODEL_PACKAGES:
+            needed = f"[bold red]error:[/] this command runs models and needs {error.name}."
+            errors.print(f'{needed} Run: pip install "expunge\\[models]"', soft_wrap=True)
+            return UNUSABLE_INPUT
         errors.print_exception()
         errors.print("[bold red]This is a fault in expunge.[/] Please report it with the lines above.")
         return OUR_FAULT
