@@ -99,8 +99,9 @@ class TestFashion:
         ("content", "said"),
         [
             (b"no gzip", "not a readable gzip"),
-            (gzip.compress(bytes(4) + (9).to_bytes(4, "big") + bytes(50)), "expected"),
+            (gzip.compress(bytes(4) + (9).to_bytes(4, "big") + bytes(50), mtime=0), "expected"),
         ],
+        ids=["no gzip", "too short"],
     )
     def test_a_damaged_file_is_named(self, monkeypatch, tmp_path, content, said) -> None:
         monkeypatch.setenv(fashion_data.VARIABLE, str(tmp_path))
