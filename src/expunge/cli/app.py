@@ -15,6 +15,7 @@ from expunge.cli.demo import demo
 from expunge.cli.forget import forget
 from expunge.cli.init import init
 from expunge.cli.inspect import inspect
+from expunge.cli.interrupt import heed_ctrl_c
 from expunge.cli.log import log
 from expunge.cli.measure import measure
 from expunge.cli.methods import methods
@@ -54,7 +55,8 @@ app.add_typer(log, name="log")
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        with heed_ctrl_c():
+            code = app(args=arguments, standalone_mode=False)
     except ExpungeError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return UNUSABLE_INPUT

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import errors, output, progress_bar
+from expunge.cli.interrupt import heed_ctrl_c
 from expunge.errors import BenchError, OutputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(
     from expunge.requests import Stage
 
     try:
-        with progress_bar() as show:
+        with heed_ctrl_c(), progress_bar() as show:
 
             def report(cell: str, progress: Progress) -> None:
                 show(Stage(cell, progress))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from expunge.cli.console import errors, metrics_table, output, progress_bar
+from expunge.cli.interrupt import heed_ctrl_c
 
 if TYPE_CHECKING:
     from expunge.requests import RunFolder
@@ -49,7 +50,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
             data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
         for path in data.skipped:
             errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
-        with progress_bar() as show:
+        with heed_ctrl_c(), progress_bar() as show:
             run = forget(
                 model,
                 data,
