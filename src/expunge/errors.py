@@ -33,6 +33,38 @@ class TooFewImagesError(DataError):
     """More images were asked for than there are."""
 
 
+class SceneError(DataError):
+    """An image and its boxes do not fit together."""
+
+
+class CocoError(DataError):
+    """A COCO annotation file cannot be read, or does not follow its schema."""
+
+
+class MissingImagesError(CocoError, FileNotFoundError):
+    """Images that a COCO annotation file names are not in the image folder."""
+
+
+class UnknownCategoryError(CocoError):
+    """A box is of a category, or a category of a name, that was not expected."""
+
+
+class UnknownImageError(CocoError):
+    """A box is in an image that the annotation file does not list."""
+
+
+class DuplicateIdError(CocoError):
+    """Two images, categories or annotations share an id."""
+
+
+class BoxError(CocoError):
+    """A box is not made of four finite numbers."""
+
+
+class DetectionError(ExpungeError, ValueError):
+    """Boxes, labels or predictions that cannot be compared with each other."""
+
+
 class ModelError(ExpungeError, ValueError):
     """A model that cannot be used as given."""
 
@@ -67,6 +99,22 @@ class DeviceError(ExpungeError, ValueError):
 
 class EditError(ExpungeError, ValueError):
     """An edit is damaged, or does not fit the model it is applied to."""
+
+
+class ClassMemoryError(ExpungeError, ValueError):
+    """Statistics of classes cannot be taken, or a memory does not hold those that are asked for."""
+
+
+class MemoryNotFoundError(ClassMemoryError, FileNotFoundError):
+    """There is no memory where one was looked for."""
+
+
+class DamagedMemoryError(ClassMemoryError):
+    """A file of a memory is missing or damaged, or was written by another version."""
+
+
+class MemoryMismatchError(ClassMemoryError):
+    """A memory was taken from another model, or too high up for the blocks that a method edits."""
 
 
 class RequestError(ExpungeError, ValueError):

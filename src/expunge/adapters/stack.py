@@ -6,6 +6,7 @@ remaining edits alone would have made, and no rounding error piles up over many 
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,19 +14,22 @@ from torch import Tensor, nn
 from expunge.adapters.edit import Edit
 from expunge.errors import EditError
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
+
+M = TypeVar("M", bound=VisionModel | DetectionModel)
 
 STRUCK_LOGIT = -1e4
 """Logit of a struck class: softmax gives it exactly 0, and it is finite in every floating-point format in use."""
 
 
-class EditStack:
+class EditStack(Generic[M]):
     """The edits of one model, applied to it in place.
 
     Attributes:
         model: The model; its weights always show the pristine ones plus all edits.
     """
 
-    def __init__(self, model: VisionModel):
+    def __init__(self, model: M):
         """Takes `model` as it is now for pristine."""
         self.model = model
         self._edits: list[Edit] = []

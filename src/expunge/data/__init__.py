@@ -1,6 +1,7 @@
-"""Images with labels, from folders and data set objects, split into training, validation and test."""
+"""Images with labels or boxes, from folders and data set objects, split into training, validation and test."""
 
 from expunge.data.augment import augment
+from expunge.data.coco import load_coco
 from expunge.data.datasets import from_hf
 from expunge.data.files import IMAGE_SUFFIXES, FileSample
 from expunge.data.folder import load_folder
@@ -8,25 +9,35 @@ from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
 from expunge.data.pixels import Pixels, to_rgb
+from expunge.data.scene_views import few_shot_scenes, replay_scenes
+from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
 from expunge.data.verify import verify
 from expunge.data.views import few_shot, replay
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Box",
+    "Corners",
     "FileSample",
     "Images",
+    "Notice",
     "Pixels",
     "Sample",
+    "Scene",
+    "Scenes",
     "Splits",
     "align",
     "augment",
     "carve",
     "few_shot",
+    "few_shot_scenes",
     "from_hf",
     "from_torch",
+    "load_coco",
     "load_folder",
     "replay",
+    "replay_scenes",
     "to_rgb",
     "verify",
 ]

@@ -127,6 +127,27 @@ class VisionModel:
         with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
             return self(self._blank(len(hidden), size))
 
+    def advance(self, hidden: Float[Tensor, "n *hidden"], block: int) -> Float[Tensor, "n *next"]:
+        """Runs `blocks[block]` alone: from the hidden states that enter it to those that enter the next one.
+
+        Args:
+            hidden: What `enter` gave for `block`.
+            block: Index of a block that is not the last.
+
+        Raises:
+            NoBlocksError: There is no such block, none after it, or the model cannot go on from its input alone.
+        """
+        following = self._block_modules(block + 1)[-1]
+        modules = self._block_modules(block)
+        if block not in self._returns:
+            self._returns[block] = self._learn_returns(block, self.preprocess.size)
+        blank = self._blank(len(hidden), self.preprocess.size)
+        with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
+            entered = _forwards.enter(self.module, following, blank)
+        if entered is None:
+            raise NoBlocksError(f"{self.name} never calls its block {self.blocks[block + 1].name}.")
+        return entered
+
     def loss(self, logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Float[Tensor, ""]:
         """The training loss of the head; see `head`."""
         return self.head.loss(logits, labels)

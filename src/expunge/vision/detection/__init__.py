@@ -1,0 +1,40 @@
+"""Object detectors with DETR's shape behind one face: queries, matching, the set criterion, boxes."""
+
+from expunge.vision.detection.boxes import overlaps, pairs, to_centres, to_corners
+from expunge.vision.detection.criterion import Criterion, SetLoss, criterion_of
+from expunge.vision.detection.detect import Detections, detect
+from expunge.vision.detection.loading import load_detector
+from expunge.vision.detection.matching import Costs, Match, Matched, assign, cost_matrix, match, matched
+from expunge.vision.detection.model import DetectionModel
+from expunge.vision.detection.output import DetectionOutput, Kind
+from expunge.vision.detection.preprocess import DetectionPreprocess, fixed_preprocess, load_detection_preprocess
+from expunge.vision.detection.targets import Target, target_of, targets_of
+
+__all__ = [
+    "Costs",
+    "Criterion",
+    "DetectionModel",
+    "DetectionOutput",
+    "DetectionPreprocess",
+    "Detections",
+    "Kind",
+    "Match",
+    "Matched",
+    "SetLoss",
+    "Target",
+    "assign",
+    "cost_matrix",
+    "criterion_of",
+    "detect",
+    "fixed_preprocess",
+    "load_detection_preprocess",
+    "load_detector",
+    "match",
+    "matched",
+    "overlaps",
+    "pairs",
+    "target_of",
+    "targets_of",
+    "to_centres",
+    "to_corners",
+]
