@@ -94,7 +94,10 @@ class _Death:
             return self.real[name](*args)
         if name in ("replace", "rename"):
             source, target = map(os.fspath, args)
+            before = Path(target).read_bytes() if os.path.isfile(target) else None
             result = self.real[name](source, target)
+            if before is not None:  # undone last: the name is what it was
+                self.undo.append((os.path.dirname(target), partial(_bring_back, target, before)))
             self.undo.append((os.path.dirname(target), partial(self.real["rename"], target, source)))
             self.unsynced = {target if path == source else path for path in self.unsynced}
             return result

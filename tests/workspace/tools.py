@@ -66,7 +66,8 @@ def assert_sound(workspace: Workspace) -> None:
         assert [(move.seq, move.before, move.after) for move in workspace.moves(request.id)] == [
             (entry["seq"], entry["facts"]["before"], entry["facts"]["after"]) for entry in moves
         ]
-        destroyed = [e for e in entries if e["request"] == request.id and e["facts"]["kind"] == "destruction"]
+        facts = [e["facts"] for e in entries if e["request"] == request.id]
+        destroyed = [one for one in facts if (one["kind"], one.get("what")) == ("destruction", "forget-images")]
         assert len(destroyed) == (request.destroyed is not None)
         if request.destroyed is None:
             assert sum(map(len, workspace.images(request.id).values())) == request.images

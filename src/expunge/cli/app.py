@@ -8,6 +8,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 from expunge.cli.bench import bench
+from expunge.cli.calibrate import calibrate
 from expunge.cli.certificate import certificate
 from expunge.cli.console import errors
 from expunge.cli.decide import approve, hold, reject, unhold
@@ -41,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (demo, forget, inspect, measure, methods, verify, version):
+for command in (calibrate, demo, forget, inspect, measure, methods, verify, version):
     app.command()(command)
 for command in (init, submit, show, approve, reject, hold, unhold, status, release, rollback, certificate, report):
     app.command(rich_help_panel="Requests in a workspace")(command)

@@ -32,10 +32,12 @@ class Asked:
     seed: int = 0
     skip_unreadable: bool = False
     partial: bool = False
+    memory: str | None = None
 
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
     """Runs what was asked and fills `out`. Nothing is left there if no request was finished."""
+    from expunge.memory import load_memory
     from expunge.methods import make_method
     from expunge.requests import RunFolder, forget, load_data, load_model
     from expunge.vision import choose_device
@@ -47,6 +49,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     try:
         with errors.status("loading model and images"):
             model = load_model(asked.model, device=device)
+            memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
             data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
         for path in data.skipped:
             errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
@@ -61,6 +64,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
                 replay_fraction=asked.replay,
                 seed=asked.seed,
                 partial=asked.partial,
+                memory=memory,
                 report=show,
                 folder=folder,
             )

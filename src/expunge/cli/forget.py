@@ -32,6 +32,9 @@ def forget(
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="The data may lack some of the model's classes.")] = False,
+    memory: Annotated[
+        Path | None, typer.Option(help="What `expunge calibrate` wrote, in place of retained images; it is only read.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.
@@ -53,6 +56,7 @@ def forget(
         seed=seed,
         skip_unreadable=skip_unreadable,
         partial=partial,
+        memory=None if memory is None else str(memory),
     )
     execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")
 

@@ -13,7 +13,9 @@ from expunge.cli.places import ActorOption, acting
 def init(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     model: Annotated[str, typer.Option(help="The original model: a directory, a hub id or zoo:NAME.")],
-    memory: Annotated[str | None, typer.Option(help="Where statistics of the model's classes are kept.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Statistics of the model's classes, as `expunge calibrate` wrote them.")
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
     key: Annotated[
         Path | None, typer.Option(help="Your own Ed25519 signing key as PEM; by default a new one is made.")
@@ -25,8 +27,10 @@ def init(
     Example: expunge init erasures/ --model zoo:faces
 
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
+    With --memory, the statistics of a class go when its request is released.
     """
     from expunge.evidence.policy import load_policy
+    from expunge.memory import load_memory
     from expunge.requests import load_model
     from expunge.requests.measuring import known_keys
     from expunge.workspace import Original, Workspace
@@ -36,6 +40,8 @@ def init(
         load_policy(policy, known=known_keys())
     with errors.status("loading the model"):
         loaded = load_model(model, device="cpu")
+    if memory is not None:
+        load_memory(Path(memory), loaded)
     original = Original(source=_lasting(model), sha256=loaded.digest(), classes=loaded.classes)
     stored = None if memory is None else _lasting(memory)
     with Workspace.create(path, original, memory=stored, policy=policy, key=key, actor=who) as workspace:

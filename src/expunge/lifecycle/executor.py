@@ -13,6 +13,7 @@ from expunge.evidence.scorecard_groups import in_order
 from expunge.evidence.verdict import Reason, Verdict, judge
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
+from expunge.lifecycle.remembered import recall
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
 from expunge.methods import Method, Progress
 from expunge.methods.plan import check_images, make_plan
@@ -57,13 +58,15 @@ def make_edit(
     Raises:
         RequestError: The targets cannot be forgotten: another edit has them already, or nothing would stay.
         TooFewImagesError: A target has no image to forget or to be tested with.
+        ClassMemoryError: The workspace's memory is missing or damaged, or is not for this model or method.
     """
     started = time.perf_counter()
     model = pristine(workspace, device)
     plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
-    check_images(make_plan(model.classes, [targets]), material.splits)
+    memory = recall(workspace, model, method, classes_of(base))
+    check_images(make_plan(model.classes, [targets]), material.splits, memory.known if memory else ())
     stack = stacked(model, ())
-    forgetting = Forgetting(stack, plan, method, material.available, seed=seed)
+    forgetting = Forgetting(stack, plan, method, material.available, seed=seed, memory=memory)
     forgetting.prepare()  # prototypes are those of the original
     for one in base:
         stack.push(one.edit)

@@ -17,6 +17,7 @@ from expunge.lifecycle.asked import Asked, Outcome
 from expunge.lifecycle.ladder import ladder
 from expunge.lifecycle.material import Material, gather, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
+from expunge.lifecycle.remembered import remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
 from expunge.lifecycle.upkeep import set_right
 from expunge.methods import Method
@@ -156,7 +157,7 @@ class _Execution:
             base=digests(base),
             edit=folder,
             edit_sha256=edit_digest(edit),
-            images=material.facts,
+            images=(*material.facts, *remembered_facts(workspace, method, classes_of(base))),
             started=started,
             seconds=seconds,
         )

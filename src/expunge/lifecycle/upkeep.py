@@ -6,8 +6,10 @@ published and never recorded, because the machine stopped in between, is not ser
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from expunge.errors import BusyWorkspaceError, HeldError
+from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.release import ReleaseRecord, Releases
 from expunge.workspace import Actor, Role, Workspace
 from expunge.workspace.disk import alone
@@ -75,7 +77,12 @@ def published(releases: Releases, model: str | None) -> ReleaseRecord | None:
 
 
 def destroy_due(workspace: Workspace) -> None:
-    """Destroys the images of settled requests, unless a hold stands."""
+    """Destroys the images of settled requests, and the statistics of released classes, unless a hold stands.
+
+    Raises:
+        ClassMemoryError: The memory that holds statistics is missing or damaged.
+    """
     for request in workspace.destroyable():
         with suppress(HeldError):
-            workspace.destroy_images(request.id, UPKEEP)
+            note_statistics(workspace, request, UPKEEP)
+            workspace.destroy_images(request.id, UPKEEP, forget=partial(forget_statistics, workspace))

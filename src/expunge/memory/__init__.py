@@ -1,5 +1,24 @@
 """What is kept of the original model instead of images."""
 
+from expunge.memory.calibrate import calibrate, measure_classes
+from expunge.memory.index import Index
+from expunge.memory.memory import Memory
 from expunge.memory.prototypes import Prototypes, compute_prototypes, mean_embeddings
+from expunge.memory.statistics import Accumulator, ClassStatistics
+from expunge.memory.store import forget_classes, load_memory, save_memory, write_memory
 
-__all__ = ["Prototypes", "compute_prototypes", "mean_embeddings"]
+__all__ = [
+    "Accumulator",
+    "ClassStatistics",
+    "Index",
+    "Memory",
+    "Prototypes",
+    "calibrate",
+    "compute_prototypes",
+    "forget_classes",
+    "load_memory",
+    "mean_embeddings",
+    "measure_classes",
+    "save_memory",
+    "write_memory",
+]

@@ -1,6 +1,6 @@
 """From the names a person gives to class indices, with everything refused that cannot work."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from expunge.data import Splits
@@ -77,17 +77,22 @@ def make_plan(classes: Sequence[str], requests: Sequence[Sequence[str]], missing
     )
 
 
-def check_images(plan: Plan, splits: Splits) -> None:
+def check_images(plan: Plan, splits: Splits, remembered: Collection[int] = ()) -> None:
     """Refuses a plan whose requests have nothing to learn or to measure from.
+
+    Args:
+        plan: The requests.
+        splits: Their images.
+        remembered: Classes whose statistics the method can take in place of training images.
 
     Raises:
         TooFewImagesError: A class to forget has no training or no test image.
     """
-    for images, kind in ((splits.train, "training"), (splits.test, "test")):
+    for images, kind, spared in ((splits.train, "training", remembered), (splits.test, "test", ())):
         counts = images.counts()
         for request in plan.requests:
             for label in request:
-                if not counts[label]:
+                if not counts[label] and label not in spared:
                     raise TooFewImagesError(
                         f"class {images.classes[label]!r} is to be forgotten but has no {kind} image"
                     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from expunge.adapters import Edit
 from expunge.data import Images, Sample
-from expunge.memory import Prototypes
+from expunge.memory import Memory, Prototypes
 from expunge.vision import ActivationCache, Output, VisionModel
 
 
@@ -78,6 +78,9 @@ class Context:
         prototypes: Class means under the original model; None for a method that `needs_prototypes` not.
         seed: Seeds every random choice of the method.
         report: Called now and then with the progress.
+        memory: Statistics of classes that were not forgotten before this request, those of its targets among them, in
+            place of images; None if none are kept. Its states enter the original model, at `memory.entry`, which is
+            not above the method's `first_block`. For methods that say `uses_memory`.
     """
 
     model: VisionModel
@@ -85,6 +88,7 @@ class Context:
     prototypes: Prototypes | None = None
     seed: int = 0
     report: Callable[[Progress], None] = _silent
+    memory: Memory | None = None
 
 
 @runtime_checkable
@@ -97,6 +101,9 @@ class Method(Protocol):
         source: Paper or origin.
         presets: Named sets of settings, applied over the defaults.
         needs_prototypes: Whether `Context.prototypes` must be there.
+
+    A method that reads `Context.memory` also says `uses_memory: ClassVar[bool] = True`. It then gets requests without
+    an image of a target, too, if the memory has statistics of it.
     """
 
     name: ClassVar[str]
@@ -112,3 +119,8 @@ class Method(Protocol):
     def forget(self, context: Context, task: ForgetTask) -> Edit:
         """Makes the edit that forgets `task.targets`. Leaves the model as it found it."""
         ...
+
+
+def uses_memory(method: Method) -> bool:
+    """Whether a method reads `Context.memory`."""
+    return bool(getattr(method, "uses_memory", False))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Images, few_shot, replay
-from expunge.memory import Prototypes, compute_prototypes
+from expunge.errors import MemoryMismatchError
+from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.methods.plan import Plan
-from expunge.methods.protocol import Context, ForgetTask, Method, Progress
+from expunge.methods.protocol import Context, ForgetTask, Method, Progress, uses_memory
 from expunge.vision import ActivationCache
 
 
@@ -53,6 +54,7 @@ class Forgetting:
     Attributes:
         stack: The model with the edits made so far.
         activations: The model's hidden states from the method's first block on.
+        memory: Statistics of the classes that are not forgotten yet; None if none are kept or the method reads none.
     """
 
     def __init__(
@@ -64,15 +66,23 @@ class Forgetting:
         *,
         seed: int = 0,
         activations: ActivationCache | None = None,
+        memory: Memory | None = None,
     ):
         """Nothing is computed yet; the model on `stack` must be the pristine one when `prepare` is called.
 
-        `activations`, if given, must enter the model at the method's first block.
+        `activations`, if given, must enter the model at the method's first block. `memory` must have been taken from
+        the pristine model; see `Memory.check_model`.
+
+        Raises:
+            MemoryMismatchError: The method edits blocks below those whose states the memory holds.
         """
         self.stack = stack
         self.activations = activations or ActivationCache(stack.model, method.first_block(stack.model))
         self._plan, self._method, self._data, self._seed = plan, method, data, seed
         self._prototypes: Prototypes | None = None
+        self.memory = memory if uses_memory(method) else None
+        if self.memory is not None:
+            self.memory.check_entry(method.first_block(stack.model), method.name)
 
     def prepare(self) -> None:
         """Takes the original model's prototypes, where the method wants them."""
@@ -94,14 +104,32 @@ class Forgetting:
         )
 
     def carry_out(self, number: int, report: Callable[[Progress], None] = lambda progress: None) -> Edit:
-        """Makes the edit for request `number` and puts it on the stack."""
+        """Makes the edit for request `number`, puts it on the stack, and drops its classes from the memory.
+
+        Raises:
+            MemoryMismatchError: An earlier edit changed blocks that the memory's states have passed already.
+        """
+        task = self.task(number)
+        memory = None if self.memory is None else self.memory.without(task.forgotten)
+        if memory is not None:
+            self._check_untouched(memory.entry)
         context = Context(
             model=self.stack.model,
             activations=self.activations,
             prototypes=self._prototypes,
             seed=self._seed + number,
             report=report,
+            memory=memory,
         )
-        edit = self._method.forget(context, self.task(number))
+        edit = self._method.forget(context, task)
         self.stack.push(edit)
+        self.memory = None if memory is None else memory.without(task.targets)
         return edit
+
+    def _check_untouched(self, entry: int) -> None:
+        for block in self.stack.model.blocks[:entry]:
+            if any(name.startswith(f"{block.name}.") for edit in self.stack.edits for name in edit.touched):
+                raise MemoryMismatchError(
+                    f"an earlier edit changed {block.name}, but the memory holds what enters block {entry} of the "
+                    "original: go on without the memory, or calibrate at a greater depth"
+                )

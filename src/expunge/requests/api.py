@@ -11,6 +11,7 @@ from expunge.data import Splits, align, load_folder, verify
 from expunge.errors import ResumeError, UnreadableImageError
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
+from expunge.memory import Memory
 from expunge.methods import Method, make_method
 from expunge.methods.plan import make_plan
 from expunge.requests.outputs import RunFolder
@@ -105,6 +106,7 @@ def forget(
     replay_fraction: float = 1.0,
     seed: int = 0,
     partial: bool = False,
+    memory: Memory | None = None,
     report: Callable[[Stage], None] = lambda stage: None,
     folder: RunFolder | None = None,
 ) -> ForgetRun:
@@ -120,6 +122,8 @@ def forget(
         replay_fraction: Part of the retained classes' training images that the method may see.
         seed: Seeds data splits and every random choice of the method.
         partial: Whether the data may lack some of the model's classes.
+        memory: Statistics that `expunge.memory.calibrate` took of this model. A method that reads them needs no image
+            of classes that stay, nor of those to be forgotten. It is left as it is.
         report: Told about the progress.
         folder: Where finished requests are written at once; those already in it are not done again.
 
@@ -127,6 +131,7 @@ def forget(
         RequestError: The requests cannot be carried out as asked.
         DataError: The data does not fit.
         ModelError: The model does not fit.
+        MemoryMismatchError: `memory` is of another model, or begins above the blocks that the method edits.
         ResumeError: `folder` holds a run on another model.
         OutputError: `folder` cannot be written.
     """
@@ -135,8 +140,10 @@ def forget(
     method = make_method(method) if isinstance(method, str) else method
     data = align(data, model.classes, partial=partial)
     plan = make_plan(model.classes, requests, missing)
+    if memory is not None:
+        memory.check_model(model)
     sequence = SequenceRun(
-        model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report
+        model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
     )
     metrics = sequence.prepare()
     logits = [sequence.baseline_logits]

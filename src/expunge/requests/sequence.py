@@ -15,8 +15,10 @@ from expunge.adapters import Edit, EditStack
 from expunge.data import Splits
 from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
 from expunge.evidence.metrics import Groups, ImagesUsed, ModelInfo, Parameters
+from expunge.memory import Memory
 from expunge.methods import ForgetTask, Method, Progress
 from expunge.methods.plan import Plan, check_images
+from expunge.methods.protocol import uses_memory
 from expunge.methods.sequence import Forgetting, available
 from expunge.vision import VisionModel
 
@@ -62,14 +64,15 @@ class SequenceRun:
         shots: int | None = None,
         replay_fraction: float = 1.0,
         seed: int = 0,
+        memory: Memory | None = None,
         report: Callable[[Stage], None] = lambda stage: None,
     ):
         """Checks that the plan can be carried out; nothing is computed yet."""
-        check_images(plan, splits)
+        check_images(plan, splits, memory.known if memory is not None and uses_memory(method) else ())
         self.stack = EditStack(model)
         self._plan, self._method, self._seed, self._report = plan, method, seed, report
         data = available(splits.train, splits.validation, plan, shots=shots, fraction=replay_fraction, seed=seed)
-        self._forgetting = Forgetting(self.stack, plan, method, data, seed=seed)
+        self._forgetting = Forgetting(self.stack, plan, method, data, seed=seed, memory=memory)
         self._test = splits.test
         self._labels = torch.tensor(splits.test.labels, dtype=torch.int64)
         self.baseline_logits = torch.empty(0)

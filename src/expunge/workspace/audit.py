@@ -27,7 +27,7 @@ class _Told:
         elif isinstance(facts, Artefact):
             self.artefacts.add((entry.seq, facts.role, facts.sha256))
             self.images = facts.sha256 if facts.role == "forget-images" else self.images
-        elif isinstance(facts, Destruction):
+        elif isinstance(facts, Destruction) and facts.what == "forget-images":
             self.destroyed = entry.time
 
 

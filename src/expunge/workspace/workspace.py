@@ -22,7 +22,7 @@ from expunge.workspace import creation
 from expunge.workspace.artefacts import Digest
 from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
 from expunge.workspace.database import Database
-from expunge.workspace.destroy import destroy_images
+from expunge.workspace.destroy import Forget, destroy_images
 from expunge.workspace.disk import alone, remove_folder, shared, sync_folder, writing
 from expunge.workspace.intake import LIMITS, Limits, take_in
 from expunge.workspace.pseudonyms import Pseudonyms
@@ -204,14 +204,14 @@ class Workspace(WorkspaceReader):
             with self.transaction() as transaction:
                 yield transaction, stored
 
-    def destroy_images(self, request: str, actor: Actor) -> Request:
+    def destroy_images(self, request: str, actor: Actor, *, forget: Forget | None = None) -> Request:
         """Destroys the images of a settled request, once; see `expunge.workspace.destroy`.
 
         Raises:
             HeldError: It is not settled, or a hold stands.
         """
         with self.transaction() as transaction:
-            return destroy_images(transaction, self.path / creation.QUARANTINE, request, actor)
+            return destroy_images(transaction, self.path / creation.QUARANTINE, request, actor, forget)
 
     def sweep(self) -> None:
         """Removes images that belong to no request and half-written artefacts, unless somebody is writing just now."""

@@ -1,0 +1,115 @@
+"""The closed form: one ridge regression a block takes the class away and gives back what others lost by it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from expunge.adapters import Edit, tuned
+from expunge.errors import MethodError
+from expunge.methods.aims import Aim, class_means, find_aims
+from expunge.methods.protocol import Context, ForgetTask, Progress
+from expunge.methods.ridge import low_rank, ridge
+from expunge.methods.sites import Seen, find_sites
+from expunge.methods.states import States, states_of
+from expunge.vision import VisionModel
+
+DEPTHS = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
+"""The part of the blocks, from the last one down, that is edited."""
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Moves each class's mean activation onto that of the classes that stay, block by block, and strikes its head row.
+
+    At every site (an FFN's last Linear layer, inputs x, residual stream h after the block, position t) the change of
+    weights minimises, with γ the layer's gain,
+
+        E_forget ‖γ ΔW x − (μ_r,t − μ_c,t)‖² + w R/F E_retain ‖γ ΔW x − (h⁰ − h)‖² + λ ‖ΔW‖²
+
+    over F forget and R retained classes of equal weight, where μ_c,t is the class's mean of h, μ_r,t the mean over the
+    retained classes, and h⁰ what the retained image was here before the request: later blocks, and further passes, give
+    back what earlier ones took. Rows are drawn in proportion to how much the embedding hangs on their position. No
+    weight has a gradient. Derivation, and what is approximated: docs/explanation/closed-form.md.
+
+    Attributes:
+        depth: How far down the edit reaches: "fast" (a quarter of the blocks), "default" (half), "thorough" (three
+            quarters).
+        weight: w, how much a retained class counts against a forget class.
+        ridge: λ as a part of the mean diagonal of the moments, times inputs of the layer a state looked at: the fewer
+            states, the less their moments are believed.
+        passes: How many times the sites are gone through.
+        states: Images, or states from the memory, that are looked at: of the forget and of the retained classes each.
+        rows: Positions of an image that are looked at.
+        energy: The part of each change's energy that the low-rank edit keeps.
+    """
+
+    name: ClassVar[str] = "closed-form"
+    summary: ClassVar[str] = "move the class's mean activation onto what stays, by one ridge regression a block"
+    source: ClassVar[str] = "expunge"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    needs_prototypes: ClassVar[bool] = False
+    uses_memory: ClassVar[bool] = True
+
+    depth: Literal["fast", "default", "thorough"] = "default"
+    weight: float = 3.0
+    ridge: float = 0.1
+    passes: int = 2
+    states: int = 1000
+    rows: int = 16
+    energy: float = 0.999
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        if self.depth not in DEPTHS:
+            raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
+        for name in ("weight", "ridge", "passes", "states", "rows"):
+            if getattr(self, name) <= 0:
+                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not 0 < self.energy <= 1:
+            raise MethodError(f"energy must be above 0 and at most 1, got {self.energy}")
+
+    def first_block(self, model: VisionModel) -> int:
+        """The lowest block edited."""
+        blocks = len(model.blocks)
+        return blocks - max(1, round(DEPTHS[self.depth] * blocks))
+
+    @torch.no_grad()
+    def forget(self, context: Context, task: ForgetTask) -> Edit:
+        """Solves the blocks from the lowest up, `passes` times over."""
+        model = context.model
+        sites = find_sites(model, self.first_block(model))
+        start = states_of(context, task, self.states)
+        generator = torch.Generator().manual_seed(context.seed)
+        aims = find_aims(model, sites, *start, rows=self.rows, generator=generator)
+        names = [f"{site.linear}.weight" for site in sites]
+        with tuned(model.module, names) as weights:
+            for number in range(self.passes):
+                forget, retain = start
+                for site in sites:
+                    aim, going, staying = aims[site], forget.look(model, site), retain.look(model, site)
+                    change = self._solve(aim, going, staying, forget, retain)
+                    weights.parameters[f"{site.linear}.weight"].add_(change)
+                    if site is not sites[-1]:
+                        forget = forget.after(model, site, going, change, aim.gain)
+                        retain = retain.after(model, site, staying, change, aim.gain)
+                context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
+            changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
+        deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
+        return Edit(deltas, masked=task.targets)
+
+    def _solve(self, aim: Aim, going: Seen, staying: Seen, forget: States, retain: States) -> Float[Tensor, "out in"]:
+        """The change of one site's weight, given what forget and retained states are there."""
+        away = (aim.mean - class_means(going.outputs, forget))[forget.numbers]
+        back = aim.before - aim.retain.of(staying.outputs)
+        balance = self.weight * len(retain.classes) / len(forget.classes)
+        change = ridge(
+            torch.cat([aim.forget.of(going.inputs), aim.retain.of(staying.inputs)]),
+            torch.cat([aim.forget.of(away), back]),
+            torch.cat([aim.forget.counted(forget.shares), balance * aim.retain.counted(retain.shares)]),
+            self.ridge * going.inputs.shape[-1] / (len(forget) + len(retain)),
+        )
+        return change.to(going.inputs.dtype) * aim.gain.inverse()[:, None]

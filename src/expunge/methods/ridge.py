@@ -1,0 +1,51 @@
+"""Weighted ridge regression for the change of one Linear layer, and its best approximation of low rank."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from expunge.adapters import LowRank
+
+
+def ridge(
+    x: Float[Tensor, "n m"], s: Float[Tensor, "n d"], weights: Float[Tensor, " n"], strength: float
+) -> Float[Tensor, "d m"]:
+    """The ΔW that minimises Σᵢ wᵢ ‖ΔW xᵢ − sᵢ‖² + λ ‖ΔW‖².
+
+    With rows scaled by √w that is Sᵀ X (XᵀX + λI)⁻¹ = Sᵀ (XXᵀ + λI)⁻¹ X, of which the one with the smaller system is
+    solved. Products are taken in the rows' precision, systems are solved in float64 where the device has it.
+
+    Args:
+        x: Inputs of the layer.
+        s: Wanted changes of what the inputs become.
+        weights: What each row counts, at least 0.
+        strength: λ as a part of the mean diagonal of XᵀX, above 0.
+    """
+    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    rows, wanted = x * weights.sqrt()[:, None], s * weights.sqrt()[:, None]
+    primal = rows.shape[1] <= rows.shape[0]
+    gram = (rows.T @ rows if primal else rows @ rows.T).to(wide)
+    smallest = torch.finfo(wide).tiny  # inputs that are zero throughout leave the weight alone
+    decay = (strength * gram.trace() / rows.shape[1]).clamp(min=smallest)
+    factor = torch.linalg.cholesky(gram.diagonal_scatter(gram.diagonal() + decay))
+    if primal:
+        return torch.cholesky_solve((rows.T @ wanted).to(wide), factor).T
+    return (rows.T @ torch.cholesky_solve(wanted.to(wide), factor).to(rows.dtype)).T.to(wide)
+
+
+def low_rank(change: Float[Tensor, "d m"], energy: float) -> LowRank:
+    """The change of least rank that keeps a part of its energy, as LoRA factors in float32 on the CPU.
+
+    The best B A of a rank takes the first left singular vectors U: B = U, A = Uᵀ ΔW (Eckart and Young). They are the
+    eigenvectors of the small matrix ΔW ΔWᵀ.
+
+    Args:
+        change: ΔW.
+        energy: The part of ‖ΔW‖² to keep, 0 to 1.
+    """
+    wide = change.cpu().to(torch.float64)
+    squares, vectors = torch.linalg.eigh(wide @ wide.T)
+    squares, vectors = squares.flip(0).clamp(min=0), vectors.flip(1)
+    missing = squares.cumsum(0) < energy * squares.sum()
+    b = vectors[:, : min(int(missing.sum()) + 1, len(squares))]
+    return LowRank((b.T @ wide).float().contiguous(), b.float().contiguous())
