@@ -16,7 +16,7 @@ from expunge.zoo.fashion.data import CLASSES, SAMPLE_TEST, SAMPLE_TRAIN, fashion
 from expunge.zoo.glyphs.data import CHARACTERS, fonts, glyphs, glyphs_of, sheet
 from expunge.zoo.recipe import Recipe, grey, normalised, preprocess, train, wrap
 from expunge.zoo.small import FASHION, GLYPHS
-from expunge.zoo.small_vit import Shape, SmallViT
+from expunge.zoo.small_vit import Shape
 
 TINY = Recipe(Shape(dim=16, blocks=2, heads=2), epochs=1, batch_size=16, mirror=True, shift=2)
 
@@ -136,7 +136,7 @@ class TestRecipe:
 
     def test_going_on_changes_the_model_given(self) -> None:
         few = fashion_images("train", "sample").select(range(0, 600, 20))
-        module = SmallViT(10, TINY.shape)
+        module = TINY.shape.build(10)
         assert train(TINY, few, seed=0, start=module) is module
 
     def test_pictures_of_another_size_are_refused(self, tmp_path) -> None:

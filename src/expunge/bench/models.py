@@ -42,8 +42,9 @@ class ModelStore:
 
     def base(self, seed: int) -> VisionModel:
         """The model before any request."""
-        shipped = seed == 0 or self._suite.one_base
-        return self._suite.base() if shipped else self._get("base", (), seed).model
+        seed = 0 if self._suite.one_base else seed
+        given = seed == 0 and self._suite.shipped
+        return self._suite.base() if given else self._get("base", (), seed).model
 
     def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> Made:
         """A model without `forgotten`: trained from the suite's own start, or fine-tuned from the base model."""

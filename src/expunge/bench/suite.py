@@ -52,8 +52,9 @@ class Suite:
         requests: Class names of each request, in order.
         settings: What is tried, the main one first.
         load: The images: what training, methods and tests draw from. The model has seen no validation image.
-        base: Builds the model before any request, of training seed 0.
+        base: Builds the model before any request, of training seed 0; an untrained one like it if not `shipped`.
         train: Trains the models of other seeds, and oracles.
+        shipped: Whether `base` has a checkpoint to read. If not, the model of seed 0 is trained like the others.
         one_base: Whether all seeds share the model of seed 0, because another costs too much.
         recipe: Everything that decides what `base` and `train` give, as plain values; part of the cache's key.
         pool: Training images a class that an operator still holds, of which settings take their part; 0 for all.
@@ -71,6 +72,7 @@ class Suite:
     base: Callable[[], VisionModel]
     train: Train
     recipe: Mapping[str, object]
+    shipped: bool = True
     one_base: bool = False
     pool: int = 0
     attack: int = 100

@@ -1,4 +1,4 @@
-"""`expunge bench run | table | list`."""
+"""`expunge bench run | table | list`; `speed` has a file of its own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from expunge.cli.bench_speed import speed
 from expunge.cli.console import errors, output, progress_bar
 from expunge.cli.interrupt import heed_ctrl_c
 from expunge.errors import BenchError, OutputError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from expunge.bench.aggregate import Summary
 
 bench = typer.Typer(help="Put methods side by side.", no_args_is_help=True)
+bench.command()(speed)
 
 
 @bench.command()

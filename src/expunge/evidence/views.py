@@ -67,10 +67,11 @@ def observe(cache: ActivationCache, images: Images) -> Observed:
     """
     model, parts = cache.model, []
     modules = [model.module.get_submodule(block.name) for block in model.blocks[cache.entry :]]
+    widths = [model.linear(block.linears[-1]).out_features for block in model.blocks[cache.entry :]]
     for batch in cache.batches(images):
         outputs: dict[int, Tensor] = {}  # the last call of each block counts: a model may try itself out first
         hooks = [
-            module.register_forward_hook(lambda *call, kept=outputs, i=i: kept.update({i: _pooled(call[2])}))
+            module.register_forward_hook(lambda *call, kept=outputs, i=i: kept.update({i: _pooled(call[2], widths[i])}))
             for i, module in enumerate(modules)
         ]
         try:
@@ -91,11 +92,10 @@ def view(model: VisionModel, attack: Images, test: Images) -> View:
     return View(observe(cache, attack), observe(cache, test))
 
 
-def _pooled(result: object) -> Tensor:
-    """A block's output averaged over all dimensions between images and channels, (n, d).
+def _pooled(result: object, width: int) -> Tensor:
+    """A block's output averaged over all dimensions between images and channels, (n, width).
 
-    Channels are last in transformers, and second in a convolutional map of four dimensions that is not square in them;
-    what is compared is the same layer of two models, so the choice only has to be the same in both.
+    Channels are last in transformers, and second in the maps of a convolutional network.
     """
     hidden = result[0] if isinstance(result, tuple) else result
     if not isinstance(hidden, Tensor):
@@ -103,4 +103,5 @@ def _pooled(result: object) -> Tensor:
     hidden = hidden.float().cpu()
     if hidden.ndim <= 2:
         return hidden.reshape(len(hidden), -1)
-    return hidden.flatten(1, -2).mean(dim=1)
+    last = hidden if hidden.shape[-1] == width else hidden.movedim(1, -1)
+    return last.flatten(1, -2).mean(dim=1)

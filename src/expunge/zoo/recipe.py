@@ -1,21 +1,34 @@
-"""How small transformers are trained from scratch: the zoo's checkpoints and the oracles of benchmarks alike."""
+"""How small models are trained from scratch: the zoo's checkpoints and the oracles of benchmarks alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.data import Images
 from expunge.errors import DataError
 from expunge.vision import HFPreprocess, VisionModel, standard_preprocess
-from expunge.zoo.small_vit import SIDE, Shape, SmallViT
+from expunge.zoo.small_vit import SIDE
 
 MEAN, STD = 0.5, 0.5
+
+
+@runtime_checkable
+class Buildable(Protocol):
+    """What a model is like: a frozen dataclass, whose fields are part of the recipe."""
+
+    def build(self, classes: int) -> nn.Module:
+        """An untrained classifier of 3 × 28 × 28 pixels, random by torch's own generator.
+
+        It returns logits, as a tensor or as `.logits` like transformers.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ class Recipe:
     """Settings of a training with AdamW and a one-cycle schedule.
 
     Attributes:
-        shape: Size of the transformer.
+        shape: Family and size of the model.
         epochs: Passes over the images.
         batch_size: Images a step.
         lr: Highest learning rate.
@@ -34,7 +47,7 @@ class Recipe:
         smoothing: Label smoothing of the cross-entropy.
     """
 
-    shape: Shape
+    shape: Buildable
     epochs: int
     batch_size: int = 128
     lr: float = 4e-3
@@ -50,10 +63,10 @@ def train(
     images: Images,
     *,
     seed: int,
-    start: SmallViT | None = None,
+    start: nn.Module | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> SmallViT:
-    """Trains a transformer on grey images of 28 × 28 pixels.
+) -> nn.Module:
+    """Trains a model on grey images of 28 × 28 pixels.
 
     Args:
         recipe: The settings.
@@ -68,7 +81,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = start or SmallViT(len(images.classes), recipe.shape)
+        module = recipe.shape.build(len(images.classes)) if start is None else start
     pixels, labels = grey(images), torch.tensor(images.labels, dtype=torch.int64)
     per_epoch = len(images) // recipe.batch_size
     module.requires_grad_(True).train()
@@ -79,7 +92,7 @@ def train(
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(images), generator=generator)[: per_epoch * recipe.batch_size]
         for batch in order.split(recipe.batch_size):
-            logits = module(normalised(_moved(pixels[batch], recipe, generator)))
+            logits = _logits(module(normalised(_moved(pixels[batch], recipe, generator))))
             loss = functional.cross_entropy(logits, labels[batch], label_smoothing=recipe.smoothing)
             optimizer.zero_grad()
             loss.backward()
@@ -89,8 +102,8 @@ def train(
     return module.eval().requires_grad_(False)
 
 
-def wrap(module: SmallViT, classes: tuple[str, ...], name: str) -> VisionModel:
-    """The transformer as a `VisionModel` with the preprocessing it was trained with."""
+def wrap(module: nn.Module, classes: tuple[str, ...], name: str) -> VisionModel:
+    """The module as a `VisionModel` with the preprocessing it was trained with."""
     return VisionModel(module, classes, preprocess=preprocess(), name=name)
 
 
@@ -117,6 +130,10 @@ def grey(images: Images) -> UInt8[Tensor, "n 28 28"]:
 def normalised(pixels: UInt8[Tensor, "n 28 28"]) -> Float[Tensor, "n 3 28 28"]:
     """What `preprocess` makes of the same pictures."""
     return ((pixels.float() / 255 - MEAN) / STD)[:, None].expand(-1, 3, -1, -1)
+
+
+def _logits(returned: Any) -> Float[Tensor, "n classes"]:
+    return returned if isinstance(returned, Tensor) else returned.logits
 
 
 def _moved(pixels: UInt8[Tensor, "n 28 28"], recipe: Recipe, generator: torch.Generator) -> UInt8[Tensor, "n 28 28"]:

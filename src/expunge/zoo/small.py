@@ -16,7 +16,7 @@ from expunge.vision import VisionModel
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import glyphs
 from expunge.zoo.recipe import Recipe, wrap
-from expunge.zoo.small_vit import Shape, SmallViT
+from expunge.zoo.small_vit import Shape
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Small:
         Raises:
             CorruptWeightsError: It is missing or damaged.
         """
-        module = SmallViT(len(classes), self.recipe.shape)
+        module = self.recipe.shape.build(len(classes))
         path = self.folder / "model.safetensors"
         try:
             load_model(module, path)

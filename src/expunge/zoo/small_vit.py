@@ -25,6 +25,10 @@ class Shape:
     heads: int = 4
     expansion: int = 2
 
+    def build(self, classes: int) -> "SmallViT":
+        """Starts untrained; seed torch before to get the same start again."""
+        return SmallViT(classes, self)
+
 
 class Block(nn.Module):
     """Attention and FFN, each behind a layer norm and around a residual connection."""

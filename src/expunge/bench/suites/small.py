@@ -1,4 +1,4 @@
-"""What the suites on the zoo's small transformers share."""
+"""What the suites on small models share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -8,7 +8,6 @@ from expunge.data import Images, Splits
 from expunge.vision import VisionModel
 from expunge.zoo.recipe import Recipe, train, wrap
 from expunge.zoo.small import Small
-from expunge.zoo.small_vit import SmallViT
 
 FINE_TUNING = 0.25
 """An oracle that is fine-tuned gets this part of the epochs of one that is trained from scratch."""
@@ -61,11 +60,8 @@ def train_small(recipe: Recipe, images: Images, seed: int, start: VisionModel | 
     """Trains from scratch, or goes on from `start` for a part of the epochs at a quarter of the learning rate."""
     if start is None:
         return wrap(train(recipe, images, seed=seed), images.classes, "trained")
-    module = start.module
-    if not isinstance(module, SmallViT):
-        raise TypeError(f"expected a SmallViT to go on from, got {type(module).__name__}")
     shorter = replace(recipe, epochs=max(1, round(FINE_TUNING * recipe.epochs)), lr=FINE_TUNING * recipe.lr)
-    return wrap(train(shorter, images, seed=seed, start=module), images.classes, "fine-tuned")
+    return wrap(train(shorter, images, seed=seed, start=start.module), images.classes, "fine-tuned")
 
 
 def quick_suite(suite: Suite, *, requests: int = 2) -> Suite:

@@ -1,0 +1,1 @@
+"""How long methods take, side by side in one run; `expunge bench speed` drives it."""
