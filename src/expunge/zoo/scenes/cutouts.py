@@ -87,8 +87,8 @@ def folder() -> Path:
     missing = [name for name in FILES if not (found / name).is_file()]
     if missing:
         raise MissingExtraError(
-            f"the pictures of zoo:scenes are not in {found}: no {', '.join(missing)}. They are part of the project's "
-            f"repository (src/expunge/zoo/scenes/sheet); name a copy of that folder in {VARIABLE}."
+            f"the pictures of zoo:scenes are not in {found}: no {', '.join(missing)}. Photos are not kept in the "
+            f"repository: scripts/scenes_sheet.py draws them, or name a folder that has them in {VARIABLE}."
         )
     return found
 
