@@ -91,6 +91,7 @@ class TestFashion:
 
     def test_without_the_full_set_the_sample_serves(self, monkeypatch, tmp_path) -> None:
         monkeypatch.setenv(fashion_data.VARIABLE, str(tmp_path))
+        fashion_data._arrays.cache_clear()  # another test may have read the full set
         assert len(fashion().test) == 10 * SAMPLE_TEST
         with pytest.raises(MissingExtraError, match="dataset-fashion-mnist"):
             fashion(source="full")
