@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from expunge.adapters import Edit, EditStack, attached, to_edit
+from expunge.errors import NoBlocksError
 from expunge.vision import SoftmaxHead, VisionModel
 
 SIDE = 32
@@ -114,6 +116,18 @@ def check_resume(subject: Subject) -> None:
             assert torch.equal(rest.embedding, whole.embedding), block
 
 
+def check_advance(subject: Subject) -> None:
+    """One block alone gives, bit for bit, what enters the next one; from there the rest is the whole model's."""
+    model, values = subject.model, pixels()
+    with torch.no_grad():
+        for block in range(len(model.blocks) - 1):
+            following = model.advance(model.enter(values, block), block)
+            assert torch.equal(following, model.enter(values, block + 1)), block
+            assert torch.equal(model.resume(following, block + 1).logits, model(values).logits), block
+    with pytest.raises(NoBlocksError):
+        model.advance(model.enter(values, len(model.blocks) - 1), len(model.blocks) - 1)
+
+
 def check_lower_blocks_rest(subject: Subject) -> None:
     model = subject.model
     top = len(model.blocks) - 1
@@ -132,6 +146,11 @@ def check_lower_blocks_rest(subject: Subject) -> None:
         model.enter(pixels(), top)
         assert not set(calls) & set(model.blocks[top].linears)
         assert set(calls) == {name for block in model.blocks[:top] for name in block.linears}
+        below = model.enter(pixels(), top - 1)
+        model.advance(below, top - 1)
+        calls.clear()
+        model.advance(below, top - 1)
+        assert sorted(calls) == sorted(model.blocks[top - 1].linears)
     finally:
         for hook in hooks:
             hook.remove()

@@ -218,6 +218,10 @@ def test_resume_goes_on_exactly_where_enter_stopped(subject: Subject) -> None:
     conformance.check_resume(subject)
 
 
+def test_advance_runs_one_block_as_the_whole_model_does(subject: Subject) -> None:
+    conformance.check_advance(subject)
+
+
 def test_resume_runs_no_lower_block_and_enter_no_upper_one(subject: Subject) -> None:
     conformance.check_lower_blocks_rest(subject)
 

@@ -17,7 +17,10 @@ from expunge.methods.sites import Seen, find_sites
 from expunge.methods.states import States, states_of
 from expunge.vision import VisionModel
 
-DEPTHS = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
+Depth = Literal["fast", "default", "thorough"]
+"""How far down an edit reaches."""
+
+DEPTHS: Mapping[Depth, float] = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
 """The part of the blocks, from the last one down, that is edited."""
 
 
@@ -28,12 +31,12 @@ class ClosedForm:
     At every site (an FFN's last Linear layer, inputs x, residual stream h after the block, position t) the change of
     weights minimises, with γ the layer's gain,
 
-        E_forget ‖γ ΔW x − (μ_r,t − μ_c,t)‖² + w R/F E_retain ‖γ ΔW x − (h⁰ − h)‖² + λ ‖ΔW‖²
+        E_forget ‖γ ΔW x − (μ_r,t − μ_c,t)‖² + w R/F E_retain ‖γ ΔW x − (h⁰ − h)‖² + λ ‖γ ΔW‖²
 
-    over F forget and R retained classes of equal weight, where μ_c,t is the class's mean of h, μ_r,t the mean over the
-    retained classes, and h⁰ what the retained image was here before the request: later blocks, and further passes, give
-    back what earlier ones took. Rows are drawn in proportion to how much the embedding hangs on their position. No
-    weight has a gradient. Derivation, and what is approximated: docs/explanation/closed-form.md.
+    over F forget and R retained classes of equal weight, where μ_c,t is the class's mean of h as it is now, μ_r,t the
+    mean over the retained classes before the request, and h⁰ what the retained image was here then: later blocks, and
+    further passes, give back what earlier ones took. Rows are drawn in proportion to how much the embedding hangs on
+    their position. No weight has a gradient. Derivation, and what is approximated: docs/explanation/closed-form.md.
 
     Attributes:
         depth: How far down the edit reaches: "fast" (a quarter of the blocks), "default" (half), "thorough" (three
@@ -54,7 +57,7 @@ class ClosedForm:
     needs_prototypes: ClassVar[bool] = False
     uses_memory: ClassVar[bool] = True
 
-    depth: Literal["fast", "default", "thorough"] = "default"
+    depth: Depth = "default"
     weight: float = 3.0
     ridge: float = 0.1
     passes: int = 2

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from expunge.adapters import LowRank
 
+ROUNDING = 4.0
+"""How many units in the last place the sum of all eigenvalues of a product of rows may be off."""
+
 
 def ridge(
     x: Float[Tensor, "n m"], s: Float[Tensor, "n d"], weights: Float[Tensor, " n"], strength: float
@@ -19,14 +22,16 @@ def ridge(
         x: Inputs of the layer.
         s: Wanted changes of what the inputs become.
         weights: What each row counts, at least 0.
-        strength: λ as a part of the mean diagonal of XᵀX, above 0.
+        strength: λ as a part of the mean diagonal of XᵀX, above 0. Never taken below the rounding of the products:
+            the system would no longer be positive definite.
     """
     wide = torch.float32 if x.device.type == "mps" else torch.float64
     rows, wanted = x * weights.sqrt()[:, None], s * weights.sqrt()[:, None]
     primal = rows.shape[1] <= rows.shape[0]
     gram = (rows.T @ rows if primal else rows @ rows.T).to(wide)
+    size, rounding = gram.trace(), ROUNDING * torch.finfo(rows.dtype).eps
     smallest = torch.finfo(wide).tiny  # inputs that are zero throughout leave the weight alone
-    decay = (strength * gram.trace() / rows.shape[1]).clamp(min=smallest)
+    decay = torch.maximum(strength * size / rows.shape[1], rounding * size).clamp(min=smallest)
     factor = torch.linalg.cholesky(gram.diagonal_scatter(gram.diagonal() + decay))
     if primal:
         return torch.cholesky_solve((rows.T @ wanted).to(wide), factor).T

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from expunge.vision import VisionModel
 
@@ -123,9 +123,14 @@ def gain(model: VisionModel, site: Site, hidden: Float[Tensor, "n *hidden"]) -> 
     linear = model.linear(site.linear)
     before = look(model, site, hidden).outputs
     signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)).to(before) * 2 - 1
-    handle = linear.register_forward_hook(lambda module, given, result: result + STEP * signs)
+    nudge = STEP * signs
+
+    def nudged(module: nn.Module, given: object, result: Tensor) -> Tensor:
+        return result + nudge
+
+    handle = linear.register_forward_hook(nudged)
     try:
-        slopes = (look(model, site, hidden).outputs - before) / (STEP * signs)
+        slopes = (look(model, site, hidden).outputs - before) / nudge
     finally:
         handle.remove()
     values = slopes.mean(dim=(0, 1))

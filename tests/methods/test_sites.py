@@ -1,0 +1,168 @@
+"""What a block is given, writes and hands on, against blocks run by hand."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import gelu
+
+from expunge.errors import NoBlocksError
+from expunge.methods.sites import DEAF, Gain, Site, by_position, find_sites, gain, look, step
+from expunge.vision import VisionModel
+from tests.methods import tiny
+from tests.vision.conformance import randomise
+from tests.vision.handmade import EncoderViT, SequentialViT
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    return tiny.draw_images(1, 0)[0][:3]
+
+
+def run_vit(block, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs of the FFN's last layer and the residual stream after the block, from a ViT's parts."""
+    before = hidden + block.attention(block.layernorm_before(hidden), None)[0]
+    inputs = gelu(block.mlp.fc1(block.layernorm_after(before)))
+    return inputs, before + block.mlp.fc2(inputs)
+
+
+def run_swin(block, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of a Swin; attention in windows is what is left when the FFN is silent."""
+    side = round(hidden.shape[1] ** 0.5)
+    hook = block.mlp.fc2.register_forward_hook(lambda module, given, result: torch.zeros_like(result))
+    before = block(hidden, (side, side))[0]
+    hook.remove()
+    inputs = gelu(block.mlp.fc1(block.layernorm_after(before)))
+    return inputs, before + block.mlp.fc2(inputs)
+
+
+def run_convnext(block, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of a ConvNeXt, position after position of its map."""
+    inputs = gelu(block.pwconv1(block.layernorm(block.dwconv(hidden).permute(0, 2, 3, 1))))
+    after = hidden.permute(0, 2, 3, 1) + block.layer_scale_parameter * block.pwconv2(inputs)
+    return inputs.flatten(1, 2), after.flatten(1, 2)
+
+
+BY_HAND = {"vit": (tiny.vit, run_vit), "swin": (tiny.swin, run_swin), "convnext": (tiny.convnext, run_convnext)}
+
+
+@pytest.fixture(scope="module", params=BY_HAND)
+def subject(request: pytest.FixtureRequest) -> tuple[VisionModel, Callable[..., tuple[Tensor, Tensor]]]:
+    """A model, and its blocks by hand. Fresh biases and scales would be zeros and ones, so all weights are random."""
+    build, by_hand = BY_HAND[request.param]
+    return tiny.wrapped(randomise(build())), by_hand
+
+
+@torch.no_grad()
+def test_looks_at_what_a_block_does(subject, pixels) -> None:
+    model, by_hand = subject
+    for site in find_sites(model, 0):
+        hidden = model.enter(pixels, site.block)
+        inputs, after = by_hand(model.module.get_submodule(model.blocks[site.block].name), hidden)
+        seen = look(model, site, hidden)
+        torch.testing.assert_close(seen.inputs, inputs)
+        torch.testing.assert_close(seen.outputs, after)
+
+
+@torch.no_grad()
+def test_hands_on_what_enters_the_next_block(subject, pixels) -> None:
+    model, _ = subject
+    *lower, top = find_sites(model, 0)
+    for site in lower:
+        hidden, following = (model.enter(pixels, block) for block in (site.block, site.block + 1))
+        for found in (step(model, site, hidden), look(model, site, hidden).following):
+            assert found is not None
+            assert torch.equal(found, following)
+    hidden = model.enter(pixels, top.block)
+    assert step(model, top, hidden) is None
+    assert look(model, top, hidden).following is None
+
+
+def test_looking_leaves_no_hook_behind(subject, pixels) -> None:
+    model, _ = subject
+    site = find_sites(model, 1)[0]
+    look(model, site, model.enter(pixels, site.block))
+    gain(model, site, model.enter(pixels, site.block))
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.module.modules())
+
+
+def test_sites_are_the_last_linear_layers_from_a_block_on() -> None:
+    model = tiny.wrapped(tiny.vit())
+    assert find_sites(model, 2) == (Site(2, "vit.layers.2.mlp.fc2"), Site(3, "vit.layers.3.mlp.fc2"))
+    assert find_sites(model, 4) == ()
+
+
+@torch.no_grad()
+def test_sees_into_torchs_fused_encoder_and_through_tuples() -> None:
+    images = torch.randn(3, 3, 32, 32)
+    for module in (EncoderViT(10), SequentialViT(10)):
+        model = VisionModel(randomise(module), tiny.CLASSES, preprocess=tiny.preprocess(32))
+        low, top = find_sites(model, 1)
+        seen = look(model, low, model.enter(images, low.block))
+        assert seen.inputs.shape == (3, 17, 40)
+        assert seen.following is not None
+        torch.testing.assert_close(seen.following, model.enter(images, top.block), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(seen.outputs, seen.following)
+        last = look(model, top, seen.following).outputs
+        last = module.norm(last) if isinstance(module, EncoderViT) else last
+        torch.testing.assert_close(module.head(last[:, 0]), model(images).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_blocks_must_be_there(pixels) -> None:
+    model = tiny.wrapped(tiny.vit())
+    with pytest.raises(NoBlocksError):
+        step(model, Site(4, "vit.layers.3.mlp.fc2"), model.enter(pixels, 3))
+
+
+@pytest.mark.parametrize("shape", [(2, 15, 4), (2, 4, 3, 5), (2, 3, 5, 4)], ids=["tokens", "channels first", "last"])
+def test_tokens_and_maps_become_positions(shape) -> None:
+    values = torch.arange(2 * 15 * 4).view(2, 15, 4).float()
+    given = values.view(2, 3, 5, 4).movedim(-1, 1) if shape[1] == 4 else values.view(shape)
+    assert given.shape == shape
+    assert torch.equal(by_position(given, 2, 4), values)
+
+
+class TestGain:
+    def test_one_where_the_block_adds_what_the_layer_writes(self, pixels) -> None:
+        for build in (tiny.vit, tiny.swin):
+            model = tiny.wrapped(randomise(build()))
+            for site in find_sites(model, 0):
+                found = gain(model, site, model.enter(pixels, site.block))
+                assert found.exact
+                torch.testing.assert_close(found.values, torch.ones_like(found.values), rtol=1e-4, atol=0)
+
+    @pytest.mark.parametrize("build", [tiny.convnext, tiny.dinov2])
+    def test_the_scale_where_there_is_one(self, build) -> None:
+        module = build()
+        model = tiny.wrapped(randomise(module))
+        scales = {
+            name.rpartition(".layer_scale")[0]: parameter.detach()
+            for name, parameter in module.named_parameters()
+            if name.endswith(("layer_scale_parameter", "layer_scale2.lambda1"))
+        }
+        for site in find_sites(model, 0):
+            found = gain(model, site, model.enter(tiny.draw_images(1, 0)[0], site.block))
+            assert found.exact
+            torch.testing.assert_close(found.values, scales[model.blocks[site.block].name], rtol=1e-3, atol=1e-5)
+
+    def test_a_mean_where_a_norm_comes_between(self, pixels) -> None:
+        module = randomise(tiny.swin_v2())
+        model = tiny.wrapped(module)
+        for site in find_sites(model, 0):
+            hidden = model.enter(pixels, site.block)
+            found = gain(model, site, hidden)
+            assert not found.exact
+            assert found.values.isfinite().all()
+
+    def test_does_not_hang_on_what_the_layer_writes_now(self, pixels) -> None:
+        model = tiny.wrapped(randomise(tiny.convnext()))
+        site = find_sites(model, 3)[0]
+        hidden = model.enter(pixels, 3)
+        before = gain(model, site, hidden).values
+        model.linear(site.linear).weight.data.mul_(-2.0)
+        torch.testing.assert_close(gain(model, site, hidden).values, before, rtol=1e-3, atol=1e-5)
+
+    def test_the_inverse_writes_nothing_to_a_deaf_channel(self) -> None:
+        found = Gain(torch.tensor([2.0, -0.5, 0.9 * 2.0 * DEAF, 0.0, 1.1 * 2.0 * DEAF]), exact=True).inverse()
+        assert found.tolist() == pytest.approx([0.5, -2.0, 0.0, 0.0, 1 / (1.1 * 2.0 * DEAF)])
