@@ -75,7 +75,8 @@ def cell(change: Change) -> str:
 def with_tables(readme: str, runs: Sequence[Metrics]) -> str:
     """The README with the tables between the two marks."""
     head, rest = readme.split(START)
-    said = "Seed 0 above. Over the four requests of each seed, with another split and other random choices:"
+    each = "Over the four requests of each seed, with another split and other random choices:"
+    said = f"By `{runs[0].method}`; seed 0 above. {each}"
     source = "From [docs/results](docs/results), written by `make demo-results`."
     body = "\n\n".join((table(runs[0]), said, seeds_table(runs), source))
     return f"{head}{START}\n\n{body}\n\n{END}{rest.split(END)[1]}"

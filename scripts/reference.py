@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from expunge.evidence import make_measure, measure_names, metrics
-from expunge.methods import method_class, method_names
+from expunge.methods import make_method, method_class, method_names
+from expunge.methods.registry import AUTO
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -30,9 +31,12 @@ def settings_page() -> str:
         "",
         "Give a setting with `--set NAME=VALUE`, a preset with `--preset NAME`.",
     ]
+    auto = make_method(AUTO).name
     for name in method_names():
         found = method_class(name)
         lines += ["", f"## {name}", "", f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
+        if name == auto:
+            lines += ["This is what `--method auto`, the default, takes.", ""]
         texts = attribute_texts(found)
         fields = dataclasses.fields(found)
         if not fields:

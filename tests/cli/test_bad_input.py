@@ -8,6 +8,8 @@ import pytest
 
 from expunge.cli.app import run
 
+GS_LORA = ("--request", "amber", "--method", "gs-lora")
+
 
 def said(capsys) -> str:
     return " ".join(capsys.readouterr().err.split())
@@ -39,6 +41,10 @@ def refused(tmp_path, toy_model_folder, toy_data_folder, capsys):
         ("unknown method 'magic'", ["--request", "amber", "--method", "magic"]),
         ("no setting 'epoch'", ["--request", "amber", "--set", "epoch=1"]),
         ("--set takes KEY=VALUE", ["--request", "amber", "--set", "epochs"]),
+        ("say how many blocks it may edit with --set last_blocks=N", [*GS_LORA, "--depth", "fast"]),
+        ("no setting 'depth'; it has: none", ["--request", "amber", "--method", "head-mask", "--depth", "fast"]),
+        ("leave one out", ["--request", "amber", "--depth", "fast", "--set", "depth=fast"]),
+        ("'abyss' is not one of 'fast', 'default', 'thorough'", ["--request", "amber", "--depth", "abyss"]),
         ("has no preset 'best'", ["--request", "amber", "--preset", "best"]),
         ("no-such-device", ["--request", "amber", "--device", "no-such-device"]),
     ],

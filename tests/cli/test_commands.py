@@ -7,14 +7,14 @@ import pytest
 
 from expunge.cli.app import run
 
-QUICK = ("--set", "epochs=30", "--set", "last_blocks=2")
+DEPTH = ("--depth", "fast")
 
 
 @pytest.fixture(scope="module")
 def finished(toy_model_folder, toy_data_folder, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "out"
     arguments = ["--request", "amber", "--request", "blue,coral", "--missing", "dune", "--shots", "6"]
-    assert run(forget(toy_model_folder, toy_data_folder, out, *arguments, *QUICK)) == 0
+    assert run(forget(toy_model_folder, toy_data_folder, out, *arguments, *DEPTH)) == 0
     return out
 
 
@@ -58,9 +58,32 @@ def test_metrics_follow_the_contract(finished) -> None:
     assert first["images"] == {"forget": 6, "retain": 24}
     assert first["acc_o"] is None
     assert second["acc_o"]["n"] == 6
-    assert second["groups"]["total"] == 3
+    assert second["groups"] == {"total": 3, "kept": 1}
     assert set(second["acc_f"]) == {"before", "after", "n", "ci95"}
     assert second["head_mask"]["acc_f"] == 0.0
+
+
+def test_auto_is_noted_by_its_real_name(finished) -> None:
+    assert json.loads((finished / "metrics.json").read_text())["method"] == "closed-form"
+    noted = json.loads((finished / "run.json").read_text())
+    assert (noted["method"], noted["settings"]) == ("closed-form", {"depth": "fast"})
+
+
+def test_a_run_of_auto_goes_on_under_its_real_name(finished, toy_model_folder, toy_data_folder, capsys) -> None:
+    before = (finished / "metrics.json").read_bytes()
+    arguments = ["--request", "amber", "--request", "blue,coral", "--missing", "dune", "--shots", "6", "--resume"]
+    again = forget(toy_model_folder, toy_data_folder, finished, *arguments)
+    assert run([*again, "--set", "depth=fast", "--method", "closed-form"]) == 0
+    assert (finished / "metrics.json").read_bytes() == before
+    assert run([*again, *DEPTH, "--method", "head-mask"]) == 2
+    assert run([*again, "--method", "gs-lora++"]) == 2
+    assert "method = 'closed-form', now asked: 'gs-lora++'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_another_method_with_settings_of_its_own(toy_model_folder, toy_data_folder, tmp_path) -> None:
+    settings = ("--method", "gs-lora++", "--set", "epochs=1", "--set", "max_steps=2", "--set", "last_blocks=2")
+    assert run(forget(toy_model_folder, toy_data_folder, tmp_path / "out", "--request", "amber", *settings)) == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["method"] == "gs-lora++"
 
 
 def test_the_merged_model_loads_with_plain_transformers(finished, toy_data_folder) -> None:
@@ -84,7 +107,7 @@ def test_a_finished_run_can_be_resumed_without_doing_anything_twice(
 ) -> None:
     before = (finished / "metrics.json").read_bytes()
     arguments = ["--request", "amber", "--request", "blue,coral", "--missing", "dune", "--shots", "6", "--resume"]
-    assert run(forget(toy_model_folder, toy_data_folder, finished, *arguments, *QUICK)) == 0
+    assert run(forget(toy_model_folder, toy_data_folder, finished, *arguments, *DEPTH)) == 0
     assert (finished / "metrics.json").read_bytes() == before
 
 
@@ -100,6 +123,8 @@ def test_methods_lists_ours(capsys) -> None:
     assert run(["methods"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("gs-lora++", "gs-lora", "head-mask"))
+    assert said.count("(auto)") == 1
+    assert "closed-form (auto)" in said
 
 
 def test_version(capsys) -> None:

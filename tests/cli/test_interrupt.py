@@ -10,7 +10,8 @@ from pathlib import Path
 def command(model: Path, data: Path, out: Path, *more: str) -> list[str]:
     requests = ["--request", "amber", "--request", "blue", "--request", "coral"]
     start = [sys.executable, "-m", "expunge", "forget", str(model), "--data", str(data), "--out", str(out)]
-    return [*start, *requests, "--set", "max_steps=60", *more]
+    slow_enough = ("--method", "gs-lora++", "--set", "max_steps=60")
+    return [*start, *requests, *slow_enough, *more]
 
 
 def _heed_ctrl_c() -> None:

@@ -28,10 +28,9 @@ def card_of(place, request) -> dict[str, Any]:
     return verify(certificate_text(place, request)).statement.predicate.scorecard
 
 
-def test_a_trained_edit_is_released_certified_and_undone(place, accepted, toy_data_folder) -> None:
-    settings = {"last_blocks": 2, "max_steps": 60, "epochs": 12}
+def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_folder) -> None:
     request = accepted(place, "amber")
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), settings=settings))
+    (outcome,) = run_waiting(place, Asked(str(toy_data_folder)))
     assert outcome.judged is not None
     assert outcome.judged.erased, outcome.judged.reasons
     assert place.request(request).state == State.APPROVED
@@ -53,7 +52,7 @@ def test_a_trained_edit_is_released_certified_and_undone(place, accepted, toy_da
     assert statement.digest_of("edit") == standing(place)[0].attempt.edit_sha256
     assert statement.predicate.verdict.outcome == "erased"
     assert card_of(place, request)["edited"]["sha256"] == model.digest()
-    assert statement.predicate.method.settings["last_blocks"] == 2
+    assert (statement.predicate.method.name, statement.predicate.method.settings["depth"]) == ("closed-form", "default")
     by_role = {facts.role: facts for facts in statement.predicate.data}
     assert (by_role["forget"].count, by_role["test"].count) == (10, 36)
     assert by_role["forget"].sha256 == place.request(request).images_sha256
@@ -127,7 +126,7 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(
     place = make_place(STRICT)
     request = accepted(place, "amber")
     quick = {"last_blocks": 1, "max_steps": 2, "epochs": 1}
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), settings=quick))
+    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), "gs-lora++", settings=quick))
     assert outcome.judged is not None
     assert not outcome.judged.erased
     found = place.request(request)
@@ -143,6 +142,15 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(
     assert releases_of(place).current() is None
     assert standing(place, offered=True) == ()
     assert_sound(place)
+
+
+def test_a_method_with_a_depth_goes_down_by_it(make_place, accepted, toy_data_folder) -> None:
+    place = make_place(STRICT)
+    request = accepted(place, "amber")
+    run_waiting(place, Asked(str(toy_data_folder), settings={"depth": "fast"}))
+    assert place.request(request).state == State.MEASURED
+    tried = [(one.method, one.settings["depth"]) for _, one in reversed(recorded(place, request, Attempt))]
+    assert tried == [("closed-form", "fast"), ("closed-form", "default")]  # of 3 blocks; thorough would edit 2, too
 
 
 def test_four_eyes(make_place, accepted, asked) -> None:
@@ -214,8 +222,8 @@ def test_a_test_image_that_was_submitted_is_not_measured_on(place, toy_data_fold
         assert runner.claim_next() is None
 
 
-def test_two_trained_edits_that_share_blocks_are_shown(place, accepted, toy_data_folder) -> None:
-    asked = Asked(str(toy_data_folder), settings={"last_blocks": 1, "max_steps": 40, "epochs": 10})
+def test_two_edits_that_share_blocks_are_shown(place, accepted, toy_data_folder) -> None:
+    asked = Asked(str(toy_data_folder), settings={"depth": "fast"})
     first, second = accepted(place, "amber"), accepted(place, "blue")
     run_waiting(place, asked)
     for request in (first, second):

@@ -118,6 +118,8 @@ def test_four_eyes_and_bad_input(call, tmp_path, monkeypatch, toy_model_folder, 
     call("approve", request)
     assert call("run", "--data", toy_data_folder, "--method", "nothing")[0] == 2
     assert call("run", "--data", toy_data_folder, "--method", "head-mask", "--device", "abacus")[0] == 2
+    code, text = call("run", "--data", toy_data_folder, "--method", "gs-lora++", "--depth", "fast")
+    assert (code, "--set last_blocks=N" in text) == (2, True)
     assert call("run", "--data", toy_data_folder, "--method", "head-mask")[0] == 0
     call("approve", request)
     code, text = call("release", request)

@@ -1,6 +1,5 @@
 """A workspace with a memory: runs use it, and a released class's statistics go, whenever the machine stops."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,10 @@ from expunge.data import align, load_folder
 from expunge.errors import DamagedMemoryError, HeldError, MemoryNotFoundError
 from expunge.ledger import verify
 from expunge.lifecycle import Asked, certificate_text, release, rollback, run_waiting
+from expunge.lifecycle.remembered import lowest_block
 from expunge.lifecycle.upkeep import destroy_due, set_right
 from expunge.memory import Index, calibrate, save_memory
+from expunge.methods import HeadMask
 from expunge.methods.closed_form import ClosedForm
 from expunge.requests import load_model
 from expunge.workspace import Original, State, Workspace
@@ -159,19 +160,21 @@ def test_a_destruction_killed_anywhere_is_finished_and_recorded_once(
     assert effect > 20
 
 
-@pytest.fixture
-def with_memory(monkeypatch, toy_data_folder) -> Callable[[], Asked]:
-    """Asks for the closed form, whether its entry point is installed or not."""
-    monkeypatch.setattr("expunge.lifecycle.ladder.make_method", lambda name, preset, settings: ClosedForm(**settings))
-    return lambda: Asked(str(toy_data_folder), "closed-form")
+def test_the_memory_says_how_deep_an_edit_may_go(place, memory) -> None:
+    assert lowest_block(place, ClosedForm()) == ENTRY
+    assert lowest_block(place, HeadMask()) == 0
+    (memory / "memory.json").unlink()
+    assert lowest_block(place, HeadMask()) == 0
+    with pytest.raises(MemoryNotFoundError):
+        lowest_block(place, ClosedForm())
 
 
-def test_runs_are_made_with_the_memory_and_say_so(place, accepted, approved, memory, with_memory) -> None:
+def test_runs_are_made_with_the_memory_and_say_so(place, accepted, memory, toy_data_folder) -> None:
     first = accepted(place, "amber")
-    run_waiting(place, with_memory())
+    run_waiting(place, Asked(str(toy_data_folder)))
     assert place.request(first).state == State.APPROVED
     second = accepted(place, "blue")
-    run_waiting(place, with_memory())
+    run_waiting(place, Asked(str(toy_data_folder)))
     index = Index.read(memory)
     release(place, first, JANE)
     release(place, second, JANE)

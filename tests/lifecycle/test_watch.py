@@ -1,12 +1,13 @@
 """The arithmetic of the watch, against numbers made by hand."""
 
 import re
+from typing import Any
 
 import pytest
 import torch
+from transformers import ViTConfig, ViTForImageClassification
 
 from expunge.adapters import Edit, LowRank
-from expunge.errors import MethodError
 from expunge.evidence.policy import Policy
 from expunge.lifecycle import Point, Prices, warnings
 from expunge.lifecycle.economics import Economics
@@ -16,6 +17,9 @@ from expunge.lifecycle.records import Attempt
 from expunge.lifecycle.standing import Standing, arranged
 from expunge.lifecycle.watch import Earlier, drift
 from expunge.lifecycle.watch_page import line, render_watch
+from expunge.methods import GSLoRA, HeadMask
+from expunge.methods.closed_form import ClosedForm
+from expunge.vision import VisionModel, standard_preprocess
 from tests.lifecycle.conftest import LENIENT
 from tests.release.models import tiny
 
@@ -113,14 +117,41 @@ def test_edits_stand_in_the_order_in_which_they_were_made() -> None:
     ]
 
 
-def test_the_ladder_goes_deeper_and_ends() -> None:
-    blocks = [method.last_blocks for method in ladder("gs-lora++", None, {"last_blocks": 4}, 12)]  # pyright: ignore[reportAttributeAccessIssue]
-    assert blocks == [4, 8, 0]
-    longer = ladder("gs-lora", None, {"max_steps": 50}, 12)
+@pytest.fixture(scope="module")
+def twelve() -> VisionModel:
+    """A model of twelve blocks."""
+    sizes: dict[str, Any] = {
+        "hidden_size": 4,
+        "num_attention_heads": 1,
+        "intermediate_size": 8,
+        "image_size": 8,
+        "patch_size": 4,
+    }
+    config = ViTConfig(num_hidden_layers=12, **sizes)
+    preprocess = standard_preprocess(8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return VisionModel(ViTForImageClassification(config), ["ant", "bee"], preprocess=preprocess)
+
+
+def test_the_ladder_edits_more_blocks_then_trains_longer(twelve) -> None:
+    assert [m.last_blocks for m in ladder(GSLoRA(last_blocks=4), twelve)] == [4, 8, 0]  # pyright: ignore[reportAttributeAccessIssue]
+    longer = ladder(GSLoRA(max_steps=50), twelve)
     assert [(m.last_blocks, m.max_steps) for m in longer] == [(0, 50), (0, 100), (0, 200)]  # pyright: ignore[reportAttributeAccessIssue]
-    assert len(ladder("head-mask", None, {}, 12)) == 1
-    with pytest.raises(MethodError):
-        ladder("gs-lora", None, {"depth": 1}, 12)
+    assert ladder(HeadMask(), twelve) == (HeadMask(),)
+
+
+def test_the_ladder_goes_down_by_depth(twelve) -> None:
+    fast, default, thorough = (ClosedForm(depth=depth, passes=1) for depth in ("fast", "default", "thorough"))
+    assert ladder(fast, twelve) == (fast, default, thorough)
+    assert ladder(default, twelve) == (default, thorough)
+    assert ladder(thorough, twelve) == (thorough,)
+    assert ladder(default, tiny()) == (default, thorough)  # 1 of 2 blocks, then both
+
+
+def test_the_ladder_ends_where_a_memory_begins(twelve) -> None:
+    first = ClosedForm(depth="fast")
+    assert [m.first_block(twelve) for m in ladder(first, twelve, lowest=3)] == [9, 6, 3]
+    assert [m.first_block(twelve) for m in ladder(first, twelve, lowest=4)] == [9, 6]
+    assert ladder(first, twelve, lowest=10) == (first,)
 
 
 def test_the_page() -> None:

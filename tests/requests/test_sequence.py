@@ -60,6 +60,25 @@ def test_undoing_all_requests_gives_the_original_bit_for_bit(run, toy_model_fold
     assert stack.model.digest() == run.metrics.model.sha256
 
 
+def test_by_default_it_is_the_closed_form(toy_model_folder, toy_data_folder) -> None:
+    found = expunge.forget(toy_model_folder, toy_data_folder, [["amber"]])
+    assert found.metrics.method == "closed-form"
+    assert found.metrics.requests[0].acc_f.after == 0
+    assert found.metrics.requests[0].groups.kept == 2
+
+
+def test_the_closed_form_resumes_to_the_same_bytes(toy_model_folder, toy_data_folder, tmp_path) -> None:
+    requests = [["amber"], ["blue"], ["coral"]]
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    for folder, upto in ((whole, 3), (broken, 1), (broken, 3)):
+        if not folder.path.exists():
+            folder.create({})
+        expunge.forget(toy_model_folder, toy_data_folder, requests[:upto], folder=folder)
+    for number in (1, 2, 3):
+        name = f"edits/{number:04d}/adapter_model.safetensors"
+        assert (whole.path / name).read_bytes() == (broken.path / name).read_bytes()
+
+
 def test_report_names_what_was_forgotten(run) -> None:
     html = run.report_html(title="A test")
     assert "A test" in html

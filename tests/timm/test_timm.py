@@ -104,6 +104,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
         conformance.check_logits,
         conformance.check_embedding,
         conformance.check_resume,
+        conformance.check_advance,
         conformance.check_lower_blocks_rest,
         conformance.check_gradients,
         conformance.check_preprocess,

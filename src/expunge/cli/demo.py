@@ -1,20 +1,24 @@
 """`expunge demo`: real people, forgotten one request after another."""
 
+from dataclasses import fields
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from expunge.cli.execute import Asked, execute
+from expunge.cli.method import DepthOption, MethodOption, settings_of
 
 REQUESTS, PEOPLE_EACH = 4, 5
 STEPS = 45
-"""Fewer than by default, to be done in minutes on two slow cores."""
+"""For methods that train: fewer than by default, to be done in minutes on two slow cores."""
 
 
 def demo(
     out: Annotated[Path | None, typer.Option(help="A new or empty folder; by default expunge-demo.")] = None,
+    method: MethodOption = "auto",
+    depth: DepthOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the split and the method.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted demo in --out.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
@@ -32,11 +36,20 @@ def demo(
         model=name,
         data=name,
         requests=tuple(people),
-        settings={"last_blocks": ENTRIES["faces"].tuned_blocks, "max_steps": STEPS},
+        method=method,
+        settings=_budget(method, ENTRIES["faces"].tuned_blocks) | settings_of(None, depth),
         seed=seed,
     )
     title = f"A face recogniser forgets {REQUESTS * PEOPLE_EACH} of {len(PEOPLE)} people"
     execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
+
+
+def _budget(method: str, blocks: int) -> dict[str, object]:
+    """What spares a method that trains the work on blocks that were never tuned; others have no such settings."""
+    from expunge.methods import make_method
+
+    known = {field.name for field in fields(cast(Any, make_method(method)))}
+    return {name: value for name, value in {"last_blocks": blocks, "max_steps": STEPS}.items() if name in known}
 
 
 def _free_folder() -> Path:

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class Asked:
     missing: tuple[str, ...] = ()
     shots: int | None = None
     replay: float = 1.0
-    method: str = "gs-lora++"
+    method: str = "auto"
     preset: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
@@ -44,8 +44,9 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
 
     choose_device(device)
     method = make_method(asked.method, preset=asked.preset, settings=asked.settings)
+    noted = asdict(replace(asked, method=method.name))  # what auto is may change from one version to the next
     folder = RunFolder(out)
-    folder.reopen(asdict(asked)) if resume else folder.create(asdict(asked))
+    folder.reopen(noted) if resume else folder.create(noted)
     try:
         with errors.status("loading model and images"):
             model = load_model(asked.model, device=device)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from expunge.cli.execute import Asked, execute
-from expunge.errors import MethodError, RequestError
+from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
+from expunge.errors import RequestError
 
 
 def forget(
@@ -20,11 +21,10 @@ def forget(
     replay: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Part of the retained training images that may be used.")
     ] = 1.0,
-    method: Annotated[str, typer.Option(help="One of `expunge methods`.")] = "gs-lora++",
-    preset: Annotated[str | None, typer.Option(help="A named set of settings, e.g. published.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting of the method, KEY=VALUE; may be repeated.")
-    ] = None,
+    method: MethodOption = "auto",
+    depth: DepthOption = None,
+    preset: PresetOption = None,
+    set_: SetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the splits and the method.")] = 0,
     out: Annotated[Path, typer.Option(help="A new or empty folder for results.")] = Path("expunge-run"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
@@ -39,7 +39,7 @@ def forget(
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.
 
-    Example: expunge forget zoo:faces --data zoo:faces --request s01,s02 --request s03 --set last_blocks=4
+    Example: expunge forget zoo:faces --data zoo:faces --request s01,s02 --request s03
 
     --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model).
     """
@@ -52,7 +52,7 @@ def forget(
         replay=replay,
         method=method,
         preset=preset,
-        settings=dict(_setting(one) for one in set_ or []),
+        settings=settings_of(set_, depth),
         seed=seed,
         skip_unreadable=skip_unreadable,
         partial=partial,
@@ -66,10 +66,3 @@ def _names(text: str, option: str) -> tuple[str, ...]:
     if not all(names):
         raise RequestError(f"{option} takes class names separated by commas, got {text!r}")
     return names
-
-
-def _setting(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise MethodError(f"--set takes KEY=VALUE, e.g. --set epochs=20, got {text!r}")
-    return key, value

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from expunge.cli.console import errors, output, progress_bar
-from expunge.cli.forget import _setting
+from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
 from expunge.cli.places import WorkspaceOption, open_workspace
 from expunge.errors import RequestError
 
@@ -27,11 +27,10 @@ def run_(
         str | None,
         typer.Option(help="Retained images and test images: a folder or zoo:NAME; by default what was given last."),
     ] = None,
-    method: Annotated[str, typer.Option(help="One of `expunge methods`.")] = "gs-lora++",
-    preset: Annotated[str | None, typer.Option(help="A named set of settings, e.g. published.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting of the method, KEY=VALUE; may be repeated.")
-    ] = None,
+    method: MethodOption = "auto",
+    depth: DepthOption = None,
+    preset: PresetOption = None,
+    set_: SetOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the splits, the method and the measures.")] = 0,
     together: Annotated[
         bool, typer.Option("--together", help="Make one edit for all that waits; it can only be undone as a whole.")
@@ -41,7 +40,7 @@ def run_(
 ) -> int:
     """Carry out accepted requests: make the edit, measure it, judge it by the policy.
 
-    Example: expunge run --once --data images/ --set last_blocks=4
+    Example: expunge run --once --data images/
 
     What the policy lets through waits for `expunge release`. If it says no, deeper settings are tried, then a person
     decides. Killed anywhere, the same command goes on.
@@ -54,7 +53,7 @@ def run_(
     if once and watch:
         raise RequestError("Say --once or --watch, not both.")
     choose_device(device)
-    asked = Asked(data, method, preset, dict(_setting(one) for one in set_ or []), device, seed, together)
+    asked = Asked(data, method, preset, settings_of(set_, depth), device, seed, together)
     with open_workspace(workspace) as place:
         stuck = _round(place, asked, quiet=False)
         while watch:

@@ -13,7 +13,7 @@ class Asked:
 
     Attributes:
         data: Folder or `zoo:NAME` with retained images and test images; None takes what was given last.
-        method: Name of the method.
+        method: Name of the method, or "auto"; records hold the name of the method that was taken.
         preset: A named set of its settings.
         settings: Single settings on top.
         device: Where to compute.
@@ -22,7 +22,7 @@ class Asked:
     """
 
     data: str | None = None
-    method: str = "gs-lora++"
+    method: str = "auto"
     preset: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     device: str = "cpu"

@@ -1,37 +1,39 @@
 """What is tried next when the policy says no: a short, explicit list of settings, each deeper than the last."""
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from expunge.methods import Method, make_method
+from expunge.methods import Method
+from expunge.vision import VisionModel
 
 MOST_STEPS = 3
+DEPTHS = ("fast", "default", "thorough")
 
 
-def ladder(name: str, preset: str | None, settings: Mapping[str, object], blocks: int) -> tuple[Method, ...]:
+def ladder(first: Method, model: VisionModel, lowest: int = 0) -> tuple[Method, ...]:
     """The settings to try, at most three, beginning with those that were asked for.
 
-    A method with `last_blocks` next edits twice as many of them, up to all. Once it edits all, a method with
-    `max_steps` and `epochs` trains twice as long. A method with neither has one rung.
+    A method with `depth` next takes the next depth at which it edits more blocks. One with `last_blocks` next edits
+    twice as many of them, up to all. Once it edits all, a method with `max_steps` and `epochs` trains twice as long. A
+    method with none of these has one rung.
 
     Args:
-        name: Name of the method.
-        preset: A named set of its settings.
-        settings: Single settings on top.
-        blocks: How many blocks the model has.
-
-    Raises:
-        MethodError: There is no such method, preset or setting.
+        first: The method as it was asked for.
+        model: The model to be edited.
+        lowest: Index of the lowest block that `depth` may lead to.
     """
-    rungs: list[Any] = [make_method(name, preset=preset, settings=settings)]
-    while len(rungs) < MOST_STEPS and (deeper := _deeper(rungs[-1], blocks)) is not None:
+    rungs: list[Any] = [first]
+    while len(rungs) < MOST_STEPS and (deeper := _deeper(rungs[-1], model, lowest)) is not None:
         rungs.append(deeper)
     return cast(tuple[Method, ...], tuple(rungs))
 
 
-def _deeper(method: Any, blocks: int) -> Any | None:
-    known = {field.name for field in fields(method)}
+def _deeper(method: Any, model: VisionModel, lowest: int) -> Any | None:
+    known, blocks = {field.name for field in fields(method)}, len(model.blocks)
+    if "depth" in known and method.depth in DEPTHS:
+        below = [replace(method, depth=depth) for depth in DEPTHS[DEPTHS.index(method.depth) + 1 :]]
+        now = method.first_block(model)
+        return next((one for one in below if lowest <= one.first_block(model) < now), None)
     if "last_blocks" in known and 0 < method.last_blocks < blocks:
         wider = 2 * method.last_blocks
         return replace(method, last_blocks=wider if wider < blocks else 0)

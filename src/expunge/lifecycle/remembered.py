@@ -25,6 +25,16 @@ def recall(workspace: Workspace, model: VisionModel, method: Method, gone: Seque
     return load_memory(folder, model).without([model.classes.index(name) for name in gone])
 
 
+def lowest_block(workspace: Workspace, method: Method) -> int:
+    """Index of the lowest block that a method can edit with the workspace's memory; 0 if it reads none.
+
+    Raises:
+        ClassMemoryError: The memory is missing or damaged.
+    """
+    folder = _folder(workspace)
+    return 0 if folder is None or not uses_memory(method) else Index.read(folder).entry
+
+
 def remembered_facts(workspace: Workspace, method: Method, gone: Sequence[str]) -> tuple[DataFacts, ...]:
     """What `recall` hands out, as a record of used data: the images behind it, and one digest over all statistics.
 

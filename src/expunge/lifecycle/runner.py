@@ -17,10 +17,10 @@ from expunge.lifecycle.asked import Asked, Outcome
 from expunge.lifecycle.ladder import ladder
 from expunge.lifecycle.material import Material, gather, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
-from expunge.lifecycle.remembered import remembered_facts
+from expunge.lifecycle.remembered import lowest_block, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
 from expunge.lifecycle.upkeep import set_right
-from expunge.methods import Method
+from expunge.methods import Method, make_method
 from expunge.release import edit_digest
 from expunge.requests.sequence import Stage
 from expunge.workspace import Plan, Runner, State, Workspace
@@ -50,13 +50,13 @@ def run_waiting(
         MethodError: The method or its settings are unusable.
     """
     set_right(workspace)
-    ladder(asked.method, asked.preset, asked.settings, blocks=1)  # refuse bad settings before anything is claimed
+    method = make_method(asked.method, preset=asked.preset, settings=asked.settings)  # bad settings claim nothing
     outcomes = []
     with Runner(workspace, lease=LEASE) as runner:
         while (plan := runner.claim_next(most=TOGETHER if asked.together else 1)) is not None:
             reached("claimed")
             with suppress(LeaseLostError):  # then it is another runner's, and there may be more to do
-                outcomes.append(_Execution(workspace, runner, plan, asked, report, reached).carry_out())
+                outcomes.append(_Execution(workspace, runner, plan, asked, method, report, reached).carry_out())
     return outcomes
 
 
@@ -69,11 +69,12 @@ class _Execution:
         runner: Runner,
         plan: Plan,
         asked: Asked,
+        method: Method,
         report: executor.Report,
         reached: Callable[[str], None],
     ) -> None:
         self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
-        self._report, self._reached, self._beat = report, reached, workspace.now()
+        self._method, self._report, self._reached, self._beat = method, report, reached, workspace.now()
         self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
 
     def carry_out(self) -> Outcome:
@@ -101,7 +102,8 @@ class _Execution:
         workspace, asked = self._workspace, self._asked
         data = asked.data or last_data(workspace)
         original = pristine(workspace)
-        classes, rungs = original.classes, ladder(asked.method, asked.preset, asked.settings, len(original.blocks))
+        classes = original.classes
+        rungs = ladder(self._method, original, lowest_block(workspace, self._method))
         del original
         requests = [workspace.request(one) for one in self._ids]
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))

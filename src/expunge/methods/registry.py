@@ -11,6 +11,8 @@ from expunge.errors import MethodError
 from expunge.methods.protocol import Method
 
 GROUP = "expunge.methods"
+AUTO, FLAGSHIP = "auto", "closed-form"
+"""The name that leaves the choice to us, and what we choose."""
 
 
 def _points() -> dict[str, EntryPoint]:
@@ -43,9 +45,15 @@ def method_class(name: str) -> type[Any]:
 def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, object] | None = None) -> Method:
     """Builds a method from its defaults, then a preset, then single settings (numbers may come as text).
 
+    Args:
+        name: One of `method_names`, or "auto".
+        preset: A named set of its settings.
+        settings: Single settings on top.
+
     Raises:
         MethodError: Unknown method, preset or setting, or a value that does not fit.
     """
+    name = FLAGSHIP if name == AUTO else name
     found = method_class(name)
     if preset is not None and preset not in found.presets:
         there = ", ".join(found.presets) or "none"
@@ -53,6 +61,8 @@ def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, 
     values = {**(found.presets[preset] if preset else {}), **(settings or {})}
     known = [field.name for field in fields(found)]
     unknown = sorted(set(values) - set(known))
+    if unknown == ["depth"] and "last_blocks" in known:
+        raise MethodError(f"method {name!r} has no depth; say how many blocks it may edit with --set last_blocks=N")
     if unknown:
         raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
     try:

@@ -100,7 +100,7 @@ def forget(
     data: Splits | str | Path,
     requests: Sequence[Sequence[str]],
     *,
-    method: str | Method = "gs-lora++",
+    method: str | Method = "auto",
     shots: int | None = None,
     missing: Sequence[str] = (),
     replay_fraction: float = 1.0,
@@ -116,7 +116,7 @@ def forget(
         model: A model, or what `load_model` takes. It is changed in place.
         data: Splits, or what `load_data` takes.
         requests: Class names of each request.
-        method: A method, or the name of one with its default settings.
+        method: A method, or the name of one with its default settings; "auto" is the one that `expunge methods` marks.
         shots: Training images a class that the method may see; None for all.
         missing: Retained classes whose training images the method may not see.
         replay_fraction: Part of the retained classes' training images that the method may see.
