@@ -1,15 +1,17 @@
 """Patch features of scenes under a frozen DINOv2 ViT-S/14, computed once and kept as float16 in safetensors files.
 
-A scene of 224 pixels has 16 × 16 patches. Features are the tokens after block `LAYER`: this backbone was tuned for
-saliency, and its last blocks tell objects from background rather than from each other. With a linear probe on cut-outs
-left out in threes, the classes' mean accuracy was 76 % after block 9 and 72 % after the last, 12.
+A scene of 224 pixels has 16 × 16 patches. Features are the tokens after the blocks `LAYERS`, side by side: this
+backbone was tuned for saliency, and its last blocks tell objects from background rather than from each other. With a
+linear probe on cut-outs left out in threes, the classes' mean accuracy was 76 % after block 9, 72 % after the last, 12,
+and 79 % with an earlier block beside it. What is in the scenes is kept beside the features.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,20 +19,23 @@ from jaxtyping import Float
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from expunge.errors import CorruptWeightsError, DataError
+from expunge.vision.detection import Target, to_centres
 from expunge.zoo.dinov2 import SHA256, dinov2_small
-from expunge.zoo.scenes.compose import SIDE, scene
+from expunge.zoo.scenes.compose import SIDE, Scene, scene
 from expunge.zoo.scenes.cutouts import digest
 
 if TYPE_CHECKING:
-    from transformers import Dinov2Model
+    from transformers import Dinov2Backbone
 
-LAYER, BLOCKS = 9, 12
+LAYERS, BLOCKS = (6, 9), 12
 GRID, WIDTH = 16, 384
+"""Patches along a side, and channels after one block."""
+
 BATCH, SHARD = 8, 64
-"""Scenes in a forward pass, and in a file (12.6 MB)."""
+"""Scenes in a forward pass, and in a file (25 MB)."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -42,21 +47,21 @@ class SceneFeatures:
     Attributes:
         folder: Where the files lie.
         seed: Seed of the scenes.
-        split: str of the scenes.
+        split: Their split.
         n: How many scenes.
-        layer: After how many blocks the tokens were taken.
+        layers: After how many blocks the tokens were taken.
     """
 
     folder: Path
     seed: int
     split: str
     n: int
-    layer: int
+    layers: tuple[int, ...]
 
     def __len__(self) -> int:
         return self.n
 
-    def batch(self, indices: Sequence[int]) -> Float[Tensor, "n 16 16 384"]:
+    def batch(self, indices: Sequence[int]) -> Float[Tensor, "n 16 16 width"]:
         """The features of some scenes, by row, column and channel, in float16.
 
         Raises:
@@ -69,32 +74,59 @@ class SceneFeatures:
         found = {index: self._read(index) for index in sorted(set(indices))}
         return torch.stack([found[index] for index in indices])
 
-    def _read(self, index: int) -> Float[Tensor, "16 16 384"]:
-        path = self.folder / file_name(self.seed, self.split, self.layer, index // SHARD)
+    def targets(self) -> tuple[Target, ...]:
+        """What is in each scene.
+
+        Raises:
+            CorruptWeightsError: A file is missing or damaged.
+        """
+        found: list[Target] = []
+        for shard in range(-(-self.n // SHARD)):
+            with self._opened(shard) as file:
+                boxes, labels, counts = (file.get_tensor(name) for name in ("boxes", "labels", "counts"))
+            sizes = counts.tolist()
+            found.extend(map(Target, labels.split(sizes), to_centres(boxes / SIDE).split(sizes)))
+        return tuple(found[: self.n])
+
+    def _read(self, index: int) -> Float[Tensor, "16 16 width"]:
+        with self._opened(index // SHARD) as file:
+            return file.get_slice("features")[index % SHARD]
+
+    @contextmanager
+    def _opened(self, shard: int) -> Iterator[Any]:
+        path = self.folder / file_name(self.seed, self.split, self.layers, shard)
         try:
             with safe_open(path, framework="pt") as file:
-                return file.get_slice("features")[index % SHARD]
+                yield file
         except (OSError, SafetensorError) as error:
             raise CorruptWeightsError(f"{path} cannot be read: {error}. Remove it and cache again.") from error
 
 
 def cache_features(
-    folder: Path, *, seed: int, split: str, n: int, layer: int = LAYER, model: "Dinov2Model | None" = None
+    folder: Path,
+    *,
+    seed: int,
+    split: str,
+    n: int,
+    layers: tuple[int, ...] = LAYERS,
+    model: "Dinov2Backbone | None" = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> SceneFeatures:
     """Computes what is not yet in the folder, 64 scenes a file; a run that was cut off goes on after its last file.
 
     Memory holds one file's scenes, whatever `n` is. Files of other pictures or another backbone are made again.
 
     Args:
-        folder: Where the files go, made if need be; about 197 kB a scene.
+        folder: Where the files go, made if need be; about 197 kB a scene and layer.
         seed: Seed of the scenes.
-        split: str of the scenes.
+        split: Their split.
         n: How many scenes, from index 0 on.
-        layer: After how many of the 12 blocks the tokens are taken.
-        model: What `backbone(layer)` gave, so that it is loaded once for several calls.
+        layers: After how many of the 12 blocks the tokens are taken, in ascending order.
+        model: What `backbone(layers)` gave, so that it is loaded once for several calls.
+        report: Told the scenes done and to do, file by file.
 
     Raises:
-        DataError: `layer` is not in 1 to 12, or `n` is negative.
+        DataError: `layers` are not from 1 to 12 in ascending order, or `n` is negative.
         MissingExtraError: A package with weights, or the pictures, are not there.
         CorruptWeightsError: They are damaged.
     """
@@ -103,36 +135,46 @@ def cache_features(
     folder.mkdir(parents=True, exist_ok=True)
     stamp = {"scenes": digest(), "backbone": SHA256}
     for shard in range(-(-n // SHARD)):
-        wanted = min(SHARD, n - shard * SHARD)
-        path = folder / file_name(seed, split, layer, shard)
-        if _kept(path, stamp) >= wanted:
-            continue
-        model = model or backbone(layer)
-        parts = list(_computed(model, seed, split, range(shard * SHARD, shard * SHARD + wanted)))
-        partial = path.with_suffix(".part")
-        save_file({"features": torch.cat(parts)}, partial, metadata=stamp)
-        os.replace(partial, path)
-    return SceneFeatures(folder, seed, split, n, layer)
+        first, wanted = shard * SHARD, min(SHARD, n - shard * SHARD)
+        path = folder / file_name(seed, split, layers, shard)
+        if _kept(path, stamp) < wanted:
+            model = model or backbone(layers)
+            partial = path.with_suffix(".part")
+            save_file(_computed(model, seed, split, range(first, first + wanted)), partial, metadata=stamp)
+            os.replace(partial, path)
+        report(first + wanted, n)
+    return SceneFeatures(folder, seed, split, n, layers)
 
 
-def backbone(layer: int = LAYER) -> "Dinov2Model":
-    """The first `layer` blocks of the frozen backbone, without the final norm.
+def backbone(layers: tuple[int, ...] = LAYERS) -> "Dinov2Backbone":
+    """The frozen backbone as far as the last of `layers`, which gives one feature map for each of them.
 
     Raises:
-        DataError: `layer` is not in 1 to 12.
+        DataError: `layers` are not from 1 to 12 in ascending order.
         MissingExtraError: The package with the weights, or `onnx`, is not installed.
         CorruptWeightsError: The weights are not the pinned ones.
     """
-    if not 1 <= layer <= BLOCKS:
-        raise DataError(f"expected a number of blocks from 1 to {BLOCKS}; got {layer}")
-    model = dinov2_small()
-    del model.encoder.layer[layer:]
-    model.add_module("layernorm", nn.Identity())
-    return model.requires_grad_(False)
+    if not layers or list(layers) != sorted({*layers}) or not 1 <= layers[0] <= layers[-1] <= BLOCKS:
+        raise DataError(f"expected numbers of blocks from 1 to {BLOCKS} in ascending order; got {layers}")
+    from transformers import Dinov2Backbone, Dinov2Config
+
+    whole = dinov2_small()
+    settings: dict[str, Any] = {
+        **{name: getattr(whole.config, name) for name in ("hidden_size", "num_attention_heads", "image_size")},
+        "patch_size": SIDE // GRID,
+        "num_hidden_layers": layers[-1],
+        "out_indices": list(layers),
+        "apply_layernorm": False,
+    }
+    with torch.device("meta"):
+        model = Dinov2Backbone(Dinov2Config(**settings))
+    wanted = model.state_dict().keys()
+    model.load_state_dict({k: v for k, v in whole.state_dict().items() if k in wanted}, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
 
 
-def patch_features(model: "Dinov2Model", images: Sequence[Image.Image]) -> Float[Tensor, "n 16 16 384"]:
-    """What the blocks make of pictures of 224 × 224 pixels, by row, column and channel, in float32.
+def patch_features(model: "Dinov2Backbone", images: Sequence[Image.Image]) -> Float[Tensor, "n 16 16 width"]:
+    """What the backbone makes of pictures of 224 × 224 pixels, by row, column and channel, in float32.
 
     Raises:
         DataError: A picture has another size.
@@ -143,19 +185,28 @@ def patch_features(model: "Dinov2Model", images: Sequence[Image.Image]) -> Float
     pixels = torch.from_numpy(np.stack([np.asarray(image.convert("RGB"), np.float32) for image in images]))
     normal = (pixels / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
     with torch.inference_mode():
-        tokens = model(pixel_values=normal.permute(0, 3, 1, 2)).last_hidden_state
-    return tokens[:, 1:].unflatten(1, (GRID, GRID)).clone()
+        maps = model(normal.permute(0, 3, 1, 2)).feature_maps
+    return torch.cat(maps, dim=1).permute(0, 2, 3, 1).clone()
 
 
-def file_name(seed: int, split: str, layer: int, shard: int) -> str:
+def file_name(seed: int, split: str, layers: tuple[int, ...], shard: int) -> str:
     """The file that holds scenes `64 * shard` to `64 * shard + 63`."""
-    return f"{split}-seed-{seed}-block-{layer}-{shard:04d}.safetensors"
+    return f"{split}-seed-{seed}-blocks-{'-'.join(map(str, layers))}-{shard:04d}.safetensors"
 
 
-def _computed(model: "Dinov2Model", seed: int, split: str, indices: range) -> Iterator[Float[Tensor, "n 16 16 384"]]:
+def _computed(model: "Dinov2Backbone", seed: int, split: str, indices: range) -> dict[str, Tensor]:
+    """One file's content: features, and corners in pixels, classes and number of the objects."""
+    features, shown = [], []
     for start in range(0, len(indices), BATCH):
-        images = [scene(seed, split, index).image for index in indices[start : start + BATCH]]
-        yield patch_features(model, images).half()
+        made: list[Scene] = [scene(seed, split, index) for index in indices[start : start + BATCH]]
+        features.append(patch_features(model, [one.image for one in made]).half())
+        shown.extend(made)
+    return {
+        "features": torch.cat(features),
+        "boxes": torch.tensor([box for one in shown for box in one.boxes]),
+        "labels": torch.tensor([label for one in shown for label in one.labels]),
+        "counts": torch.tensor([len(one.labels) for one in shown]),
+    }
 
 
 def _kept(path: Path, stamp: dict[str, str]) -> int:

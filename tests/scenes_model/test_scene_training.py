@@ -1,0 +1,152 @@
+"""Training: deterministic, resumable, able to leave classes out; what is taught and how it is scored, by hand."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from expunge.errors import CorruptWeightsError, DataError
+from expunge.vision.detection import Detections, Target
+from expunge.zoo.scenes import CLASSES
+from expunge.zoo.scenes.ap50 import ap50, mean
+from expunge.zoo.scenes.detr import Detr, DetrShape
+from expunge.zoo.scenes.features import cache_features
+from expunge.zoo.scenes.model import load_detr
+from expunge.zoo.scenes.objective import CORE, assign_tokens
+from expunge.zoo.scenes.recipe import SceneRecipe, maps_of, run, train_scenes
+from expunge.zoo.scenes.train import save
+
+TINY = SceneRecipe(
+    shape=DetrShape(dim=16, encoder=1, decoder=2, heads=2, expansion=2, queries=8),
+    layers=(1, 2),
+    scenes=8,
+    batch_size=4,
+    epochs=2,
+    extra=6,
+)
+
+
+@pytest.fixture(scope="module")
+def cache(photos: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("features")
+    cache_features(folder, seed=TINY.scenes_seed, split="train", n=TINY.scenes, layers=TINY.layers)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(cache: Path) -> Detr:
+    return train_scenes(TINY, cache=cache)
+
+
+def weights(detector: Detr) -> Tensor:
+    return torch.cat([parameter.flatten() for parameter in detector.parameters()])
+
+
+def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(cache: Path, trained: Detr) -> None:
+    state = torch.random.get_rng_state()
+    assert torch.equal(weights(train_scenes(TINY, cache=cache)), weights(trained))
+    assert not torch.equal(weights(train_scenes(replace(TINY, seed=1), cache=cache)), weights(trained))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_training_goes_on_where_it_was_cut_off(cache: Path, trained: Detr, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "progress.safetensors"
+
+    def cut(done: int, total: int, loss: float, detector: Detr) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_scenes(TINY, cache=cache, progress=path, report=cut)
+    epochs: list[int] = []
+    resumed = train_scenes(
+        TINY, cache=cache, progress=path, report=lambda done, total, loss, detector: epochs.append(done)
+    )
+    assert epochs == [2]
+    assert torch.equal(weights(resumed), weights(trained))
+    with pytest.raises(DataError, match="other settings"):
+        train_scenes(replace(TINY, lr=1e-3), cache=cache, progress=path)
+    path.write_bytes(b"damaged")
+    with pytest.raises(CorruptWeightsError, match="is damaged"):
+        train_scenes(TINY, cache=cache, progress=path)
+
+
+def test_an_oracle_learns_from_the_other_boxes_alone(cache: Path, trained: Detr) -> None:
+    losses: list[float] = []
+    oracle = train_scenes(
+        TINY,
+        cache=cache,
+        classes_without=["car", "fish"],
+        report=lambda done, total, loss, detector: losses.append(loss),
+    )
+    assert not torch.equal(weights(oracle), weights(trained))
+    assert all(torch.isfinite(torch.tensor(losses)))
+    with pytest.raises(DataError, match="no class 'dodo'"):
+        train_scenes(TINY, cache=cache, classes_without=["dodo"])
+
+
+def test_nothing_but_background_can_be_trained_on(cache: Path) -> None:
+    detector = train_scenes(TINY, cache=cache, classes_without=CLASSES)
+    assert torch.isfinite(weights(detector)).all()
+
+
+def test_too_few_scenes_are_refused(cache: Path) -> None:
+    with pytest.raises(DataError, match="at least 4 scenes, one step's; got 3"):
+        train_scenes(replace(TINY, scenes=3), cache=cache)
+
+
+def test_weights_are_kept_in_half_precision(cache: Path, trained: Detr, tmp_path: Path) -> None:
+    save(trained, tmp_path / "model.safetensors")
+    again = load_detr(tmp_path / "model.safetensors", TINY)
+    assert torch.equal(weights(again), weights(trained).half().float())
+    features = cache_features(cache, seed=TINY.scenes_seed, split="train", n=2, layers=TINY.layers).batch([0, 1])
+    torch.testing.assert_close(
+        run(again, maps_of(features)).boxes, run(trained, maps_of(features)).boxes, atol=0.01, rtol=0
+    )
+    with pytest.raises(CorruptWeightsError, match="cannot be read"):
+        load_detr(tmp_path / "model.safetensors", replace(TINY, shape=DetrShape()))
+    with pytest.raises(CorruptWeightsError, match="cannot be read"):
+        load_detr(tmp_path / "none.safetensors", TINY)
+
+
+def test_tokens_on_an_object_are_assigned_to_the_nearest() -> None:
+    # 4 × 4 tokens, centres at 1/8, 3/8, ...; a large far object over the whole, a near one at the centre of a token.
+    far, near = [0.5, 0.5, 1.0, 1.0], [0.375, 0.375, 0.1, 0.1]
+    assigned = assign_tokens([Target(torch.tensor([4, 9]), torch.tensor([far, near]))], (4, 4))
+    assert CORE == 0.3  # so the far object has the four inner tokens, of which the near one takes the first
+    assert assigned.on[0].nonzero()[:, 0].tolist() == [5, 6, 9, 10]
+    assert assigned.labels[0, [5, 6, 9, 10]].tolist() == [9, 4, 4, 4]
+    assert torch.equal(assigned.boxes[0, 5], torch.tensor(near))
+    assert assigned.boxes[0, 0].tolist() == [0.0] * 4
+    # Both centres fall on token 5; token 6 is 1/8 off the far one in x and y, which spreads by 0.15.
+    assert assigned.centres[0, 5] == 1.0
+    assert assigned.centres[0, 6].item() == pytest.approx(math.exp(-((0.125 / 0.15) ** 2)))
+
+
+def test_a_small_object_between_tokens_still_has_one() -> None:
+    assigned = assign_tokens([Target(torch.tensor([1]), torch.tensor([[0.26, 0.26, 0.01, 0.01]]))], (4, 4))
+    assert assigned.on[0].nonzero()[:, 0].tolist() == [5]
+
+
+def found(boxes: list[list[float]], scores: list[float], labels: list[int]) -> Detections:
+    queries = torch.arange(len(scores))
+    return Detections(torch.tensor(boxes).view(-1, 4), torch.tensor(scores), torch.tensor(labels), queries)
+
+
+def test_ap50_by_hand() -> None:
+    left, right = [0.0, 0.0, 0.4, 0.4], [0.6, 0.6, 1.0, 1.0]
+    centred = torch.tensor([[0.2, 0.2, 0.4, 0.4], [0.8, 0.8, 0.4, 0.4]])
+    truth = [Target(torch.tensor([0, 0]), centred), Target(torch.tensor([1]), centred[:1])]
+    here = [
+        # right, a duplicate, right: precision 1 at recall 1/2, then 2/3 at recall 1
+        found([left, left, right], [0.9, 0.8, 0.7], [0, 0, 0]),
+        # a box that overlaps by 0.4 · 0.2 / (0.16 + 0.16 − 0.08) = 1/3 is wrong, and the class is found nowhere else
+        found([[0.2, 0.0, 0.6, 0.4]], [0.9], [1]),
+    ]
+    each = ap50(here, truth, 3)
+    assert each[0] == pytest.approx(100 * (1 / 2 + 2 / 3 / 2))
+    assert each[1:] == [0.0, None]
+    assert mean(each) == pytest.approx(100 * (5 / 6) / 2)
+    assert mean([None]) == 0.0
