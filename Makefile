@@ -22,7 +22,7 @@ VARIANTS := faces-20x1 glyphs-50x1 fashion-swin fashion-convnext
 FEW := original,oracle-scratch,head-mask,closed-form,gs-lora++
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-smoke benchmarks-page reference demo-results help demo test test-slow check check-fast format docs hooks clean
+.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo test test-slow check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -49,6 +49,9 @@ bench-smoke: $(DEV) ## A tiny version of every benchmark suite, and of every met
 
 bench: $(DEV) ## Run all benchmark suites, hours long; goes on where it was cut off
 	for suite in $(SUITES) $(VARIANTS); do $(BIN)/expunge bench run $$suite --out benchmarks/results || exit 1; done
+
+bench-speed: $(DEV) ## Time the methods side by side, a quarter of an hour
+	OMP_NUM_THREADS=1 $(BIN)/expunge bench speed --minutes 9 --models zoo:fashion,zoo:glyphs,zoo:faces,vit-b/16 --images 4,16 --out docs/speed
 
 benchmarks-page: $(DEV) ## Write docs/benchmarks.md again from benchmarks/results
 	$(BIN)/python scripts/benchmarks_page.py
