@@ -4,9 +4,9 @@ from expunge.errors import MissingExtraError
 from expunge.zoo.scenes.cutouts import folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _photos() -> None:
-    """The photos are not in the repository; `scripts/scenes_sheet.py` draws them from the packages that hold them."""
+@pytest.fixture(scope="session")
+def photos() -> None:
+    """For tests that compose scenes: the photos are not in the repository, see `scripts/scenes_sheet.py`."""
     try:
         folder()
     except MissingExtraError as error:

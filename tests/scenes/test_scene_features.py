@@ -15,6 +15,8 @@ from expunge.zoo.scenes.features import MEAN, STD, backbone, cache_features, fil
 
 LAYERS = (2, 3)  # fewer blocks than the default: nothing here depends on which
 
+pytestmark = pytest.mark.usefixtures("photos")
+
 
 @pytest.fixture(scope="module")
 def model():

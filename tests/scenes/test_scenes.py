@@ -13,6 +13,8 @@ from expunge.zoo.scenes.backdrop import backdrop, view
 from expunge.zoo.scenes.compose import LEAST_VISIBLE, MOST_OBJECTS, SIDE
 from expunge.zoo.scenes.cutouts import VARIABLE, folder, places
 
+pytestmark = pytest.mark.usefixtures("photos")
+
 
 @pytest.fixture(scope="module")
 def made():

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from expunge.durable import sync_folder
 from expunge.errors import LedgerDamagedError, LedgerNotFoundError, OutputError
 from expunge.ledger.storage import conflict
 
@@ -40,7 +41,7 @@ class FolderStorage:
             for name in (ENTRIES, CHECKPOINTS):
                 with (path / name).open("xb") as file:
                     os.fsync(file.fileno())
-            _sync_folder(path)
+            sync_folder(path)
         except FileExistsError as error:
             raise OutputError(f"{path} holds a ledger already.") from error
         except OSError as error:
@@ -122,12 +123,3 @@ def _append(path: Path, end: int, line: bytes) -> int:
             data = data[file.write(data) :]
         os.fsync(file.fileno())
         return file.tell()
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

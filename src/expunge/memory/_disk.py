@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, OutputError
 
 try:
@@ -70,16 +71,6 @@ def replace_file(path: Path, data: bytes) -> None:
     write_file(partial, data)
     os.replace(partial, path)
     sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from expunge.durable import sync_folder
 from expunge.errors import ClassMemoryError, DamagedMemoryError, OutputError, UnknownClassError
-from expunge.memory._disk import one_at_a_time, replace_file, sync_folder, whole_folder, write_file, writing
+from expunge.memory._disk import one_at_a_time, replace_file, whole_folder, write_file, writing
 from expunge.memory.index import FILE, Entry, Index
 from expunge.memory.memory import Memory
 from expunge.memory.statistics import ClassStatistics

@@ -2,28 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 
-from expunge.errors import ModelError, NoBlocksError
+from expunge.errors import NoBlocksError
 from expunge.values import Block
 from expunge.vision import _forwards
 from expunge.vision.blocks import check_blocks, find_blocks
 from expunge.vision.classifiers import find_head
-from expunge.vision.digest import digest
 from expunge.vision.heads import Head, SoftmaxHead
 from expunge.vision.output import Output, read_output
 from expunge.vision.preprocess import Preprocess
 from expunge.vision.saving import save_model
+from expunge.vision.wrapped import Wrapped
 
 __all__ = ["Output", "VisionModel"]
 
 
-class VisionModel:
+class VisionModel(Wrapped):
     """A pre-trained image classifier, its blocks and classifier found by structure.
 
     The module is put in eval mode for good (no dropout, so the same seed gives the same bytes) and its
@@ -66,16 +65,6 @@ class VisionModel:
         self.name = name
         self.source = source
         self._returns: dict[int, _forwards.Returns] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.module.parameters()).device
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of parameters, buffers not counted."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are."""
@@ -151,29 +140,6 @@ class VisionModel:
     def loss(self, logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Float[Tensor, ""]:
         """The training loss of the head; see `head`."""
         return self.head.loss(logits, labels)
-
-    def linear(self, name: str) -> nn.Linear:
-        """The Linear layer of that name.
-
-        Raises:
-            ModelError: There is none.
-        """
-        try:
-            module = self.module.get_submodule(name)
-        except AttributeError as error:
-            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; {error}.") from error
-        if not isinstance(module, nn.Linear):
-            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
-        return module
-
-    def to(self, device: torch.device | str) -> Self:
-        """Moves the module to a device."""
-        self.module.to(device)
-        return self
-
-    def digest(self) -> str:
-        """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
-        return digest(self.module)
 
     def save(self, folder: str | Path) -> None:
         """Writes a model directory; see `expunge.vision.saving`.

@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from expunge.durable import sync_folder
 from expunge.errors import DamagedWorkspaceError, LedgerError, OutputError
 from expunge.ledger.records import Count, Record, Sha256, read_record
-from expunge.workspace.disk import CHUNK, DRAFT, sync_folder, write_whole, writing
+from expunge.workspace.disk import CHUNK, DRAFT, write_whole, writing
 
 LISTING = "expunge/folder/v1"
 _MOST_LISTING_BYTES = 16 << 20

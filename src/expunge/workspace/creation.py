@@ -7,13 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from expunge.durable import sync_folder
 from expunge.errors import OutputError, PolicyError
 from expunge.ledger.keys import SigningKey
 from expunge.ledger.log import Log
 from expunge.workspace.artefacts import Artefacts
 from expunge.workspace.clock import Clock, moment
 from expunge.workspace.database import Database
-from expunge.workspace.disk import remove_folder, sync_folder, write_whole, writing
+from expunge.workspace.disk import remove_folder, write_whole, writing
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.settings import FILE, Original, Settings
 from expunge.workspace.states import Actor

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, OutputError, ReadOnlyWorkspaceError
 
 try:
@@ -76,16 +77,6 @@ def write_durable(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
     finally:
         os.close(descriptor)
     return digest.hexdigest(), size
-
-
-def sync_folder(path: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def remove_folder(path: Path) -> None:

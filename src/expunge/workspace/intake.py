@@ -17,8 +17,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from expunge.durable import sync_folder
 from expunge.errors import IntakeError
-from expunge.workspace.disk import CHUNK, sync_folder, write_durable
+from expunge.workspace.disk import CHUNK, write_durable
 from expunge.workspace.rows import ImageRecord
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF", "AVIF")

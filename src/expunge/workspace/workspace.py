@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Self
 
+from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, LeaseLostError, UnknownRequestError
 from expunge.ledger.keys import SigningKey
 from expunge.ledger.log import Log
@@ -23,7 +24,7 @@ from expunge.workspace.artefacts import Digest
 from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
 from expunge.workspace.database import Database
 from expunge.workspace.destroy import Forget, destroy_images
-from expunge.workspace.disk import alone, remove_folder, shared, sync_folder, writing
+from expunge.workspace.disk import alone, remove_folder, shared, writing
 from expunge.workspace.intake import LIMITS, Limits, take_in
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.reading import WorkspaceReader

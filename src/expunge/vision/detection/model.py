@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -19,13 +19,13 @@ from expunge.vision.detection.output import DetectionOutput, Kind
 from expunge.vision.detection.states import Layout, State
 from expunge.vision.detection.structure import find_backbone, find_detection_blocks, find_detection_head, made
 from expunge.vision.detection.targets import Target
-from expunge.vision.digest import digest
 from expunge.vision.heads import SoftmaxHead
 from expunge.vision.preprocess import Preprocess
 from expunge.vision.saving import save_model
+from expunge.vision.wrapped import Wrapped
 
 
-class DetectionModel:
+class DetectionModel(Wrapped):
     """A pre-trained detector that answers with a set of queries, its parts found by structure.
 
     It has the face of `VisionModel`, so that edits fit it as they fit a classifier: a low-rank or dense change of its
@@ -81,16 +81,6 @@ class DetectionModel:
             else BehindBackbone(module, backbone, self.blocks, trial)
         )
         self._layouts: dict[tuple[object, ...], Layout] = {}
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.module.parameters()).device
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of parameters, buffers not counted."""
-        return sum(parameter.numel() for parameter in self.module.parameters())
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are.
@@ -152,29 +142,6 @@ class DetectionModel:
     def loss(self, output: DetectionOutput, targets: Sequence[Target]) -> SetLoss:
         """The set criterion, matching included; see `criterion`."""
         return self.criterion.loss(output, targets)
-
-    def linear(self, name: str) -> nn.Linear:
-        """The Linear layer of that name.
-
-        Raises:
-            ModelError: There is none.
-        """
-        try:
-            module = self.module.get_submodule(name)
-        except AttributeError as error:
-            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; {error}.") from error
-        if not isinstance(module, nn.Linear):
-            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
-        return module
-
-    def to(self, device: torch.device | str) -> Self:
-        """Moves the module to a device."""
-        self.module.to(device)
-        return self
-
-    def digest(self) -> str:
-        """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
-        return digest(self.module)
 
     def save(self, folder: str | Path) -> None:
         """Writes a model directory as transformers does, which `load_detector` reads.

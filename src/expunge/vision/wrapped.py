@@ -1,0 +1,54 @@
+"""What a classifier and a detector have in common: a module, its name, and looking things up in it."""
+
+from typing import Self
+
+import torch
+from torch import nn
+
+from expunge.errors import ModelError
+from expunge.vision.digest import digest
+
+
+class Wrapped:
+    """A pre-trained module behind one face.
+
+    Attributes:
+        module: The module itself.
+        name: What the model is called in reports.
+    """
+
+    module: nn.Module
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.module.parameters()).device
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters, buffers not counted."""
+        return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def linear(self, name: str) -> nn.Linear:
+        """The Linear layer of that name.
+
+        Raises:
+            ModelError: There is none.
+        """
+        try:
+            module = self.module.get_submodule(name)
+        except AttributeError as error:
+            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; {error}.") from error
+        if not isinstance(module, nn.Linear):
+            raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
+        return module
+
+    def to(self, device: torch.device | str) -> Self:
+        """Moves the module to a device."""
+        self.module.to(device)
+        return self
+
+    def digest(self) -> str:
+        """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
+        return digest(self.module)
