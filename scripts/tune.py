@@ -19,8 +19,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.cell import budgeted
-from expunge.bench.stand import Stand, make_stand
+from expunge.bench.stand import Stand, budgeted, make_stand
 from expunge.bench.suite import find_suite
 from expunge.bench.tuned import FILE
 from expunge.evidence import accuracy_of, harmonic_mean

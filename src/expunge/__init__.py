@@ -14,17 +14,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
-    from expunge.data import Images, Splits, from_hf, from_torch
+    from expunge.data import Images, Scenes, SceneSplits, Splits, from_hf, from_torch
     from expunge.methods import make_method, method_names
-    from expunge.requests import ForgetRun, forget, load_data, load_model
+    from expunge.requests import (
+        ForgetRun,
+        SceneRun,
+        forget,
+        forget_scenes,
+        load_any_model,
+        load_data,
+        load_model,
+        load_scenes,
+    )
     from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel
+    from expunge.vision.detection import DetectionModel
 
 _HOMES = {
     "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
-    "expunge.data": ("Images", "Splits", "from_hf", "from_torch"),
+    "expunge.data": ("Images", "SceneSplits", "Scenes", "Splits", "from_hf", "from_torch"),
     "expunge.methods": ("make_method", "method_names"),
-    "expunge.requests": ("ForgetRun", "forget", "load_data", "load_model"),
+    "expunge.requests": (
+        "ForgetRun",
+        "SceneRun",
+        "forget",
+        "forget_scenes",
+        "forget_scenes",
+        "load_any_model",
+        "load_any_model",
+        "load_data",
+        "load_model",
+        "load_scenes",
+    ),
     "expunge.vision": ("ArcFaceHead", "CosFaceHead", "SoftmaxHead", "VisionModel"),
+    "expunge.vision.detection": ("DetectionModel",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -32,20 +54,27 @@ __version__ = version("expunge")
 __all__ = [
     "ArcFaceHead",
     "CosFaceHead",
+    "DetectionModel",
     "Edit",
     "EditStack",
     "ForgetRun",
     "Images",
+    "SceneRun",
+    "SceneSplits",
+    "Scenes",
     "SoftmaxHead",
     "Splits",
     "VisionModel",
     "__version__",
     "forget",
+    "forget_scenes",
     "from_hf",
     "from_torch",
+    "load_any_model",
     "load_data",
     "load_edit",
     "load_model",
+    "load_scenes",
     "make_method",
     "method_names",
     "save_edit",

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from expunge.adapters import Edit, EditStack, LowRank
-from expunge.adapters.stack import STRUCK_LOGIT
 from expunge.errors import EditError
 from expunge.vision import VisionModel, standard_preprocess
+from expunge.vision.heads import STRUCK_LOGIT
 
 NAMES = ("blocks.0.0", "blocks.0.2", "blocks.1.0", "blocks.1.2")
 

@@ -10,6 +10,7 @@ from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
 from expunge.bench.stand import make_stand
 from expunge.bench.suite import find_suite, limited, suite_names
+from expunge.bench.suites import glyphs
 from expunge.errors import BenchError, MethodError
 
 OURS = ("faces", "faces-20x1", "fashion", "glyphs", "glyphs-50x1")
@@ -62,7 +63,7 @@ class TestSuites:
         assert max(whole.checkpoints) == len(whole.requests)
 
     def test_missing_classes_are_an_eighth_of_those_that_always_stay(self) -> None:
-        whole = find_suite("glyphs")
+        whole = glyphs.suite(False)
         classes = whole.load().classes
         plan = whole.plan(whole.setting("missing-class"), classes, seed=0)
         assert len(plan.missing) == round(20 / 8)

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from expunge.adapters import EditStack
-from expunge.adapters.stack import STRUCK_LOGIT
 from expunge.errors import MissingExtraError, OnnxError
 from expunge.release import OnnxCheck, check_onnx, export_onnx
 from expunge.release.files import file_digest
 from expunge.vision import VisionModel
+from expunge.vision.heads import STRUCK_LOGIT
 from tests.release.models import CLASSES, MAKERS, an_edit, pixels, tiny
 
 

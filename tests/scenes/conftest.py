@@ -1,13 +1,23 @@
+"""What the tests of scenes share: some scenes, and the backbone's first blocks, read once."""
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from expunge.errors import MissingExtraError
-from expunge.zoo.scenes.cutouts import folder
+from expunge.zoo.scenes import Scene, scenes
+from expunge.zoo.scenes.features import backbone
+
+if TYPE_CHECKING:
+    from transformers import Dinov2Backbone
 
 
 @pytest.fixture(scope="session")
-def photos() -> None:
-    """For tests that compose scenes: the photos are not in the repository, see `scripts/scenes_sheet.py`."""
-    try:
-        folder()
-    except MissingExtraError as error:
-        pytest.skip(str(error))
+def made() -> tuple[Scene, ...]:
+    """Scenes of the test split."""
+    return tuple(scenes(7, "test", 25))
+
+
+@pytest.fixture(scope="session")
+def first_blocks() -> "Dinov2Backbone":
+    """The backbone as far as block 2: for what does not depend on how deep it goes."""
+    return backbone((1, 2))

@@ -13,14 +13,12 @@ from expunge.zoo.scenes import features as features_module
 from expunge.zoo.scenes import scene
 from expunge.zoo.scenes.features import MEAN, STD, backbone, cache_features, file_name, patch_features
 
-LAYERS = (2, 3)  # fewer blocks than the default: nothing here depends on which
-
-pytestmark = pytest.mark.usefixtures("photos")
+LAYERS = (1, 2)  # fewer blocks than the default: nothing here depends on which
 
 
-@pytest.fixture(scope="module")
-def model():
-    return backbone(LAYERS)
+@pytest.fixture
+def model(first_blocks):
+    return first_blocks
 
 
 @pytest.fixture

@@ -1,23 +1,27 @@
 """Training: deterministic, resumable, able to leave classes out; what is taught and how it is scored, by hand."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import Detections, Target
+from expunge.vision.detection.ap50 import ap50, mean
 from expunge.zoo.scenes import CLASSES
-from expunge.zoo.scenes.ap50 import ap50, mean
 from expunge.zoo.scenes.detr import Detr, DetrShape
-from expunge.zoo.scenes.features import cache_features
+from expunge.zoo.scenes.features import cache_features, file_name
 from expunge.zoo.scenes.model import load_detr
 from expunge.zoo.scenes.objective import CORE, assign_tokens
-from expunge.zoo.scenes.recipe import SceneRecipe, maps_of, run, train_scenes
-from expunge.zoo.scenes.train import save
+from expunge.zoo.scenes.recipe import SceneRecipe, detections, maps_of, run, train_scenes
+from expunge.zoo.scenes.train import main, save, write_checkpoint
 
 TINY = SceneRecipe(
     shape=DetrShape(dim=16, encoder=1, decoder=2, heads=2, expansion=2, queries=8),
@@ -27,12 +31,14 @@ TINY = SceneRecipe(
     epochs=2,
     extra=6,
 )
+HELD_OUT = 3
 
 
 @pytest.fixture(scope="module")
-def cache(photos: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(first_blocks: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("features")
-    cache_features(folder, seed=TINY.scenes_seed, split="train", n=TINY.scenes, layers=TINY.layers)
+    for split, n in (("train", TINY.scenes), ("validation", HELD_OUT), ("test", HELD_OUT)):
+        cache_features(folder, seed=TINY.scenes_seed, split=split, n=n, layers=TINY.layers, model=first_blocks)
     return folder
 
 
@@ -73,17 +79,20 @@ def test_a_training_goes_on_where_it_was_cut_off(cache: Path, trained: Detr, tmp
         train_scenes(TINY, cache=cache, progress=path)
 
 
-def test_an_oracle_learns_from_the_other_boxes_alone(cache: Path, trained: Detr) -> None:
-    losses: list[float] = []
-    oracle = train_scenes(
-        TINY,
-        cache=cache,
-        classes_without=["car", "fish"],
-        report=lambda done, total, loss, detector: losses.append(loss),
-    )
+def test_an_oracle_is_taught_as_if_the_classes_had_no_boxes(cache: Path, trained: Detr, tmp_path: Path) -> None:
+    name = file_name(TINY.scenes_seed, "train", TINY.layers, 0)
+    kept = load_file(cache / name)
+    gone = torch.isin(kept["labels"], torch.tensor([2, 10]))
+    assert gone.any()
+    scene_of = torch.arange(TINY.scenes).repeat_interleave(kept["counts"])
+    kept["boxes"], kept["labels"] = kept["boxes"][~gone], kept["labels"][~gone]
+    kept["counts"] = torch.bincount(scene_of[~gone], minlength=TINY.scenes)
+    with safe_open(cache / name, framework="pt") as file:
+        save_file(kept, tmp_path / name, metadata=file.metadata())
+    oracle = train_scenes(TINY, cache=cache, classes_without=["s03", "s11"])
+    assert torch.equal(weights(oracle), weights(train_scenes(TINY, cache=tmp_path)))
     assert not torch.equal(weights(oracle), weights(trained))
-    assert all(torch.isfinite(torch.tensor(losses)))
-    with pytest.raises(DataError, match="no class 'dodo'"):
+    with pytest.raises(DataError, match="no class 'dodo' in scenes; there is: s01, s02"):
         train_scenes(TINY, cache=cache, classes_without=["dodo"])
 
 
@@ -109,6 +118,39 @@ def test_weights_are_kept_in_half_precision(cache: Path, trained: Detr, tmp_path
         load_detr(tmp_path / "model.safetensors", replace(TINY, shape=DetrShape()))
     with pytest.raises(CorruptWeightsError, match="cannot be read"):
         load_detr(tmp_path / "none.safetensors", TINY)
+
+
+def test_a_checkpoint_goes_on_where_it_was_cut_off_and_tells_what_it_is_worth(
+    cache: Path, trained: Detr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("expunge.zoo.scenes.train.VALIDATION", HELD_OUT)
+    monkeypatch.setattr("expunge.zoo.scenes.train.TEST", HELD_OUT)
+
+    def cut(line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(TINY, tmp_path, cache, say=cut)
+    said: list[str] = []
+    outcome = write_checkpoint(TINY, tmp_path, cache, say=said.append)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "result.json"]
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert written == json.loads(json.dumps(outcome))
+    assert [line["epoch"] for line in written["log"]] == [1, 2]
+    assert [json.loads(line) for line in said] == written["log"][1:]
+    assert written["cutouts"] == {name: {"train": 6, "validation": 1, "test": 3} for name in CLASSES}
+    detector = load_detr(tmp_path / "model.safetensors", TINY)
+    assert torch.equal(weights(detector), weights(trained).half().float())
+    features = cache_features(cache, seed=0, split="test", n=HELD_OUT, layers=TINY.layers)
+    assert written["test"]["ap50"] == round(mean(ap50(detections(detector, features), features.targets(), 24)), 2)
+
+
+def test_the_command_tells_how_it_is_used(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    told = capsys.readouterr().out
+    assert all(option in told for option in ("--scenes", "--epochs", "--out", "--cache"))
 
 
 def test_tokens_on_an_object_are_assigned_to_the_nearest() -> None:

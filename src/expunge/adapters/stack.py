@@ -15,11 +15,9 @@ from expunge.adapters.edit import Edit
 from expunge.errors import EditError
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
+from expunge.vision.heads import STRUCK_LOGIT
 
 M = TypeVar("M", bound=VisionModel | DetectionModel)
-
-STRUCK_LOGIT = -1e4
-"""Logit of a struck class: softmax gives it exactly 0, and it is finite in every floating-point format in use."""
 
 
 class EditStack(Generic[M]):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from expunge.bench.derived import final_values, request_values
-from expunge.bench.results import ANCHORS, SCRATCH, Cell, Value
+from expunge.bench.results import ANCHORS, SCRATCH, Cell, Task, Value, anchors_of
 from expunge.bench.student import t_interval
 from expunge.evidence import Aim
 
@@ -70,6 +70,7 @@ class Summary:
         steps: (method, key, request from 1) -> estimate after that request.
         absent: What is missing.
         skipped: (method, measure) -> why it was not taken after the last request.
+        task: What the models do.
     """
 
     suite: str
@@ -81,6 +82,7 @@ class Summary:
     steps: Mapping[tuple[str, str, int], Estimate]
     absent: tuple[Absent, ...]
     skipped: Mapping[tuple[str, str], str]
+    task: Task = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -94,15 +96,14 @@ class Summary:
 
 
 def summaries(cells: Sequence[Cell]) -> tuple[Summary, ...]:
-    """One summary a suite and setting, sorted; a method that ran anywhere is expected everywhere."""
-    places = sorted({(cell.suite, cell.setting) for cell in cells})
-    return tuple(
-        summarise(
-            [cell for cell in cells if (cell.suite, cell.setting) == place],
-            expected={cell.method for cell in cells},
-        )
-        for place in places
-    )
+    """One summary a suite and setting, sorted; a method that ran anywhere is expected wherever models do the same."""
+    places: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        places.setdefault((cell.suite, cell.setting), []).append(cell)
+    methods: dict[Task, set[str]] = {}
+    for cell in cells:
+        methods.setdefault(cell.task, set()).add(cell.method)
+    return tuple(summarise(places[place], methods[places[place][0].task]) for place in sorted(places))
 
 
 def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summary:
@@ -112,8 +113,9 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         cells: At least one; all of the same suite and setting.
         expected: Methods that should be there beside those of `cells`; the anchors always should.
     """
-    length = max(map(_reached, cells))
-    methods = (*ANCHORS, *sorted({*(cell.method for cell in cells), *(expected or ())} - {*ANCHORS}))
+    length, task = max(map(_reached, cells)), cells[0].task
+    ran = {cell.method for cell in cells}
+    methods = (*anchors_of(task), *sorted({*ran, *(expected or ())} - {*ANCHORS}))
     seeds = tuple(sorted({cell.seed for cell in cells}))
     table = {(cell.method, cell.seed): cell for cell in cells}
     final: dict[tuple[str, str], dict[int, Value]] = {}
@@ -137,6 +139,7 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         steps={at: _estimate(values, steps.get((SCRATCH, *at[1:]), {})) for at, values in steps.items()},
         absent=tuple(_absent(table, methods, seeds, length)),
         skipped={(c.method, measure): why for c in last for measure, why in c.requests[-1].skipped.items()},
+        task=task,
     )
 
 

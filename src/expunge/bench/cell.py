@@ -3,23 +3,19 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 
-from expunge.adapters import Edit, EditStack
+from expunge.adapters import Edit
+from expunge.bench.benchmark import CellStand, Taken
 from expunge.bench.memory import peak_memory
 from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
-from expunge.evidence import View, make_measure, measure_names
-from expunge.evidence.take import take
-from expunge.methods import Method, Progress, make_method, method_class
-from expunge.methods.sequence import Forgetting
-from expunge.vision import VisionModel
+from expunge.methods import Progress
 
-ALWAYS = ("forgetting",)
 Report = Callable[[Progress], None]
 
 
-def run_cell(stand: Stand, method: str, settings: Mapping[str, object], report: Report) -> tuple[RequestResult, ...]:
+def run_cell(
+    stand: CellStand, method: str, settings: Mapping[str, object], report: Report
+) -> tuple[RequestResult, ...]:
     """Runs a cell and leaves the stand's model as it found it.
 
     Args:
@@ -32,78 +28,58 @@ def run_cell(stand: Stand, method: str, settings: Mapping[str, object], report: 
         return tuple(_original(stand, report))
     if method in (SCRATCH, FINETUNE):
         return tuple(_oracle(stand, method, report))
-    stack = EditStack(stand.model)
-    try:
-        return tuple(_requests(stand, stack, budgeted(stand, method, settings), report))
-    finally:
-        while stack.edits:
-            stack.undo()
+    return tuple(_requests(stand, method, settings, report))
 
 
-def budgeted(stand: Stand, method: str, settings: Mapping[str, object]) -> Method:
-    """The method with its settings and those of the suite's budget that it has."""
-    known = {field.name for field in fields(method_class(method))}
-    budget = {name: value for name, value in stand.suite.budget.items() if name in known}
-    return make_method(method, settings={**settings, **budget})
+def _requests(stand: CellStand, method: str, settings: Mapping[str, object], report: Report) -> Iterator[RequestResult]:
+    total = len(stand.requests)
+    with stand.forgetting(method, settings) as steps:
+        for number in range(1, total + 1):
+            with peak_memory(stand.device) as peak:
+                started = time.perf_counter()
+                edit = steps.carry_out(number - 1)
+                seconds = time.perf_counter() - started
+            task = steps.task(number - 1)
+            images = (len(task.forget), len(task.retain))
+            yield _result(stand, number, stand.of_edited(number), edit, images, seconds, peak.mb)
+            report(Progress(number, total))
 
 
-def _requests(stand: Stand, stack: EditStack, method: Method, report: Report) -> Iterator[RequestResult]:
-    stand.original  # noqa: B018 - seen before the first edit
-    cache = stand.activations(method.first_block(stand.model))
-    seed = FORGETTING_SEEDS + stand.seed
-    forgetting = Forgetting(stack, stand.plan, method, stand.data, seed=seed, activations=cache)
-    forgetting.prepare()
-    total = len(stand.plan.requests)
+def _original(stand: CellStand, report: Report) -> Iterator[RequestResult]:
+    total = len(stand.requests)
     for number in range(1, total + 1):
-        with peak_memory(stand.model.device) as peak:
-            started = time.perf_counter()
-            edit = forgetting.carry_out(number - 1)
-            seconds = time.perf_counter() - started
-        task = forgetting.task(number - 1)
-        images = (len(task.forget), len(task.retain))
-        view = stand.view(attack=number in stand.suite.checkpoints)
-        yield _result(stand, number, view, None, edit, images, seconds, peak.mb)
+        yield _result(stand, number, stand.of_original(number))
         report(Progress(number, total))
 
 
-def _original(stand: Stand, report: Report) -> Iterator[RequestResult]:
-    total = len(stand.plan.requests)
-    for number in range(1, total + 1):
-        yield _result(stand, number, stand.original, None, Edit(), (0, 0), 0.0, 0.0)
-        report(Progress(number, total))
-
-
-def _oracle(stand: Stand, kind: str, report: Report) -> Iterator[RequestResult]:
+def _oracle(stand: CellStand, kind: str, report: Report) -> Iterator[RequestResult]:
     total = len(stand.suite.checkpoints)
     for done, number in enumerate(stand.suite.checkpoints, start=1):
-        made = stand.oracle(SCRATCH if kind == SCRATCH else FINETUNE, number)
-        images = (0, len(stand.splits.train.without(stand.plan.before(number))))
-        yield _result(stand, number, stand.view(made.model), made.model, Edit(), images, made.seconds, 0.0)
+        oracle = stand.of_oracle(kind, number)
+        yield _result(stand, number, oracle.taken, images=(0, oracle.images), seconds=oracle.seconds)
         report(Progress(done, total))
 
 
 def _result(
-    stand: Stand,
+    stand: CellStand,
     number: int,
-    view: View,
-    model: VisionModel | None,
-    edit: Edit,
-    images: tuple[int, int],
-    seconds: float,
-    peak_mb: float,
+    taken: Taken,
+    edit: Edit | None = None,
+    images: tuple[int, int] = (0, 0),
+    seconds: float = 0.0,
+    peak_mb: float = 0.0,
 ) -> RequestResult:
-    names = measure_names() if number in stand.suite.checkpoints else ALWAYS
-    readings, skipped = take(stand.case(number, view, model), [make_measure(name) for name in names])
+    readings, skipped = taken
     finite = {reading.key: Value.of(reading) for reading in readings if math.isfinite(reading.value)}
     unknown = {reading.key: "not a finite number" for reading in readings if reading.key not in finite}
     return RequestResult(
         number=number,
-        classes=tuple(stand.splits.classes[c] for c in stand.plan.requests[number - 1]),
+        classes=tuple(stand.classes[c] for c in stand.requests[number - 1]),
         seconds=seconds,
         peak_mb=peak_mb,
         images=images,
-        parameters=edit.parameters,
-        bytes=edit.bytes,
+        parameters=edit.parameters if edit else 0,
+        bytes=edit.bytes if edit else 0,
         readings=finite,
         skipped={**skipped, **unknown},
     )

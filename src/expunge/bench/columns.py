@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from expunge.bench.results import Task
 from expunge.errors import EvidenceError
 from expunge.evidence import make_measure, measure_names
+from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 
 MAIN: Mapping[str, tuple[str, str]] = {
     "h": ("H", "harmonic mean of Acc_r and the drop of Acc_f"),
@@ -22,6 +24,30 @@ MAIN: Mapping[str, tuple[str, str]] = {
     "int8_linear_probe": ("INT8 probe", "the linear probe after rounding the weights to eight bits"),
     "anamnesis_index": ("AIN", "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle"),
 }
+DETECTION: Mapping[str, tuple[str, str]] = {
+    "h": ("H", "harmonic mean of AP50_r and the drop of AP50_f"),
+    "acc_f": ("AP50_f", "COCO's average precision at an overlap of .5, mean over the classes of the last request"),
+    "acc_r": ("AP50_r", "the same over the classes that stay"),
+    "acc_o": ("AP50_o", "the same over the classes of earlier requests"),
+    "acc_m": ("AP50_m", "the same over classes that stay but were in no scene"),
+    "ap_f": ("AP_f", "COCO's average precision, mean over overlaps of .50 to .95, for the classes of the last request"),
+    "ap_r": ("AP_r", "the same for the classes that stay"),
+    "ap_o": ("AP_o", "the same for the classes of earlier requests"),
+    "relabelled": ("relabelled", "objects of forgotten classes that are found under another class's name"),
+    "silent": ("silent", "objects of forgotten classes where nothing is found"),
+    "linear_probe": (
+        "linear probe",
+        "accuracy on forgotten objects after refitting the head on their queries' features",
+    ),
+    "prototype_relearning_1": (
+        "1-object re-learning",
+        "accuracy on a forgotten class, its row rebuilt from one object",
+    ),
+    "prototype_relearning_5": ("5-object re-learning", "the same from five objects"),
+    "prototype_relearning_10": ("10-object re-learning", "the same from ten objects"),
+}
+"""What stands in place of `MAIN` in tables of detectors."""
+
 COSTS: Mapping[str, tuple[str, str]] = {
     "seconds": ("seconds", "time of one request, measures not counted"),
     "rte": ("RTE", "seconds of oracle-scratch divided by those of the method, same machine, same requests"),
@@ -49,17 +75,18 @@ class Column:
     cost: bool = False
 
 
-def columns(keys: Sequence[str]) -> tuple[Column, ...]:
+def columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
     """The columns of the main table: ours in a fixed order, those of other packages' measures, then the costs.
 
     Args:
         keys: What any method has.
+        task: What the models do.
     """
-    there, labels = set(keys), _labels()
-    known = {*MAIN, *COSTS, *DERIVED, *(key for key, label in labels.items() if label.ours)}
+    there, labels, main = set(keys), _labels(task), MAIN if task is None else DETECTION
+    known = {*main, *COSTS, *DERIVED, *(key for key, label in labels.items() if label.ours)}
     foreign = (labels.get(key, _Label(key, "", False)) for key in sorted(there - known))
     return (
-        *(Column(key, *texts) for key, texts in MAIN.items() if key in there),
+        *(Column(key, *texts) for key, texts in main.items() if key in there),
         *(Column(key, one.text, one.meaning) for key, one in zip(sorted(there - known), foreign, strict=True)),
         *(Column(key, *texts, cost=True) for key, texts in COSTS.items() if key in there),
     )
@@ -75,11 +102,12 @@ class _Label:
 
 
 @cache
-def _labels() -> Mapping[str, _Label]:
+def _labels(task: Task) -> Mapping[str, _Label]:
+    names, make = (measure_names, make_measure) if task is None else (detection_measure_names, make_detection_measure)
     found: dict[str, _Label] = {}
-    for name in measure_names():
+    for name in names():
         try:
-            measure = make_measure(name)
+            measure = make(name)
         except (EvidenceError, ImportError, AttributeError):
             continue  # a broken package must not keep finished results from being shown
         ours = type(measure).__module__.partition(".")[0] == "expunge"

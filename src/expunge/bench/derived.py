@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult, Value
+from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult, Task, Value
 
 Peers = Mapping[str, Cell]
 """Method or anchor -> its cell of the same suite, setting and seed."""
@@ -26,7 +26,7 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
             values["rte"] = _plain(scratch.seconds / request.seconds, "ratio", 1, "high")
         if original and (lost := _erosion(request, original)):
             values["erosion"] = lost
-        if back := _relapse(cell.requests[:index], request):
+        if back := _relapse(cell.requests[:index], request, cell.task):
             values["relapse"] = back
         if scratch and (steps := _anamnesis(request, scratch)):
             values["anamnesis_index"] = steps
@@ -65,18 +65,18 @@ def _erosion(request: RequestResult, original: RequestResult) -> Value | None:
     return _plain(before.value - now.value, "%", now.n, "low") if now and before else None
 
 
-def _relapse(earlier: Sequence[RequestResult], request: RequestResult) -> Value | None:
+def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Task) -> Value | None:
     """Accuracy that forgotten classes have won back since their own requests, in percentage points.
 
-    Acc_o now, less the accuracy on the same classes right after each was forgotten (Acc_f then, weighted by images).
-    Unknown for an oracle, which has figures for some requests only.
+    Acc_o now, less the accuracy on the same classes right after each was forgotten: Acc_f then, weighted by images, or,
+    as AP50 is a mean over classes, by classes. Unknown for an oracle, which has figures for some requests only.
     """
     now = request.readings.get("acc_o")
-    then = [past.readings["acc_f"] for past in earlier if "acc_f" in past.readings]
-    images = sum(value.n for value in then)
-    if now is None or len(then) != request.number - 1 or not images:
+    past = [(one.readings["acc_f"], len(one.classes)) for one in earlier if "acc_f" in one.readings]
+    weights = [value.n if task is None else classes for value, classes in past]
+    if now is None or len(past) != request.number - 1 or not sum(weights):
         return None
-    forgotten = sum(value.value * value.n for value in then) / images
+    forgotten = sum(value.value * weight for (value, _), weight in zip(past, weights, strict=True)) / sum(weights)
     return _plain(now.value - forgotten, "%", now.n, "low")
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from expunge.bench.suite import Suite
 from expunge.data import Images
@@ -58,7 +59,7 @@ class ModelStore:
         started = time.perf_counter()
         model = self._suite.train(self._images.without(forgotten), seed, start)
         seconds = time.perf_counter() - started
-        self._save(path, model, seconds)
+        write_weights(path, model.module, seconds)
         return Made(model, seconds)
 
     def key(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> str:
@@ -75,16 +76,26 @@ class ModelStore:
 
     def _load(self, path: Path) -> Made:
         model = self._suite.base()
-        state = load_file(path)
-        seconds = float(state.pop("__seconds__"))
+        state, seconds = read_weights(path)
         model.module.load_state_dict(state, strict=True)
         return Made(model, seconds)
 
-    def _save(self, path: Path, model: VisionModel, seconds: float) -> None:
-        """Under a name of its own first: a training that is cut off leaves nothing that looks finished."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        state = {name: t.detach().cpu().contiguous().clone() for name, t in model.module.state_dict().items()}
-        state["__seconds__"] = torch.tensor(seconds, dtype=torch.float64)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file(state, unfinished)
-        unfinished.replace(path)
+
+def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], float]:
+    """What `write_weights` wrote: weights by name, and seconds."""
+    state = load_file(path)
+    seconds = float(state.pop("__seconds__"))
+    return state, seconds
+
+
+def write_weights(path: Path, module: nn.Module, seconds: float) -> None:
+    """Keeps a module's weights and how long its training took.
+
+    Under a name of its own first: a training that is cut off leaves nothing that looks finished.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: t.detach().cpu().contiguous().clone() for name, t in module.state_dict().items()}
+    state["__seconds__"] = torch.tensor(seconds, dtype=torch.float64)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    save_file(state, unfinished)
+    unfinished.replace(path)

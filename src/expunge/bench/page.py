@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expunge.bench.aggregate import Summary, summaries
-from expunge.bench.columns import columns
+from expunge.bench.columns import Column, columns
 from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
 from expunge.bench.notrun import as_table, load_not_run
-from expunge.bench.results import Cell, Machine
+from expunge.bench.results import Cell, Machine, Task
 from expunge.bench.tables import absent_list, legend, main_table, sequence_table
 
 ASSETS = "assets/benchmarks"
@@ -107,9 +107,23 @@ def _command(suite: str, cells: Sequence[Cell]) -> str:
 
 def _reading(found: Sequence[Summary]) -> str:
     """What the columns are, and how figures are written."""
-    shown = {column.key: column for summary in found for column in columns(summary.keys)}
-    lines = [f"- **{column.heading}**: {column.meaning}" for column in shown.values() if column.meaning]
-    return "\n\n".join([legend(found), "\n".join(lines)])
+    tasks: tuple[Task, ...] = (None, "detection")
+    lists: dict[Task, dict[str, Column]] = {task: {} for task in tasks}
+    for summary in found:
+        lists[summary.task] |= {column.key: column for column in columns(summary.keys, summary.task)}
+    parts, told = [legend(found)], set[Column]()
+    for task, shown in lists.items():
+        new = [column for column in shown.values() if column not in told]
+        told.update(new)
+        parts += [DETECTORS] if task is not None and new else []
+        parts.append("\n".join(f"- **{column.heading}**: {column.meaning}" for column in new if column.meaning))
+    return "\n\n".join(part for part in parts if part)
+
+
+DETECTORS = (
+    "In tables of detectors AP50 stands in place of accuracy, and objects in place of images. Intervals of average "
+    "precision are bootstrapped over scenes; erosion and relapse are in AP50."
+)
 
 
 def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
@@ -117,11 +131,15 @@ def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
     if sequence := sequence_table(summary):
         parts += ["Over the whole sequence:", sequence]
     for path in figures:
-        caption = CAPTIONS[path.removesuffix(".svg").rpartition("-")[2]]
+        caption = _caption(path.removesuffix(".svg").rpartition("-")[2], summary.task)
         parts += [f"![{summary.suite}, {summary.setting}: {caption}]({path})", f"*{caption}*"]
     if summary.absent:
         parts += ["Missing here:", absent_list(summary)]
     return parts
+
+
+def _caption(kind: str, task: Task) -> str:
+    return CAPTIONS[kind] if task is None else CAPTIONS[kind].replace("Acc_", "AP50_")
 
 
 def _commentary(file: Path) -> str:

@@ -16,7 +16,16 @@ SCHEMA = "expunge/bench-cell/v1"
 
 ORIGINAL, SCRATCH, FINETUNE = "original", "oracle-scratch", "oracle-finetune"
 ANCHORS = (ORIGINAL, "head-mask", SCRATCH, FINETUNE)
-"""Rows that every table carries, in this order."""
+"""Rows that every table of classifiers carries, in this order."""
+
+
+Task = Literal["detection"] | None
+"""What the models of a suite do; None for classification."""
+
+
+def anchors_of(task: Task) -> tuple[str, ...]:
+    """Rows that every table of a task carries, in order: suites on detectors have no `oracle-finetune`."""
+    return ANCHORS if task is None else tuple(name for name in ANCHORS if name != FINETUNE)
 
 
 class _Record(BaseModel):
@@ -91,6 +100,7 @@ class Cell(_Record):
         commit: Commit of the repository, or "".
         machine: Where it ran.
         requests: One a request.
+        task: "detection" where accuracies are AP50; not written for classifiers.
     """
 
     schema_: Annotated[Literal["expunge/bench-cell/v1"], Field(alias="schema")] = SCHEMA
@@ -103,10 +113,12 @@ class Cell(_Record):
     commit: str = ""
     machine: Machine
     requests: tuple[RequestResult, ...]
+    task: Task = None
 
     def to_json(self) -> str:
         """The text of the cell's file."""
-        return self.model_dump_json(indent=1, by_alias=True) + "\n"
+        unsaid = {"task"} if self.task is None else None
+        return self.model_dump_json(indent=1, by_alias=True, exclude=unsaid) + "\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from expunge.bench.benchmark import Benchmark, CellStand
 from expunge.bench.cell import run_cell
 from expunge.bench.machine import commit, machine
-from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Cell
-from expunge.bench.stand import Stand, make_stand
-from expunge.bench.suite import Suite, find_suite
-from expunge.bench.tuned import tuned_settings
+from expunge.bench.results import Cell
+from expunge.bench.suite import find_suite
 from expunge.errors import BenchError, CorruptRunError
-from expunge.evidence import measure_names
-from expunge.methods import Progress, method_class, method_names
+from expunge.methods import Progress
 
 VERSION = 1
 """Goes up when the meaning of a stored number changes: cells of another version are run again."""
@@ -64,35 +62,29 @@ def run_suite(
         How many cells were run now.
 
     Raises:
-        BenchError: An unknown suite or setting.
-        MethodError: An unknown method.
+        BenchError: An unknown suite or setting, or an anchor that the suite has not.
+        MethodError: A method that is unknown, or not for what the suite's models do.
     """
     suite = find_suite(name, quick=quick)
     every = suite.settings[:1] if quick else suite.settings
     chosen = [suite.setting(s).name for s in settings] if settings else [s.name for s in every]
-    rows = list(methods) if methods else all_rows()
+    rows = methods or suite.rows()
     for row in rows:
-        if row not in ANCHORS:
-            method_class(row)
-    splits = suite.load()
+        suite.check_row(row)
+    stand_of = suite.open(out / "models")
     ran = 0
     for seed in seeds:
         for setting in chosen:
-            stand = make_stand(suite, setting, seed, out / "models", splits)
+            stand = stand_of(setting, seed)
             for method in rows:
                 ran += _run(CellName(suite.name, setting, method, seed), stand, out, report)
     return ran
 
 
-def all_rows() -> list[str]:
-    """Anchors first, then every installed method."""
-    return [ORIGINAL, SCRATCH, FINETUNE, "head-mask", *(m for m in method_names() if m != "head-mask")]
-
-
-def _run(name: CellName, stand: Stand, out: Path, report: Report) -> bool:
+def _run(name: CellName, stand: CellStand, out: Path, report: Report) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
     path = name.file(out)
-    settings = tuned_settings(name.method)
+    settings = stand.suite.tuned(name.method)
     key = cell_key(name, stand.suite, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path) as free:
@@ -108,8 +100,9 @@ def _run(name: CellName, stand: Stand, out: Path, report: Report) -> bool:
             seed=name.seed,
             key=key,
             commit=commit(),
-            machine=machine(str(stand.model.device)),
+            machine=machine(str(stand.device)),
             requests=requests,
+            task=stand.suite.task,
         )
         unfinished = path.with_suffix(".part")
         unfinished.write_text(cell.to_json(), encoding="utf-8")
@@ -117,7 +110,7 @@ def _run(name: CellName, stand: Stand, out: Path, report: Report) -> bool:
         return True
 
 
-def cell_key(name: CellName, suite: Suite, settings: Mapping[str, object]) -> str:
+def cell_key(name: CellName, suite: Benchmark, settings: Mapping[str, object]) -> str:
     """SHA-256 over what decides a cell: the suite, the setting, the method's settings, seed, measures and format."""
     decides = {
         "version": VERSION,
@@ -131,7 +124,7 @@ def cell_key(name: CellName, suite: Suite, settings: Mapping[str, object]) -> st
         "checkpoints": suite.checkpoints,
         "budget": suite.budget,
         "settings": settings,
-        "measures": measure_names(),
+        "measures": suite.measures(),
     }
     return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 

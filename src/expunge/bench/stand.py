@@ -1,15 +1,24 @@
 """Where the cells of one suite, setting and seed are run: model, images and reference views, prepared once."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
+from expunge.adapters import EditStack
+from expunge.bench.benchmark import OracleTaken, Taken
 from expunge.bench.models import Kind, Made, ModelStore
+from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
-from expunge.evidence import Case, View, observe
+from expunge.evidence import Case, View, make_measure, observe
+from expunge.evidence.take import take
+from expunge.methods import Method, make_method, method_class
 from expunge.methods.plan import Plan, check_images
-from expunge.methods.sequence import Available, available
+from expunge.methods.sequence import Available, Forgetting, available
 from expunge.vision import ActivationCache, VisionModel, choose_device
 
 FORGETTING_SEEDS, EVALUATION_SEEDS = 1000, 2000
@@ -42,6 +51,21 @@ class Stand:
     def model(self) -> VisionModel:
         """The model before any request. Cells edit it and take their edits back."""
         return self.store.base(self.seed).to(choose_device())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all classes."""
+        return self.splits.classes
+
+    @property
+    def requests(self) -> tuple[tuple[int, ...], ...]:
+        """Classes of each request, in order."""
+        return self.plan.requests
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
 
     @cached_property
     def plan(self) -> Plan:
@@ -146,6 +170,45 @@ class Stand:
             missing=plan.missing,
             seed=EVALUATION_SEEDS + self.seed,
         )
+
+    @contextmanager
+    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
+        """See `CellStand.forgetting`."""
+        self.original  # noqa: B018 - seen before the first edit
+        made, stack = budgeted(self, method, settings), EditStack(self.model)
+        cache = self.activations(made.first_block(self.model))
+        seed = FORGETTING_SEEDS + self.seed
+        forgetting = Forgetting(stack, self.plan, made, self.data, seed=seed, activations=cache)
+        try:
+            forgetting.prepare()
+            yield forgetting
+        finally:
+            while stack.edits:
+                stack.undo()
+
+    def of_original(self, number: int) -> Taken:
+        """See `CellStand.of_original`."""
+        return self._taken(number, self.original)
+
+    def of_edited(self, number: int) -> Taken:
+        """See `CellStand.of_edited`."""
+        return self._taken(number, self.view(attack=number in self.suite.checkpoints))
+
+    def of_oracle(self, kind: str, number: int) -> OracleTaken:
+        """See `CellStand.of_oracle`."""
+        made = self.oracle(SCRATCH if kind == SCRATCH else FINETUNE, number)
+        images = len(self.splits.train.without(self.plan.before(number)))
+        return OracleTaken(self._taken(number, self.view(made.model), made.model), images, made.seconds)
+
+    def _taken(self, number: int, view: View, model: VisionModel | None = None) -> Taken:
+        return take(self.case(number, view, model), map(make_measure, self.suite.measures_after(number)))
+
+
+def budgeted(stand: Stand, method: str, settings: Mapping[str, object]) -> Method:
+    """The method with its settings and those of the suite's budget that it has."""
+    known = {field.name for field in fields(method_class(method))}
+    budget = {name: value for name, value in stand.suite.budget.items() if name in known}
+    return make_method(method, settings={**settings, **budget})
 
 
 def make_stand(suite: Suite, setting: str, seed: int, models: Path, splits: Splits) -> Stand:

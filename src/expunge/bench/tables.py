@@ -20,7 +20,7 @@ def main_table(summary: Summary) -> str:
 
     Rows are the anchors, then the methods by name; a method without cells keeps its row.
     """
-    shown = columns(summary.keys)
+    shown = columns(summary.keys, summary.task)
     bold = {column.key: best(summary, column.key) for column in shown}
     rows = [
         [method, *(_cell(summary.final.get((method, column.key)), method in bold[column.key]) for column in shown)]

@@ -101,17 +101,19 @@ def list_() -> None:
 
     Example: expunge bench list
     """
-    from expunge.bench.run import all_rows
     from expunge.bench.suite import find_suite, suite_names
 
     shown = Table(box=None, pad_edge=False)
     for heading in ("suite", "what it is", "settings"):
         shown.add_column(heading)
+    rows: dict[tuple[str, ...], list[str]] = {}
     for name in suite_names():
         suite = find_suite(name)
+        rows.setdefault(suite.rows(), []).append(name)
         shown.add_row(name, escape(suite.summary), ", ".join(setting.name for setting in suite.settings))
     output.print(shown)
-    output.print(f"\nmethods and anchors: {', '.join(all_rows())}", highlight=False)
+    for names, suites in rows.items():
+        output.print(f"\nmethods and anchors of {', '.join(suites)}: {', '.join(names)}", highlight=False)
 
 
 def _files(format_: str, found: "tuple[Summary, ...]") -> dict[str, str]:

@@ -10,8 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from expunge.data import Notice
     from expunge.evidence import Metrics
     from expunge.evidence.metrics import Change
     from expunge.requests import Stage
@@ -42,15 +43,24 @@ def progress_bar() -> "Iterator[Callable[[Stage], None]]":
         yield show
 
 
+def show_notices(notices: "Iterable[Notice]") -> None:
+    """What was mended when scenes were read."""
+    from rich.markup import escape
+
+    for notice in notices:
+        errors.print(f"[yellow]noted[/] {escape(f'{notice.what}: {notice.count}, the first is {notice.example}')}")
+
+
 def metrics_table(metrics: "Metrics") -> Table:
     """Two rows a request, ours and the head mask's, narrow enough for 80 columns."""
     table = Table(
-        title=f"{metrics.method} on {metrics.model.name}: accuracy in %, 95 % interval",
+        title=f"{metrics.method} on {metrics.model.name}: {metrics.unit} in %, 95 % interval",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     table.add_column("request", min_width=13)
-    for heading in ("Acc_f", "Acc_r", "Acc_o", "H", "groups", "seconds"):
+    rate = "AP50" if metrics.task == "detection" else "Acc"
+    for heading in (*(f"{rate}_{group}" for group in "fro"), "H", "groups", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, request in enumerate(metrics.requests, start=1):
         mask = request.head_mask

@@ -1,9 +1,9 @@
-"""`expunge demo`: real people, forgotten one request after another."""
+"""`expunge demo`: real people, forgotten one request after another, by a face recogniser or by a detector."""
 
 from dataclasses import fields
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -11,12 +11,18 @@ from expunge.cli.execute import Asked, execute
 from expunge.cli.method import DepthOption, MethodOption, settings_of
 
 REQUESTS, PEOPLE_EACH = 4, 5
+FOUND_EACH = 2
+"""People a request in the scenes, where 24 are to be found."""
+
 STEPS = 45
 """For methods that train: fewer than by default, to be done in minutes on two slow cores."""
 
 
 def demo(
     out: Annotated[Path | None, typer.Option(help="A new or empty folder; by default expunge-demo.")] = None,
+    task: Annotated[
+        Literal["classification", "detection"], typer.Option(help="What the model that forgets does.")
+    ] = "classification",
     method: MethodOption = "auto",
     depth: DepthOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the split and the method.")] = 0,
@@ -25,8 +31,16 @@ def demo(
 ) -> None:
     """Make a face recogniser forget 20 of 40 people in four requests; a few minutes on two cores.
 
-    Example: expunge demo --out my-demo
+    With --task detection a detector forgets 8 of the 24 people it finds in composed scenes.
+
+    Example: expunge demo --task detection --out my-demo
     """
+    settings = settings_of(None, depth)
+    asked, title = _scenes(method, settings, seed) if task == "detection" else _faces(method, settings, seed)
+    execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
+
+
+def _faces(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, str]:
     from expunge.zoo import ENTRIES, PREFIX
     from expunge.zoo.orl import PEOPLE
 
@@ -37,11 +51,20 @@ def demo(
         data=name,
         requests=tuple(people),
         method=method,
-        settings=_budget(method, ENTRIES["faces"].tuned_blocks) | settings_of(None, depth),
+        settings=_budget(method, ENTRIES["faces"].tuned_blocks) | settings,
         seed=seed,
     )
-    title = f"A face recogniser forgets {REQUESTS * PEOPLE_EACH} of {len(PEOPLE)} people"
-    execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
+    return asked, f"A face recogniser forgets {REQUESTS * PEOPLE_EACH} of {len(PEOPLE)} people"
+
+
+def _scenes(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, str]:
+    from expunge.zoo import PREFIX
+    from expunge.zoo.scenes import CLASSES
+
+    name = f"{PREFIX}scenes"
+    people = [CLASSES[i * FOUND_EACH : (i + 1) * FOUND_EACH] for i in range(REQUESTS)]
+    asked = Asked(model=name, data=name, requests=tuple(people), method=method, settings=settings, seed=seed)
+    return asked, f"A detector forgets {REQUESTS * FOUND_EACH} of {len(CLASSES)} people"
 
 
 def _budget(method: str, blocks: int) -> dict[str, object]:

@@ -1,19 +1,24 @@
-"""Carries out a run for the command line: loads, runs, writes, shows."""
+"""Carries out a run for the command line: loads, runs, writes, shows; on a classifier or on a detector."""
 
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.markup import escape
 
-from expunge.cli.console import errors, metrics_table, output, progress_bar
+from expunge.cli.console import errors, metrics_table, output, progress_bar, show_notices
 from expunge.cli.interrupt import heed_ctrl_c
+from expunge.errors import RequestError
 
 if TYPE_CHECKING:
-    from expunge.requests import RunFolder
+    from expunge.methods import Method
+    from expunge.methods.detection.protocol import DetectionMethod
+    from expunge.requests import ForgetRun, RunFolder, SceneRun
+    from expunge.vision import VisionModel
+    from expunge.vision.detection import DetectionModel
 
 
 @dataclass(frozen=True)
@@ -37,38 +42,16 @@ class Asked:
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
     """Runs what was asked and fills `out`. Nothing is left there if no request was finished."""
-    from expunge.memory import load_memory
-    from expunge.methods import make_method
-    from expunge.requests import RunFolder, forget, load_data, load_model
+    from expunge.requests import RunFolder
     from expunge.vision import choose_device
 
     choose_device(device)
-    method = make_method(asked.method, preset=asked.preset, settings=asked.settings)
+    method = _method(asked)
     noted = asdict(replace(asked, method=method.name))  # what auto is may change from one version to the next
     folder = RunFolder(out)
     folder.reopen(noted) if resume else folder.create(noted)
     try:
-        with errors.status("loading model and images"):
-            model = load_model(asked.model, device=device)
-            memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
-            data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
-        for path in data.skipped:
-            errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
-        with heed_ctrl_c(), progress_bar() as show:
-            run = forget(
-                model,
-                data,
-                asked.requests,
-                method=method,
-                shots=asked.shots,
-                missing=asked.missing,
-                replay_fraction=asked.replay,
-                seed=asked.seed,
-                partial=asked.partial,
-                memory=memory,
-                report=show,
-                folder=folder,
-            )
+        run = _carry_out(asked, method, folder, device)
         command = shlex.join(["expunge", *sys.argv[1:]])
         folder.write_report(run.report_html(title=title, command=command))
         folder.write_model(run.model.save)
@@ -79,6 +62,100 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
         folder.discard_if_empty()
     output.print(metrics_table(run.metrics))
     output.print(f"report: {escape(str(out / 'report.html'))}", soft_wrap=True, highlight=False)
+    _tell_how_saved(run.model, out)
+
+
+def _method(asked: Asked) -> "Method | DetectionMethod":
+    """The method, of the kind that the model wants.
+
+    Raises:
+        RequestError: An option was given that a detector has no use for.
+        MethodError: There is no such method, or not with these settings.
+        ModelError: There is no such model.
+    """
+    from expunge.methods import make_method
+    from expunge.methods.detection.registry import make_detection_method
+    from expunge.requests import is_detection
+
+    if not is_detection(asked.model):
+        return make_method(asked.method, preset=asked.preset, settings=asked.settings)
+    if asked.memory is not None:
+        raise RequestError(f"--memory is for classifiers, and {asked.model} is an object detector; leave it out")
+    return make_detection_method(asked.method, preset=asked.preset, settings=asked.settings)
+
+
+def _carry_out(
+    asked: Asked, method: "Method | DetectionMethod", folder: "RunFolder", device: str
+) -> "ForgetRun | SceneRun":
+    from expunge.requests import load_any_model
+    from expunge.vision.detection import DetectionModel
+
+    with errors.status("loading the model"):
+        model = load_any_model(asked.model, device=device)
+    if isinstance(model, DetectionModel):
+        return _on_scenes(asked, model, cast("DetectionMethod", method), folder)
+    return _on_images(asked, model, cast("Method", method), folder)
+
+
+def _on_images(asked: Asked, model: "VisionModel", method: "Method", folder: "RunFolder") -> "ForgetRun":
+    from expunge.memory import load_memory
+    from expunge.requests import forget, load_data
+
+    with errors.status("loading images"):
+        memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
+        data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+    for path in data.skipped:
+        errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
+    with heed_ctrl_c(), progress_bar() as show:
+        return forget(
+            model,
+            data,
+            asked.requests,
+            method=method,
+            shots=asked.shots,
+            missing=asked.missing,
+            replay_fraction=asked.replay,
+            seed=asked.seed,
+            partial=asked.partial,
+            memory=memory,
+            report=show,
+            folder=folder,
+        )
+
+
+def _on_scenes(asked: Asked, model: "DetectionModel", method: "DetectionMethod", folder: "RunFolder") -> "SceneRun":
+    from expunge.requests import forget_scenes, load_scenes
+    from expunge.requests.detection.scenes import align_scenes
+
+    with errors.status("loading scenes"):
+        data = load_scenes(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        data = align_scenes(data, model.classes, partial=asked.partial)
+    show_notices(data.notices)
+    with heed_ctrl_c(), progress_bar() as show:
+        return forget_scenes(
+            model,
+            data,
+            asked.requests,
+            method=method,
+            shots=asked.shots,
+            missing=asked.missing,
+            replay_fraction=asked.replay,
+            seed=asked.seed,
+            report=show,
+            folder=folder,
+        )
+
+
+def _tell_how_saved(model: "VisionModel | DetectionModel", out: Path) -> None:
+    """Says so where plain transformers cannot read the merged model."""
+    origin = getattr(model, "origin", None)
+    if origin is not None:
+        output.print(
+            f"model: {escape(str(out / 'model'))}, the weights that are its own; expunge reads it, with the rest of "
+            f"{origin.architecture} from its package; transformers does not",
+            soft_wrap=True,
+            highlight=False,
+        )
 
 
 def _what_is_kept(folder: "RunFolder", total: int) -> str:

@@ -12,7 +12,10 @@ from expunge.errors import RequestError
 
 def forget(
     model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
-    data: Annotated[str, typer.Option(help="Folder with train/<class>/* and test/<class>/*, or zoo:NAME.")],
+    data: Annotated[
+        str,
+        typer.Option(help="Folder with train/<class>/* and test/<class>/*; for a detector COCO's layout; or zoo:NAME."),
+    ],
     request: Annotated[
         list[str], typer.Option(help="Classes to forget together, A,B; repeat it for requests that follow.")
     ],
@@ -40,6 +43,8 @@ def forget(
     """Make MODEL forget the classes of each request, in order, and measure every step.
 
     Example: expunge forget zoo:faces --data zoo:faces --request s01,s02 --request s03
+
+    MODEL is an image classifier or an object detector with DETR's shape; --data has the layout that it needs.
 
     --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model).
     """

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from expunge.cli.console import errors, output
 from expunge.cli.places import ActorOption, acting
+from expunge.errors import ClassMemoryError
 
 
 def init(
@@ -30,19 +31,24 @@ def init(
     With --memory, the statistics of a class go when its request is released.
     """
     from expunge.evidence.policy import load_policy
+    from expunge.lifecycle.kinds import kind_named
     from expunge.memory import load_memory
-    from expunge.requests import load_model
-    from expunge.requests.measuring import known_keys
+    from expunge.requests import load_any_model
+    from expunge.vision.detection import DetectionModel
     from expunge.workspace import Original, Workspace
+    from expunge.workspace.settings import DETECTION
 
     who = acting(actor)
-    if policy is not None:
-        load_policy(policy, known=known_keys())
     with errors.status("loading the model"):
-        loaded = load_model(model, device="cpu")
-    if memory is not None:
+        loaded = load_any_model(model, device="cpu")
+    task = DETECTION if isinstance(loaded, DetectionModel) else None
+    if policy is not None:
+        load_policy(policy, known=kind_named(task).keys())
+    if memory is not None and isinstance(loaded, DetectionModel):
+        raise ClassMemoryError(f"{model} is a detector, and statistics are kept of classifiers alone: omit --memory")
+    if memory is not None and not isinstance(loaded, DetectionModel):
         load_memory(Path(memory), loaded)
-    original = Original(source=_lasting(model), sha256=loaded.digest(), classes=loaded.classes)
+    original = Original(source=_lasting(model), sha256=loaded.digest(), classes=loaded.classes, task=task)
     stored = None if memory is None else _lasting(memory)
     with Workspace.create(path, original, memory=stored, policy=policy, key=key, actor=who) as workspace:
         verifier = (workspace.path / "keys" / "ledger.pub").read_text().strip()

@@ -12,13 +12,14 @@ from expunge.cli.console import output
 def inspect(
     model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
 ) -> None:
-    """Show a model's blocks, FFN layers, groups and parameter counts.
+    """Show a classifier's or detector's blocks, FFN layers, groups and parameter counts.
 
     Example: expunge inspect zoo:faces
     """
-    from expunge.requests import load_model
+    from expunge.requests import load_any_model
+    from expunge.vision.detection import DetectionModel
 
-    loaded = load_model(model)
+    loaded = load_any_model(model)
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "FFN layer", "in → out"):
         table.add_column(heading)
@@ -34,8 +35,10 @@ def inspect(
                 end_section=position == len(block.linears) - 1,
             )
     output.print(table)
+    kind = loaded.kind if isinstance(loaded, DetectionModel) else loaded.head.kind
+    what = "object detector" if isinstance(loaded, DetectionModel) else "image classifier"
     output.print(
-        f"head: {escape(loaded.head_name)} ({loaded.head.kind}), {len(loaded.classes)} classes\n"
+        f"task: {what}\nhead: {escape(loaded.head_name)} ({kind}), {len(loaded.classes)} classes\n"
         f"parameters: {loaded.num_parameters:,}\nsha256: {loaded.digest()}",
         highlight=False,
         soft_wrap=True,

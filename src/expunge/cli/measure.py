@@ -8,11 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from expunge.cli.console import errors, output, progress_bar
+from expunge.cli.compare import Asked, compare_classifiers, compare_detectors
+from expunge.cli.console import output
 from expunge.cli.forget import _names
+from expunge.errors import HeadError
 
 if TYPE_CHECKING:
-    from expunge.evidence import Measure
     from expunge.evidence.scorecard import Scorecard
     from expunge.evidence.verdict import Verdict
 
@@ -23,7 +24,10 @@ ERASED, JUDGED_OTHERWISE = 0, 3
 def measure(
     before: Annotated[str, typer.Argument(help="The original model: a directory, a hub id or zoo:NAME.")],
     after: Annotated[str, typer.Argument(help="The edited model, with the same classes; any tool may have edited it.")],
-    data: Annotated[str, typer.Option(help="Folder with train/<class>/* and test/<class>/*, or zoo:NAME.")],
+    data: Annotated[
+        str,
+        typer.Option(help="Folder with train/<class>/* and test/<class>/*; for detectors COCO's layout; or zoo:NAME."),
+    ],
     forgotten: Annotated[str, typer.Option(help="Classes that AFTER should have forgotten, A,B.")],
     earlier: Annotated[str | None, typer.Option(help="Classes that earlier requests have taken, C,D.")] = None,
     missing: Annotated[str | None, typer.Option(help="Retained classes the method had no images of, E,F.")] = None,
@@ -50,43 +54,49 @@ def measure(
     """
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
-    from expunge.requests import load_data, load_model
-    from expunge.requests.measuring import Comparison, known_keys, measure_models
+    from expunge.requests import is_detection
+    from expunge.requests.detection.measuring import known_detection_keys
+    from expunge.requests.measuring import known_keys
     from expunge.requests.scorecard_folder import check_free, write_scorecard
     from expunge.vision import choose_device
 
     choose_device(device)
     check_free(out)
-    rules = load_policy(policy, known=known_keys())
-    chosen = _chosen(_names(measures, "--measures") if measures else None)
-    with errors.status("loading models and images"):
-        models = [load_model(source, device=device) for source in (before, after, *(oracle or ()))]
-        images = load_data(data, seed=seed, skip_unreadable=skip_unreadable)
-    for path in images.skipped:
-        errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
-    compared = Comparison(
-        original=models[0],
-        edited=models[1],
-        oracles=tuple(models[2:]),
+    sources = (before, after, *(oracle or ()))
+    detectors = _all_alike({source: is_detection(source) for source in sources})
+    known = known_keys() | known_detection_keys() if detectors else known_keys()  # one policy may do for both
+    rules = load_policy(policy, known=known, task="detection" if detectors else "classification")
+    asked = Asked(
+        data=data,
         forgotten=_names(forgotten, "--forgotten"),
         earlier=_names(earlier, "--earlier") if earlier else (),
         missing=_names(missing, "--missing") if missing else (),
+        measures=_names(measures, "--measures") if measures else None,
         seed=seed,
+        partial=partial,
+        skip_unreadable=skip_unreadable,
     )
-    with progress_bar() as show:
-        card = measure_models(compared, images, chosen, data_name=data, partial=partial, report=show)
+    compare = compare_detectors if detectors else compare_classifiers
+    card = compare(asked, sources, device)
     verdict = judge(card, rules)
     write_scorecard(out, card, verdict)
     _show(card, verdict, out)
     return ERASED if verdict.outcome == "erased" else JUDGED_OTHERWISE
 
 
-def _chosen(names: tuple[str, ...] | None) -> "list[Measure]":
-    """The measures of these names, or all that are installed, in the order of the scorecard."""
-    from expunge.evidence import make_measure, measure_names
-    from expunge.evidence.scorecard_groups import in_order
+def _all_alike(kinds: dict[str, bool]) -> bool:
+    """Whether all models are detectors.
 
-    return in_order([make_measure(name) for name in dict.fromkeys(names or measure_names())])
+    Raises:
+        HeadError: Some are, and some are not.
+    """
+    found = [source for source, detector in kinds.items() if detector]
+    others = [source for source, detector in kinds.items() if not detector]
+    if found and others:
+        raise HeadError(
+            f"{found[0]} is an object detector and {others[0]} an image classifier; name models of one kind"
+        )
+    return bool(found)
 
 
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:

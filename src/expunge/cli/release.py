@@ -35,7 +35,8 @@ def release(
             done = release_edit(place, request, acting(actor), device=device, onnx=onnx, report=show)
         rules = policy(place)
         kept = "kept (legal hold)" if done.request.destroyed is None else "destroyed"
-    _line(f"{request}: {done.request.state}, {done.request.images} images {kept}")
+        images = f"{done.request.images} images {kept}" if done.request.images else "it brought no images"
+    _line(f"{request}: {done.request.state}, {images}")
     _line(f"model: {done.folder}")
     _line(f"certificate: expunge certificate {request} --out certificate.json")
     for text in warnings([done.point], rules):
@@ -64,7 +65,7 @@ def rollback(
     for found in done.interference:
         _line(f"interference: {found.request} was made on top of it and changes {', '.join(found.blocks)} as well")
     again = ", ".join(f"{one.requests[0]} {one.accuracy:.1f} %" for one in done.point.earlier) or "nothing"
-    _line(f"measured again: Acc_r {done.point.acc_r:.1f} %; what stays forgotten: {again}")
+    _line(f"measured again: {done.point.rate}_r {done.point.acc_r:.1f} %; what stays forgotten: {again}")
 
 
 def _line(text: str) -> None:

@@ -72,7 +72,8 @@ def report(
 
 def _table(points: "tuple[Point, ...]") -> Table:
     table = Table(title="After each release or rollback, in %", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("measured", "edits", "Acc_o", "Acc_r", "original", "head mask", "largest drift"):
+    rate = points[-1].rate
+    for heading in ("measured", "edits", f"{rate}_o", f"{rate}_r", "original", "head mask", "largest drift"):
         table.add_column(heading, justify="left" if heading == "measured" else "right", no_wrap=True)
     for point in points:
         block, most = max(point.drift.items(), key=lambda one: one[1])

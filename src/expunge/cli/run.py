@@ -25,7 +25,7 @@ def run_(
     watch: Annotated[bool, typer.Option("--watch", help="Go on waiting for requests until interrupted.")] = False,
     data: Annotated[
         str | None,
-        typer.Option(help="Retained images and test images: a folder or zoo:NAME; by default what was given last."),
+        typer.Option(help="Retained and test images, or scenes: a folder or zoo:NAME; by default what was given last."),
     ] = None,
     method: MethodOption = "auto",
     depth: DepthOption = None,

@@ -1,6 +1,7 @@
 """`expunge serve-check A B --data DIR`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import errors, output
-from expunge.errors import EmptyClassError, OutputError
+from expunge.errors import EmptyClassError, HeadError, OutputError
 
 if TYPE_CHECKING:
     from expunge.release.compare import Comparison
     from expunge.vision import VisionModel
+    from expunge.vision.detection import DetectionModel
 
 PAGE, DATA = "serve-check.html", "serve-check.json"
 SHOWN = 10
@@ -45,7 +47,7 @@ def serve_check(
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not an empty folder; give --out a new one")
     with errors.status("loading models"):
-        models = [_load(source, device) for source in (a, b)]
+        models = [_load_classifier(source, device) for source in (a, b)]
         require_same_classes(models[0], models[1])
     images, labels = list_pictures(data, models[0].classes)
     if skip_unreadable:
@@ -72,20 +74,35 @@ def serve_check(
         _show(found, out)
 
 
-def _load(source: str, device: str) -> "VisionModel":
+def _load_classifier(source: str, device: str) -> "VisionModel":
+    """What `_load` gives.
+
+    Raises:
+        HeadError: It is a detector.
+    """
+    from expunge.vision.detection import DetectionModel
+
+    model = _load(source, device)
+    if isinstance(model, DetectionModel):
+        raise HeadError(f"{source} is an object detector; serve-check compares classifiers only.")
+    return model
+
+
+def _load(source: str, device: str) -> "VisionModel | DetectionModel":
     """A release, or the current one of a folder, is checked against its record; anything else loads as everywhere."""
     from expunge.release import Releases
     from expunge.release.folder import CURRENT
     from expunge.release.record import FILE, read_release
-    from expunge.requests import load_model
+    from expunge.requests import load_any_model
     from expunge.vision import choose_device
 
     folder = Path(source).absolute()
+    load = partial(load_any_model, device="cpu")
     if (folder / CURRENT).is_file():
-        return Releases(folder).load().to(choose_device(device))
+        return Releases(folder, load).load().to(choose_device(device))
     if (folder / FILE).is_file():
-        return Releases(folder.parent).load(read_release(folder / FILE).number).to(choose_device(device))
-    return load_model(source, device=device)
+        return Releases(folder.parent, load).load(read_release(folder / FILE).number).to(choose_device(device))
+    return load_any_model(source, device=device)
 
 
 def _name(source: str, model: "VisionModel") -> dict[str, str]:

@@ -12,7 +12,10 @@ from expunge.cli.places import ActorOption, JsonOption, WorkspaceOption, acting,
 
 def submit(
     target: Annotated[str, typer.Option(help="Classes to forget, A,B.")],
-    images: Annotated[Path, typer.Option(help="Folder with a folder for each target, or the only target's images.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a folder for each target, or the only target's images; none for a detector."),
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, in words; they never leave the workspace.")] = None,
     subject: Annotated[
         str | None, typer.Option(help="Reference to the person concerned; only a keyed digest of it is kept.")
@@ -29,7 +32,8 @@ def submit(
 
     Example: expunge submit --target s01 --images photos-of-s01/ --subject customer-4711
 
-    The images are copied into the workspace's quarantine and destroyed once the request is settled.
+    The images are copied into the workspace's quarantine and destroyed once the request is settled. A detector takes
+    none, as pictures for it need boxes: it learns from the scenes of `expunge run --data` that hold the classes.
     """
     from expunge.workspace.clock import parse_day
 
@@ -42,4 +46,5 @@ def submit(
             print_json(as_json(place, request))
         else:
             typer.echo(request.id)
-            errors.print(f"{request.state}, {request.images} images, due {request.due}", highlight=False)
+            brought = f"{request.images} images, " if request.images else ""
+            errors.print(f"{request.state}, {brought}due {request.due}", highlight=False)

@@ -100,9 +100,9 @@ def _match(statement: "Statement", folder: Path) -> str:
     Raises:
         WrongModelError: Neither.
     """
-    from expunge.requests import load_model
+    from expunge.requests import load_any_model
 
-    digest = load_model(str(folder)).digest()
+    digest = load_any_model(str(folder)).digest()
     for name in ("model-after", "model-before"):
         if statement.digest_of(name) == digest:
             return name

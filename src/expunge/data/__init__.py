@@ -9,6 +9,7 @@ from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
 from expunge.data.pixels import Pixels, to_rgb
+from expunge.data.scene_splits import SceneSplits, load_coco_splits
 from expunge.data.scene_views import few_shot_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
@@ -25,6 +26,7 @@ __all__ = [
     "Pixels",
     "Sample",
     "Scene",
+    "SceneSplits",
     "Scenes",
     "Splits",
     "align",
@@ -35,6 +37,7 @@ __all__ = [
     "from_hf",
     "from_torch",
     "load_coco",
+    "load_coco_splits",
     "load_folder",
     "replay",
     "replay_scenes",

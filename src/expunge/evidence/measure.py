@@ -78,7 +78,7 @@ def measure_request(
     Raises:
         EvidenceError: The sets of classes contradict each other, or one of them has no test image.
     """
-    _check_sets(set(forget), set(retain), set(earlier), set(missing))
+    check_sets(set(forget), set(retain), set(earlier), set(missing))
     masked = mask_classes(before, {*forget, *earlier})
 
     def change(name: str, chosen: Collection[int], now: Tensor = after) -> Change:
@@ -119,7 +119,12 @@ def _h(acc_f: Change, acc_r: Change) -> float:
     return harmonic_mean(acc_r.after, acc_f.before - acc_f.after)
 
 
-def _check_sets(forget: set[int], retain: set[int], earlier: set[int], missing: set[int]) -> None:
+def check_sets(forget: set[int], retain: set[int], earlier: set[int], missing: set[int]) -> None:
+    """Makes sure that no class is in two groups, and that missing classes stay.
+
+    Raises:
+        EvidenceError: The sets of classes contradict each other.
+    """
     for first, second, names in (
         (forget, retain, "forget and retain"),
         (forget, earlier, "forget and earlier"),

@@ -1,9 +1,11 @@
 """The file `metrics.json`, format expunge/metrics/v1: what every request did, in numbers.
 
-Rates are percentages rounded to two decimals, as are seconds; rounding happens when a value is made,
+Of a classifier rates are accuracies, of a detector they are COCO's AP50, the mean over the classes of a group; the keys
+are the same. Rates are percentages rounded to two decimals, as are seconds; rounding happens when a value is made,
 so that memory, file and report always agree. Key order is the order of the fields.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +15,11 @@ from expunge.evidence.intervals import wilson
 from expunge.values import Rate
 
 SCHEMA = "expunge/metrics/v1"
+
+Task = Literal["classification", "detection"]
+Unit = Literal["accuracy", "AP50"]
+UNITS: Mapping[Task, Unit] = {"classification": "accuracy", "detection": "AP50"}
+"""What rates are in each task."""
 
 
 def _two_decimals(value: float) -> float:
@@ -43,7 +50,7 @@ class ModelInfo(_Record):
 
 
 class Baseline(_Record):
-    """Accuracy of the untouched model on all `n` test images."""
+    """Accuracy of the untouched model on all `n` test images; of a detector AP50, and test objects."""
 
     acc: Percent
     n: Count
@@ -62,8 +69,8 @@ class Change(_Record):
     Attributes:
         before: Rate of the original model, before the first request.
         after: Rate after this request.
-        n: Number of test images.
-        ci95: Wilson interval of `after` at the 95 % level.
+        n: Number of test images; of a detector, of test objects.
+        ci95: Interval of `after` at the 95 % level: Wilson's; of a detector, the bootstrap's over scenes.
     """
 
     before: Percent
@@ -150,6 +157,8 @@ class Metrics(_Record):
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
+        task: What the model does; the key is absent of a classifier.
+        unit: What the rates are, "accuracy" of a classifier and "AP50" of a detector; absent likewise.
         model: The model before any request.
         method: Name of the forgetting method.
         seed: Seed of the run.
@@ -158,11 +167,19 @@ class Metrics(_Record):
     """
 
     schema_: Annotated[Literal["expunge/metrics/v1"], Field(alias="schema")] = SCHEMA
+    task: Annotated[Task, Field(exclude_if=lambda value: value == "classification")] = "classification"
+    unit: Annotated[Unit, Field(exclude_if=lambda value: value == "accuracy")] = "accuracy"
     model: ModelInfo
     method: str
     seed: int
     baseline: Baseline
     requests: tuple[RequestMetrics, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_unit_is_the_tasks(self) -> Self:
+        if self.unit != UNITS[self.task]:
+            raise ValueError(f"unit: expected {UNITS[self.task]!r} for the task {self.task!r}, got {self.unit!r}")
+        return self
 
     @model_validator(mode="after")
     def _requests_fit_the_model(self) -> Self:
@@ -178,6 +195,8 @@ class Metrics(_Record):
     def with_request(self, request: RequestMetrics) -> Self:
         """These metrics with one more finished request at the end."""
         return type(self)(
+            task=self.task,
+            unit=self.unit,
             model=self.model,
             method=self.method,
             seed=self.seed,

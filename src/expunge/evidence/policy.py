@@ -1,7 +1,7 @@
 """A policy: a plain file of limits that turns a scorecard into a verdict with reasons."""
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expunge.errors import PolicyError
+from expunge.evidence.metrics import Task
 
 SCHEMA = "expunge/policy/v1"
+
+_DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
 
 Kind = Literal["erasure", "harm"]
 Limit = Annotated[float, Field(allow_inf_nan=False)]
@@ -105,14 +108,16 @@ class Policy(_Record):
         return policy
 
 
-def load_policy(path: Path | None = None, *, known: Collection[str] | None = None) -> Policy:
-    """Reads a policy file, or the default policy without one; see `Policy.parse`.
+def load_policy(
+    path: Path | None = None, *, known: Collection[str] | None = None, task: Task = "classification"
+) -> Policy:
+    """Reads a policy file, or the default policy of a task without one; see `Policy.parse`.
 
     Raises:
         PolicyError: The file cannot be read, or is no policy.
     """
     if path is None:
-        text = (files("expunge.evidence") / "policies" / "default.toml").read_text(encoding="utf-8")
+        text = (files("expunge.evidence") / "policies" / _DEFAULTS[task]).read_text(encoding="utf-8")
         return Policy.parse(text, source="the default policy", known=known)
     try:
         text = path.read_text(encoding="utf-8")

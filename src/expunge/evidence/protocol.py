@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from expunge.data import Images
 from expunge.evidence.views import Observed, View
@@ -88,10 +88,43 @@ class Case:
         """Classes of this and all earlier requests, sorted."""
         return tuple(sorted({*self.forget, *self.earlier}))
 
+    @property
+    def features(self) -> View:
+        """The features of the model under test: those of `view`."""
+        return self.view
+
 
 @runtime_checkable
-class Measure(Protocol):
-    """A measure: a frozen dataclass whose fields are its settings.
+class Features(Protocol):
+    """The part of a case that measures of features alone look at: of images, or of the objects in scenes."""
+
+    @property
+    def features(self) -> View:
+        """The features of the model under test."""
+        ...
+
+    @property
+    def retain(self) -> tuple[int, ...]:
+        """Classes that stay."""
+        ...
+
+    @property
+    def forgotten(self) -> tuple[int, ...]:
+        """Classes of this and all earlier requests, sorted."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seeds every random choice of the measure."""
+        ...
+
+
+C = TypeVar("C", contravariant=True)
+
+
+@runtime_checkable
+class MeasureOf(Protocol[C]):
+    """A measure of some kind of case: a frozen dataclass whose fields are its settings.
 
     Attributes:
         name: Its name in tables and on the command line.
@@ -107,10 +140,15 @@ class Measure(Protocol):
     slow: ClassVar[bool]
     labels: ClassVar[Mapping[str, str]]
 
-    def missing(self, case: Case) -> str | None:
+    def missing(self, case: C) -> str | None:
         """Why it cannot be taken in this case ("needs an oracle", "no earlier request"), or None."""
         ...
 
-    def measure(self, case: Case) -> tuple[Reading, ...]:
+    def measure(self, case: C) -> tuple[Reading, ...]:
         """Takes it."""
         ...
+
+
+@runtime_checkable
+class Measure(MeasureOf[Case], Protocol):
+    """A measure of classifiers: a frozen dataclass whose fields are its settings."""

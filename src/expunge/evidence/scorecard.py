@@ -5,13 +5,14 @@ Numbers are rounded to four decimals when a value is made, so that memory, file 
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expunge.errors import ScorecardError
 from expunge.evidence.measures.relearn_time import anamnesis_index
-from expunge.evidence.protocol import Aim, Measure, Reading
+from expunge.evidence.metrics import Task
+from expunge.evidence.protocol import Aim, MeasureOf, Reading
 
 SCHEMA = "expunge/scorecard/v1"
 
@@ -72,6 +73,7 @@ class Scorecard(_Record):
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
+        task: What the models do; the key is absent of classifiers. Of detectors, rows of rates hold AP50.
         edited: The model under test.
         original: The model before any request.
         oracles: Models that never saw the forgotten classes; none if there were none.
@@ -80,13 +82,14 @@ class Scorecard(_Record):
         forgotten: Classes of the request.
         earlier: Classes of earlier requests.
         missing: Retained classes without training images.
-        images: Number of images: attack, test.
+        images: Number of images, or of scenes: attack, test.
         seed: Seed of the measures.
         rows: The numbers, in the order of the measures.
         skipped: Measure -> why it was not taken of the edited model.
     """
 
     schema_: Annotated[Literal["expunge/scorecard/v1"], Field(alias="schema")] = SCHEMA
+    task: Annotated[Task, Field(exclude_if=lambda value: value == "classification")] = "classification"
     edited: ModelName
     original: ModelName
     oracles: tuple[ModelName, ...] = ()
@@ -147,7 +150,7 @@ class Scorecard(_Record):
 
 
 def make_rows(
-    measures: Iterable[Measure], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
+    measures: Iterable[MeasureOf[Any]], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
 ) -> tuple[Row, ...]:
     """Puts the readings of several models side by side.
 

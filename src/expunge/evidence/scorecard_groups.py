@@ -1,15 +1,17 @@
 """In which order the rows of a scorecard are shown, and under which headings."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
-from expunge.evidence.protocol import Measure
+from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.scorecard import Row, Scorecard
 
 STAYS, OTHERS = "What stays", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
-    "What the model answers": ("forgetting",),
+    "What the model answers": ("forgetting", "average-precision"),
     STAYS: (),
+    "Where the objects are": ("relabelling",),
     "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
     "What attacks find": ("class-membership", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
@@ -18,6 +20,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
 HINTS = {
     "What the model answers": "0 is right",
     STAYS: "high is right",
+    "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
     "What attacks find": "near the oracle is right",
     "After rounding to eight bits": "as above",
@@ -30,12 +33,15 @@ _OURS = tuple(_HEADING)
 HEADLINE = frozenset(
     {"acc_f", "acc_o", "acc_r", "acc_m", "h", "linear_probe", "linear_probe_retained", "rank1", "knn_5"}
     | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
-    | {"mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
+    | {"relabelled", "silent", "mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
 
 
-def in_order(measures: Iterable[Measure]) -> list[Measure]:
+M = TypeVar("M", bound=MeasureOf[Any])
+
+
+def in_order(measures: Iterable[M]) -> list[M]:
     """Measures as their rows are shown: ours by heading, then the others by name."""
     places = {name: place for place, name in enumerate(_OURS)}
     return sorted(measures, key=lambda measure: (places.get(measure.name, len(places)), measure.name))
@@ -68,4 +74,6 @@ def _values(row: Row) -> Sequence[float]:
 def _heading(row: Row) -> str:
     """What a method should keep stands together, wherever it was measured, but for the rounded model."""
     heading = _HEADING.get(row.measure, OTHERS)
-    return STAYS if row.aim == "high" and row.measure in ("forgetting", "linear-probe") else heading
+    return (
+        STAYS if row.aim == "high" and row.measure in ("forgetting", "average-precision", "linear-probe") else heading
+    )

@@ -1,11 +1,14 @@
 """Takes measures of one model."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from expunge.evidence.protocol import Case, Measure, Reading
+from expunge.evidence.protocol import MeasureOf, Reading
+
+C = TypeVar("C")
 
 
-def take(case: Case, measures: Iterable[Measure]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
+def take(case: C, measures: Iterable[MeasureOf[C]]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
     """Runs every measure on `case`.
 
     Returns:

@@ -89,7 +89,7 @@ def _outcome(reasons: tuple[Reason, ...]) -> Outcome:
 
 
 def _apply(rule: Rule, scorecard: Scorecard) -> Reason:
-    row = scorecard.row(rule.key)
+    row, trials = scorecard.row(rule.key), "objects" if scorecard.task == "detection" else "images"
     unit = row.unit if row else ""
     if row is None:
         return _reason(rule, unit, "", "unmeasured", "not measured")
@@ -100,13 +100,13 @@ def _apply(rule: Rule, scorecard: Scorecard) -> Reason:
         whose = "oracle's" if rule.max_gap_to_oracle is not None else "original's"
         return _reason(rule, unit, _shown(row), "unmeasured", f"the {whose} value is missing")
     if row.n < rule.min_n:
-        return _reason(rule, unit, _shown(row), "undecided", f"{row.n} images, where {rule.min_n} are needed")
+        return _reason(rule, unit, _shown(row), "undecided", f"{row.n} {trials}, where {rule.min_n} are needed")
     if measured > 0:
         return _reason(rule, unit, _shown(row), "failed")
     if counted is None:
         return _reason(rule, unit, _shown(row), "undecided", "the row has no interval")
     if counted > 0:
-        end = f"the interval's {rule.counts} end does not keep the limit; more images would tell"
+        end = f"the interval's {rule.counts} end does not keep the limit; more {trials} would tell"
         return _reason(rule, unit, _shown(row), "undecided", end)
     return _reason(rule, unit, _shown(row), "passed")
 

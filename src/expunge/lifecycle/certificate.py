@@ -24,6 +24,7 @@ from expunge.ledger.certificate import MOST_BYTES, ROLE, payload_digest
 from expunge.ledger.dsse import EnvelopeRecord
 from expunge.ledger.statement import CLAIM
 from expunge.lifecycle.executor import policy
+from expunge.lifecycle.material import FORGET
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing
 from expunge.lifecycle.upkeep import MODEL
@@ -125,7 +126,9 @@ def _predicate(
     original: str,
 ) -> Predicate:
     attempt, versions = edit.attempt, environment()
-    forget = DataFacts(role="forget", count=request.images, sha256=request.images_sha256)
+    data = attempt.images
+    if all(facts.role != FORGET for facts in data):  # a request to a detector brings no images of its own
+        data = (DataFacts(role=FORGET, count=request.images, sha256=request.images_sha256), *data)
     settings = {**attempt.settings, "attempt": attempt.step + 1, "seed": attempt.seed, "original": original}
     return Predicate(
         claim=CLAIM,
@@ -137,7 +140,7 @@ def _predicate(
             released=now,
         ),
         method=MethodFacts(name=attempt.method, settings=settings),
-        data=(forget, *attempt.images),
+        data=data,
         scorecard=scorecard,
         policy=PolicyFacts(name=policy_name[:200], sha256=workspace.settings.policy),
         verdict=Verdict(outcome=judged.outcome, reasons=judged.reasons),

@@ -1,30 +1,22 @@
 """Makes an edit for a plan, measures the model that has it, and judges it. Stores nothing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from expunge.adapters import Edit
-from expunge.evidence import Measure, make_measure, measure_names
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
-from expunge.evidence.scorecard_groups import in_order
 from expunge.evidence.verdict import Reason, Verdict, judge
+from expunge.lifecycle.kind import AnyMethod, Report
+from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
-from expunge.lifecycle.remembered import recall
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
-from expunge.methods import Method, Progress
-from expunge.methods.plan import check_images, make_plan
-from expunge.methods.sequence import Forgetting
-from expunge.requests.measuring import Comparison, measure_models
+from expunge.methods import Progress
 from expunge.requests.sequence import Stage
-from expunge.vision import ActivationCache
 from expunge.workspace import Workspace
-
-Report = Callable[[Stage], None]
-DATA_NAME = "images of the workspace"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +38,8 @@ def make_edit(
     workspace: Workspace,
     base: Sequence[Standing],
     targets: Sequence[str],
-    material: Material,
-    method: Method,
+    material: Material[Any, Any],
+    method: AnyMethod,
     *,
     seed: int,
     device: str,
@@ -57,21 +49,17 @@ def make_edit(
 
     Raises:
         RequestError: The targets cannot be forgotten: another edit has them already, or nothing would stay.
-        TooFewImagesError: A target has no image to forget or to be tested with.
+        DataError: A target has nothing to learn from, or nothing to be tested with.
         ClassMemoryError: The workspace's memory is missing or damaged, or is not for this model or method.
     """
-    started = time.perf_counter()
+    started, kind = time.perf_counter(), kind_of(workspace)
     model = pristine(workspace, device)
-    plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
-    memory = recall(workspace, model, method, classes_of(base))
-    check_images(make_plan(model.classes, [targets]), material.splits, memory.known if memory else ())
-    stack = stacked(model, ())
-    forgetting = Forgetting(stack, plan, method, material.available, seed=seed, memory=memory)
+    forgetting = kind.forgetting(workspace, model, base, targets, material, method, seed)
     forgetting.prepare()  # prototypes are those of the original
     for one in base:
-        stack.push(one.edit)
+        forgetting.stack.push(one.edit)
     if base:  # an earlier edit may have changed blocks below the first one that this method edits
-        forgetting.activations = ActivationCache(model, method.first_block(model))
+        forgetting.activations = kind.states(model, cast(Any, method).first_block(model))
 
     def tell(progress: Progress) -> None:
         report(Stage("forgetting", progress))
@@ -85,7 +73,7 @@ def measure(
     base: Sequence[Standing],
     edit: Edit,
     targets: Sequence[str],
-    material: Material,
+    material: Material[Any, Any],
     *,
     seed: int,
     device: str,
@@ -96,15 +84,16 @@ def measure(
     original, stack = pristine(workspace, device), stacked(pristine(workspace, device), base)
     stack.push(edit)
     original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
-    compared = Comparison(
-        original=original,
-        edited=stack.model,
-        forgotten=tuple(targets),
+    card = kind_of(workspace).measure(
+        original,
+        stack.model,
+        material,
+        rules,
+        targets=targets,
         earlier=classes_of(base),
-        missing=material.missing,
         seed=seed,
+        report=report,
     )
-    card = measure_models(compared, material.splits, wanted(rules), data_name=DATA_NAME, partial=True, report=report)
     return Measured(card, judge(card, rules), time.perf_counter() - started)
 
 
@@ -113,14 +102,7 @@ def policy(workspace: Workspace) -> Policy:
     return Policy.parse(workspace.policy().decode("utf-8"), source="the workspace's policy")
 
 
-def wanted(rules: Policy) -> list[Measure]:
-    """All quick measures, judged or not, and the slow ones that a policy's rules ask for."""
-    keys = {rule.key for rule in rules.rule if rule.when != "oracle"}
-    found = [make_measure(name) for name in measure_names()]
-    return in_order([one for one in found if not one.slow or keys & set(one.labels)])
-
-
-def settings_of(method: Method) -> dict[str, Any]:
+def settings_of(method: AnyMethod) -> dict[str, Any]:
     """All settings of a method, as JSON has them."""
     return asdict(cast(Any, method))
 

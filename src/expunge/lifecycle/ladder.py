@@ -1,16 +1,19 @@
 """What is tried next when the policy says no: a short, explicit list of settings, each deeper than the last."""
 
 from dataclasses import fields, replace
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from expunge.methods import Method
+from expunge.methods.detection import DetectionMethod
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
+M = TypeVar("M", bound=Method | DetectionMethod)
 MOST_STEPS = 3
 DEPTHS = ("fast", "default", "thorough")
 
 
-def ladder(first: Method, model: VisionModel, lowest: int = 0) -> tuple[Method, ...]:
+def ladder(first: M, model: VisionModel | DetectionModel, lowest: int = 0) -> tuple[M, ...]:
     """The settings to try, at most three, beginning with those that were asked for.
 
     A method with `depth` next takes the next depth at which it edits more blocks. One with `last_blocks` next edits
@@ -25,10 +28,10 @@ def ladder(first: Method, model: VisionModel, lowest: int = 0) -> tuple[Method, 
     rungs: list[Any] = [first]
     while len(rungs) < MOST_STEPS and (deeper := _deeper(rungs[-1], model, lowest)) is not None:
         rungs.append(deeper)
-    return cast(tuple[Method, ...], tuple(rungs))
+    return tuple(rungs)
 
 
-def _deeper(method: Any, model: VisionModel, lowest: int) -> Any | None:
+def _deeper(method: Any, model: VisionModel | DetectionModel, lowest: int) -> Any | None:
     known, blocks = {field.name for field in fields(method)}, len(model.blocks)
     if "depth" in known and method.depth in DEPTHS:
         below = [replace(method, depth=depth) for depth in DEPTHS[DEPTHS.index(method.depth) + 1 :]]

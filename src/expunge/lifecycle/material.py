@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,11 +20,15 @@ from expunge.workspace.submission import digest_of
 
 VALIDATION = 0.2
 """Share of the images of a request by which a method chooses its best state."""
+FORGET = "forget"
+
+D = TypeVar("D")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a method and the evidence work with.
+class Material(Generic[D, A]):
+    """What a method and the evidence work with, images or scenes.
 
     Attributes:
         splits: Training images without those of earlier requests, the quarantined ones of this plan among them;
@@ -33,15 +38,15 @@ class Material:
         facts: Counts and digests, by role.
     """
 
-    splits: Splits
-    available: Available
+    splits: D
+    available: A
     missing: tuple[str, ...]
     facts: tuple[DataFacts, ...]
 
 
 def gather(
     workspace: Workspace, requests: Sequence[str], gone: Sequence[str], classes: Sequence[str], data: str, seed: int
-) -> Material:
+) -> Material[Splits, Available]:
     """Puts the images of a plan together.
 
     Training images of the targets in `data` are left alone: the quarantined ones take their place. A test image that
@@ -63,8 +68,8 @@ def gather(
     out = {classes.index(name) for name in gone}
     retain, validation = given.train.without(out), given.validation.without(out)
     forget, held_out = carve(_quarantined(workspace, requests, classes), VALIDATION, seed)
-    submitted = {_digest(sample) for images in (forget, held_out) for sample in images.samples}
-    tests = [_digest(sample) for sample in given.test.samples]
+    submitted = {sample_digest(sample) for images in (forget, held_out) for sample in images.samples}
+    tests = [sample_digest(sample) for sample in given.test.samples]
     kept = [i for i, digest in enumerate(tests) if digest not in submitted]
     test, validation = given.test.select(kept), _joined(validation, held_out)
     learnable = {*retain.labels, *validation.labels}
@@ -76,8 +81,8 @@ def gather(
         available=Available(forget=forget, replay=retain, validation=validation),
         missing=missing,
         facts=(
-            _facts("retain", map(_digest, retain.samples), len(retain)),
-            _facts("validation", map(_digest, validation.samples), len(validation)),
+            _facts("retain", map(sample_digest, retain.samples), len(retain)),
+            _facts("validation", map(sample_digest, validation.samples), len(validation)),
             _facts("test", (tests[i] for i in kept), len(kept)),
         ),
     )
@@ -114,7 +119,7 @@ def _facts(role: str, digests: Iterable[str], count: int) -> DataFacts:
     return DataFacts(role=role, count=count, sha256=digest_of(digests))
 
 
-def _digest(sample: Sample) -> str:
+def sample_digest(sample: Sample) -> str:
     """SHA-256 of a file's bytes, or of the pixels of a sample that is no file."""
     if isinstance(sample, FileSample):
         return hashlib.sha256(sample.path.read_bytes()).hexdigest()

@@ -7,18 +7,29 @@ after it, the next command destroys the images. The command itself may simply be
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from expunge.errors import ReleaseError
+from expunge.errors import OnnxError, ReleaseError
 from expunge.lifecycle import certificate, executor
-from expunge.lifecycle.material import Material, gather
+from expunge.lifecycle.kinds import kind_of
+from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
-from expunge.lifecycle.standing import Standing, arranged, classes_of, digests, edit_of, pristine, stacked, standing
+from expunge.lifecycle.standing import (
+    AnyModel,
+    Standing,
+    arranged,
+    classes_of,
+    digests,
+    edit_of,
+    pristine,
+    stacked,
+    standing,
+)
 from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.release import ReleaseRecord
-from expunge.vision import VisionModel
 from expunge.workspace import Actor, Request, State, Workspace
 from expunge.workspace.clock import moment
 from expunge.workspace.states import moved
@@ -69,8 +80,11 @@ def release(
         FourEyesError: Another person must release it.
         HeldError: The workspace is on hold.
         ReleaseError: The policy does not let the edit out.
+        OnnxError: An ONNX file is asked for, and the model cannot be written as one.
         BusyWorkspaceError: Another process is releasing.
     """
+    if onnx and not kind_of(workspace).exports:
+        raise OnnxError("Detectors are not exported to ONNX. Release it without --onnx.")
     with only_writer(workspace):
         point_to_recorded(workspace)
         found = workspace.request(request)
@@ -121,7 +135,7 @@ def publish(
     workspace: Workspace,
     request: str,
     actor: Actor,
-    model: VisionModel,
+    model: AnyModel,
     edits: Sequence[Standing],
     *,
     original: str,
@@ -194,12 +208,12 @@ def _intent(workspace: Workspace, request: str, actor: Actor, model: str, edits:
     return intent.time
 
 
-def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material:
-    classes = workspace.settings.model.classes or pristine(workspace).classes
-    gone = (*mine.attempt.targets, *classes_of(others))
-    return gather(workspace, mine.attempt.requests, gone, classes, mine.attempt.data, mine.attempt.seed)
+def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material[Any, Any]:
+    classes, attempt = workspace.settings.model.classes or pristine(workspace).classes, mine.attempt
+    gone = (*attempt.targets, *classes_of(others))
+    return kind_of(workspace).gather(workspace, attempt.requests, gone, classes, attempt.data, attempt.seed)
 
 
-def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: VisionModel) -> Tensor:
+def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: AnyModel) -> Tensor:
     test = _material(workspace, mine, others).splits.test
     return model.prepare(test.load(range(min(ONNX_IMAGES, len(test)))))

@@ -9,18 +9,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from expunge.adapters import Edit, save_edit
 from expunge.errors import ExpungeError, HeldError, LeaseLostError
 from expunge.lifecycle import executor
 from expunge.lifecycle.asked import Asked, Outcome
+from expunge.lifecycle.kind import AnyMethod
+from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.ladder import ladder
-from expunge.lifecycle.material import Material, gather, last_data
+from expunge.lifecycle.material import Material, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
-from expunge.lifecycle.remembered import lowest_block, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
 from expunge.lifecycle.upkeep import set_right
-from expunge.methods import Method, make_method
 from expunge.release import edit_digest
 from expunge.requests.sequence import Stage
 from expunge.workspace import Plan, Runner, State, Workspace
@@ -50,7 +51,7 @@ def run_waiting(
         MethodError: The method or its settings are unusable.
     """
     set_right(workspace)
-    method = make_method(asked.method, preset=asked.preset, settings=asked.settings)  # bad settings claim nothing
+    method = kind_of(workspace).make_method(asked)  # bad settings claim nothing
     outcomes = []
     with Runner(workspace, lease=LEASE) as runner:
         while (plan := runner.claim_next(most=TOGETHER if asked.together else 1)) is not None:
@@ -69,12 +70,13 @@ class _Execution:
         runner: Runner,
         plan: Plan,
         asked: Asked,
-        method: Method,
+        method: AnyMethod,
         report: executor.Report,
         reached: Callable[[str], None],
     ) -> None:
         self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
         self._method, self._report, self._reached, self._beat = method, report, reached, workspace.now()
+        self._kind = kind_of(workspace)
         self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
 
     def carry_out(self) -> Outcome:
@@ -103,12 +105,13 @@ class _Execution:
         data = asked.data or last_data(workspace)
         original = pristine(workspace)
         classes = original.classes
-        rungs = ladder(self._method, original, lowest_block(workspace, self._method))
+        rungs = ladder(self._method, original, self._kind.lowest_block(workspace, self._method))
         del original
         requests = [workspace.request(one) for one in self._ids]
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
         base = standing(workspace, offered=True, but=self._plan.requests)
-        material = gather(workspace, self._ids, (*targets, *classes_of(base)), classes, data, asked.seed)
+        gone = (*targets, *classes_of(base))
+        material = self._kind.gather(workspace, self._ids, gone, classes, data, asked.seed)
         for step, method in enumerate(rungs):
             attempt, key, edit = self._attempt(step, method, base, targets, material, data)
             judged = self._judgement(attempt, key, edit, base, material)
@@ -119,10 +122,10 @@ class _Execution:
     def _attempt(
         self,
         step: int,
-        method: Method,
+        method: AnyMethod,
         base: Sequence[Standing],
         targets: tuple[str, ...],
-        material: Material,
+        material: Material[Any, Any],
         data: str,
     ) -> tuple[Attempt, str, Edit]:
         workspace, settings = self._workspace, executor.settings_of(method)
@@ -159,7 +162,7 @@ class _Execution:
             base=digests(base),
             edit=folder,
             edit_sha256=edit_digest(edit),
-            images=(*material.facts, *remembered_facts(workspace, method, classes_of(base))),
+            images=(*material.facts, *self._kind.remembered(workspace, method, classes_of(base))),
             started=started,
             seconds=seconds,
         )
@@ -168,7 +171,7 @@ class _Execution:
         return attempt, key, edit
 
     def _judgement(
-        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material
+        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material[Any, Any]
     ) -> Judged:
         for row, one in recorded(self._workspace, self._ids[0], Judged):
             if (one.attempt, one.base) == (key, digests(base)):

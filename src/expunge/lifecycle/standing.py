@@ -4,15 +4,20 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from expunge.adapters import Edit, EditStack, load_edit
 from expunge.errors import DamagedWorkspaceError
 from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import edit_digest
-from expunge.requests import load_model
+from expunge.requests import load_any_model
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 from expunge.workspace import Request, State, Workspace
+from expunge.workspace.settings import DETECTION
 
+AnyModel = VisionModel | DetectionModel
+M = TypeVar("M", bound=AnyModel)
 OFFERED = (State.MEASURED, State.APPROVED)
 
 
@@ -90,7 +95,7 @@ def arranged(edits: Iterable[Standing]) -> tuple[Standing, ...]:
     return tuple(sorted(together.values(), key=lambda one: one.seq))
 
 
-def pristine(workspace: Workspace, device: str = "cpu") -> VisionModel:
+def pristine(workspace: Workspace, device: str = "cpu") -> AnyModel:
     """The original model.
 
     Raises:
@@ -98,7 +103,14 @@ def pristine(workspace: Workspace, device: str = "cpu") -> VisionModel:
         ModelError: It cannot be loaded.
     """
     original = workspace.settings.model
-    model = load_model(original.source, device=device)
+    model = load_any_model(original.source, device=device)
+    detects, wanted = isinstance(model, DetectionModel), original.task == DETECTION
+    if detects != wanted:
+        kinds = {True: "detector", False: "classifier"}
+        raise DamagedWorkspaceError(
+            f"The original model {original.source} is a {kinds[detects]}; this workspace was made for a "
+            f"{kinds[wanted]}. Put the original back, or make a workspace for it: expunge init"
+        )
     if original.sha256 is not None and model.digest() != original.sha256:
         raise DamagedWorkspaceError(
             f"The original model {original.source} is another one than when the workspace was made: its weights have "
@@ -107,7 +119,7 @@ def pristine(workspace: Workspace, device: str = "cpu") -> VisionModel:
     return model
 
 
-def stacked(model: VisionModel, edits: Sequence[Standing]) -> EditStack:
+def stacked(model: M, edits: Sequence[Standing]) -> EditStack[M]:
     """A pristine model with edits on it, in order."""
     stack = EditStack(model)
     for one in edits:

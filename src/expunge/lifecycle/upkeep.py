@@ -11,6 +11,7 @@ from functools import partial
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.release import ReleaseRecord, Releases
+from expunge.requests import load_any_model
 from expunge.workspace import Actor, Role, Workspace
 from expunge.workspace.disk import alone
 
@@ -21,7 +22,7 @@ UPKEEP = Actor("upkeep", Role.RUNNER)
 
 def releases_of(workspace: Workspace) -> Releases:
     """The releases of a workspace, in its folder `releases/`."""
-    return Releases(workspace.path / FOLDER)
+    return Releases(workspace.path / FOLDER, load=partial(load_any_model, device="cpu"))
 
 
 @contextmanager

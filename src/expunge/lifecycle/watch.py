@@ -5,21 +5,17 @@ Only test images are needed for it, so it works when the forget images are long 
 
 import time
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 
-from expunge.data import Images, align
 from expunge.errors import DamagedWorkspaceError, LedgerError
-from expunge.evidence import accuracy_of, mask_classes
 from expunge.evidence.policy import Policy
 from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
-from expunge.lifecycle.standing import Standing, classes_of, edit_of, pristine, stacked, standing
+from expunge.lifecycle.kind import Share
+from expunge.lifecycle.kinds import kind_of
+from expunge.lifecycle.standing import AnyModel, Standing, edit_of, pristine, stacked, standing
 from expunge.lifecycle.upkeep import MODEL
-from expunge.requests import load_data
-from expunge.values import Rate
-from expunge.vision import ActivationCache, VisionModel
 from expunge.workspace import Actor, Role, Workspace
 from expunge.workspace.clock import moment
 
@@ -30,18 +26,25 @@ NEAR = 0.75
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
+def _absent(value: Any) -> bool:
+    """Optional keys are left out where they say nothing: then older files and newer ones of classifiers are alike."""
+    return value is None
+
+
 class Earlier(Record):
     """What the model still says of one request's classes.
 
     Attributes:
         requests: IDs of the requests that share its edit.
-        accuracy: In percent.
-        n: Test images.
+        accuracy: In percent; of a detector AP50, mean over the classes.
+        n: Test images; of a detector objects.
+        classes: Of how many classes the rate is the mean; the key is absent for classifiers.
     """
 
     requests: tuple[str, ...]
     accuracy: Percent
     n: Count
+    classes: Annotated[Count | None, Field(exclude_if=_absent)] = None
 
 
 class Point(Record):
@@ -59,6 +62,7 @@ class Point(Record):
         earlier: Each edit's own classes, oldest first.
         drift: Block -> ‖ΔW‖/‖W‖, Frobenius norms over all its parameters.
         seconds: How long this took.
+        task: "detection" where rates are AP50, means over classes, and `n` counts objects; else the key is absent.
     """
 
     schema_: Annotated[Literal["expunge/watch/v1"], Field(alias="schema")] = SCHEMA
@@ -72,12 +76,19 @@ class Point(Record):
     earlier: tuple[Earlier, ...]
     drift: dict[str, Annotated[float, Field(ge=0)]]
     seconds: Annotated[float, Field(ge=0)]
+    task: Annotated[Literal["detection"] | None, Field(exclude_if=_absent)] = None
 
     @property
     def acc_o(self) -> float | None:
-        """Accuracy on all forgotten classes together, in percent; None where none has a test image."""
-        n = sum(one.n for one in self.earlier)
-        return sum(one.accuracy * one.n for one in self.earlier) / n if n else None
+        """The rate on all forgotten classes together, in percent; None where none has a test image."""
+        weights = [one.n if one.classes is None else one.classes for one in self.earlier]
+        n = sum(weights)
+        return sum(one.accuracy * weight for one, weight in zip(self.earlier, weights, strict=True)) / n if n else None
+
+    @property
+    def rate(self) -> str:
+        """What tables call its rates: Acc_r is the rate "Acc" on the classes that stay."""
+        return "Acc" if self.task is None else "AP50"
 
     @property
     def loss(self) -> float:
@@ -111,8 +122,7 @@ def look(workspace: Workspace, request: str, *, device: str = "cpu") -> Point:
     if known and (known[-1].model, tuple(one.requests for one in known[-1].earlier)) == shown:
         return known[-1]
     attempt = edit_of(workspace, request).attempt
-    test = align(load_data(attempt.data, seed=attempt.seed), model.classes, partial=True).test
-    point = _measured(workspace, edits, stack.model, pristine(workspace, device), test)
+    point = _measured(workspace, edits, stack.model, pristine(workspace, device), attempt.data, attempt.seed)
     with workspace.storing(point.to_bytes()) as (transaction, stored):
         transaction.record_artefact(request, ROLE, stored.sha256, stored.bytes, WATCH)
     return point
@@ -137,7 +147,8 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
         limit = rule.max if rule.key == "acc_o" else rule.max_loss_from_original
         if now is None or limit is None:
             continue
-        label = "Acc_o" if rule.key == "acc_o" else "the loss of Acc_r"
+        rate = points[-1].rate
+        label = f"{rate}_o" if rule.key == "acc_o" else f"the loss of {rate}_r"
         if now > limit:
             found.append(f"{label} is {now:.2f}, above the policy's limit of {limit:g}.")
         elif now >= NEAR * limit and now > 0:
@@ -150,36 +161,32 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
 
 
 def _measured(
-    workspace: Workspace, edits: Sequence[Standing], model: VisionModel, original: VisionModel, test: Images
+    workspace: Workspace, edits: Sequence[Standing], model: AnyModel, original: AnyModel, data: str, seed: int
 ) -> Point:
-    started = time.perf_counter()
-    labels = torch.tensor(test.labels, dtype=torch.int64)
-    now, before = (ActivationCache(one).outputs(test).logits.float().cpu() for one in (model, original))
+    started, kind = time.perf_counter(), kind_of(workspace)
     index = {name: i for i, name in enumerate(model.classes)}
-    gone = sorted(index[name] for name in classes_of(edits))
-    kept = [i for i in index.values() if i not in gone]
-    rates = [accuracy_of(logits, labels, kept) for logits in (now, before, mask_classes(before, gone))]
+    groups = [[index[name] for name in one.attempt.targets] for one in edits]
+    shares = kind.shares(model, original, data, groups, seed)
     return Point(
         time=moment(workspace.now()),
         model=model.digest(),
         edits=len(edits),
-        acc_r=rates[0].percent,
-        acc_r_original=rates[1].percent,
-        acc_r_mask=rates[2].percent,
-        n=rates[0].n,
-        earlier=tuple(
-            _earlier(one, accuracy_of(now, labels, [index[name] for name in one.attempt.targets])) for one in edits
-        ),
+        acc_r=shares.kept.percent,
+        acc_r_original=shares.original.percent,
+        acc_r_mask=shares.masked.percent,
+        n=shares.kept.n,
+        earlier=tuple(map(_earlier, edits, shares.earlier)),
         drift=drift(original, model),
         seconds=time.perf_counter() - started,
+        task=kind.task,
     )
 
 
-def _earlier(one: Standing, rate: Rate) -> Earlier:
-    return Earlier(requests=one.requests, accuracy=rate.percent, n=rate.n)
+def _earlier(one: Standing, share: Share) -> Earlier:
+    return Earlier(requests=one.requests, accuracy=share.percent, n=share.n, classes=share.classes)
 
 
-def drift(original: VisionModel, model: VisionModel) -> dict[str, float]:
+def drift(original: AnyModel, model: AnyModel) -> dict[str, float]:
     """For each block ‖W' − W‖/‖W‖, Frobenius norms over all its parameters; 0.0 where nothing changed."""
     found = {}
     for block in original.blocks:

@@ -20,19 +20,21 @@ def render_watch(points: Sequence[Point], warnings: Sequence[str], money: Econom
         money: The arithmetic; None where no prices were given.
         prices: What was given.
     """
+    rate = points[-1].rate if points else ""
     return (
         _environment()
         .get_template("watch.html.j2")
         .render(
             points=points,
+            rate=rate,
             warnings=warnings,
             sentences=() if money is None else in_words(money),
             prices=prices,
             lines={
-                "Acc_r": line([point.acc_r for point in points]),
-                "Acc_r, original": line([point.acc_r_original for point in points]),
-                "Acc_r, head mask": line([point.acc_r_mask for point in points]),
-                "Acc_o": line([point.acc_o or 0.0 for point in points]),
+                f"{rate}_r": line([point.acc_r for point in points]),
+                f"{rate}_r, original": line([point.acc_r_original for point in points]),
+                f"{rate}_r, head mask": line([point.acc_r_mask for point in points]),
+                f"{rate}_o": line([point.acc_o or 0.0 for point in points]),
             },
             width=WIDTH,
             height=HEIGHT,

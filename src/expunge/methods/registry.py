@@ -1,27 +1,91 @@
-"""Finds methods by name, ours and those of other packages, through the entry-point group `expunge.methods`."""
+"""Finds methods by name, ours and those of other packages, through entry points."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from expunge.errors import MethodError
 from expunge.methods.protocol import Method
 
-GROUP = "expunge.methods"
 AUTO, FLAGSHIP = "auto", "closed-form"
 """The name that leaves the choice to us, and what we choose."""
 
+T = TypeVar("T")
 
-def _points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+
+@dataclass(frozen=True)
+class Registry(Generic[T]):
+    """The installed methods of one kind.
+
+    Attributes:
+        group: Their entry-point group.
+        what: What messages call one of them.
+    """
+
+    group: str
+    what: str = "method"
+
+    def names(self) -> tuple[str, ...]:
+        """Names of all installed methods, sorted."""
+        return tuple(sorted(self._points()))
+
+    def find(self, name: str) -> type[Any]:
+        """The class behind a name.
+
+        Raises:
+            MethodError: No such method is installed, or what is installed under the name is no method.
+        """
+        points = self._points()
+        if name not in points:
+            raise MethodError(f"unknown {self.what} {name!r}; installed: {', '.join(sorted(points))}")
+        found = points[name].load()
+        missing = [
+            a for a in ("name", "summary", "source", "presets", "forget", "first_block") if not hasattr(found, a)
+        ]
+        if missing:
+            raise MethodError(
+                f"{self.what} {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method"
+            )
+        return found
+
+    def make(self, name: str, *, preset: str | None = None, settings: Mapping[str, object] | None = None) -> T:
+        """Builds a method from its defaults, then a preset, then single settings (numbers may come as text).
+
+        Raises:
+            MethodError: Unknown method, preset or setting, or a value that does not fit.
+        """
+        name = FLAGSHIP if name == AUTO else name
+        found = self.find(name)
+        if preset is not None and preset not in found.presets:
+            there = ", ".join(found.presets) or "none"
+            raise MethodError(f"method {name!r} has no preset {preset!r}; it has: {there}")
+        values = {**(found.presets[preset] if preset else {}), **(settings or {})}
+        known = [field.name for field in fields(found)]
+        unknown = sorted(set(values) - set(known))
+        if unknown == ["depth"] and "last_blocks" in known:
+            raise MethodError(f"method {name!r} has no depth; say how many blocks it may edit with --set last_blocks=N")
+        if unknown:
+            raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+        try:
+            return cast(T, TypeAdapter(found).validate_python(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise MethodError(f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}") from error
+
+    def _points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+
+REGISTRY: Registry[Method] = Registry("expunge.methods")
 
 
 def method_names() -> tuple[str, ...]:
     """Names of all installed methods, sorted."""
-    return tuple(sorted(_points()))
+    return REGISTRY.names()
 
 
 def method_class(name: str) -> type[Any]:
@@ -30,16 +94,7 @@ def method_class(name: str) -> type[Any]:
     Raises:
         MethodError: No such method is installed, or what is installed under the name is no method.
     """
-    points = _points()
-    if name not in points:
-        raise MethodError(f"unknown method {name!r}; installed: {', '.join(sorted(points))}")
-    found = points[name].load()
-    missing = [a for a in ("name", "summary", "source", "presets", "forget", "first_block") if not hasattr(found, a)]
-    if missing:
-        raise MethodError(
-            f"method {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method"
-        )
-    return found
+    return REGISTRY.find(name)
 
 
 def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, object] | None = None) -> Method:
@@ -53,21 +108,4 @@ def make_method(name: str, *, preset: str | None = None, settings: Mapping[str, 
     Raises:
         MethodError: Unknown method, preset or setting, or a value that does not fit.
     """
-    name = FLAGSHIP if name == AUTO else name
-    found = method_class(name)
-    if preset is not None and preset not in found.presets:
-        there = ", ".join(found.presets) or "none"
-        raise MethodError(f"method {name!r} has no preset {preset!r}; it has: {there}")
-    values = {**(found.presets[preset] if preset else {}), **(settings or {})}
-    known = [field.name for field in fields(found)]
-    unknown = sorted(set(values) - set(known))
-    if unknown == ["depth"] and "last_blocks" in known:
-        raise MethodError(f"method {name!r} has no depth; say how many blocks it may edit with --set last_blocks=N")
-    if unknown:
-        raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
-    try:
-        return cast(Method, TypeAdapter(found).validate_python(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise MethodError(f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}") from error
+    return REGISTRY.make(name, preset=preset, settings=settings)

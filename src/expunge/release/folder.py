@@ -18,14 +18,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.errors import ExpungeError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
+from expunge.errors import ExpungeError, OnnxError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
 from expunge.release import files, record
 from expunge.release.digests import edit_digest
 from expunge.release.onnx import FILE as ONNX_FILE
 from expunge.release.onnx import OPSET, export_onnx
 from expunge.release.record import OnnxFacts, ReleaseRecord
 from expunge.vision import VisionModel, load_model
+from expunge.vision.detection import DetectionModel
 
+AnyModel = VisionModel | DetectionModel
 CURRENT, MODEL = "current", "model"
 
 
@@ -36,12 +38,13 @@ class Releases:
         folder: Where they lie; made by the first `publish`.
     """
 
-    def __init__(self, folder: Path, load: Callable[[Path], VisionModel] = load_model) -> None:
+    def __init__(self, folder: Path, load: Callable[[Path], AnyModel] = load_model) -> None:
         """Names the folder; nothing is touched.
 
         Args:
             folder: Where the releases lie.
-            load: Reads a model directory. A module that transformers does not know needs its own:
+            load: Reads a model directory; by default that of a classifier. Detectors need
+                `expunge.vision.detection.load_detector`, and a module that transformers does not know needs its own:
                 `lambda path: load_weights(make_module(), path)`.
         """
         self.folder = folder
@@ -84,7 +87,7 @@ class Releases:
             raise ReleaseNotFoundError(f"Release {number} in {self.folder} {reason}. Releases: {known}.")
         return folder
 
-    def load(self, number: int | None = None) -> VisionModel:
+    def load(self, number: int | None = None) -> AnyModel:
         """Loads a release, the current one unless told, after checking every file and then the weights.
 
         Raises:
@@ -106,7 +109,7 @@ class Releases:
 
     def publish(
         self,
-        model: VisionModel,
+        model: AnyModel,
         edits: Sequence[Edit],
         *,
         before: str,
@@ -130,7 +133,7 @@ class Releases:
         Raises:
             ReleaseError: `time`, `before` or `note` is not what a record takes.
             ReleaseDamagedError: `current` is damaged, or the model reads back as another one.
-            OnnxError: The export fails, or answers otherwise than torch.
+            OnnxError: The export fails, or answers otherwise than torch; or the model is a detector.
             OutputError: The folder cannot be written.
         """
         with files.writing(self.folder):
@@ -145,6 +148,7 @@ class Releases:
             weights_after=model.digest(),
             edits=tuple(map(edit_digest, edits)),
             note=note,
+            task="detection" if isinstance(model, DetectionModel) else None,
         )
         release = self._complete(wanted) or self._write(wanted, model, onnx_pixels)
         self._point_to(release.number)
@@ -214,12 +218,14 @@ class Releases:
             return None
         return found
 
-    def _write(self, wanted: ReleaseRecord, model: VisionModel, onnx_pixels: Tensor | None) -> ReleaseRecord:
+    def _write(self, wanted: ReleaseRecord, model: AnyModel, onnx_pixels: Tensor | None) -> ReleaseRecord:
         with files.whole_folder(self._place(wanted.number)) as partial:
             folder, onnx = partial / MODEL, None
             model.save(folder)
             self._loaded(folder, wanted.weights_after)
             if onnx_pixels is not None:
+                if isinstance(model, DetectionModel):
+                    raise OnnxError("Detectors are not exported to ONNX. Publish it without.")
                 (folder / ONNX_FILE).parent.mkdir()
                 checked = export_onnx(model, folder / ONNX_FILE, onnx_pixels)
                 onnx = OnnxFacts(opset=OPSET, images=checked.images, largest_difference=checked.largest_difference)
@@ -227,7 +233,7 @@ class Releases:
             (partial / record.FILE).write_text(written.to_json(), encoding="utf-8")
         return written
 
-    def _loaded(self, folder: Path, weights: str) -> VisionModel:
+    def _loaded(self, folder: Path, weights: str) -> AnyModel:
         try:
             model = self._load(folder)
         except ExpungeError as error:

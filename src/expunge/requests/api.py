@@ -1,4 +1,4 @@
-"""The package in a few lines of Python: `load_model`, `load_data`, `forget`."""
+"""Classifiers forget in a few lines of Python: `forget`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,17 @@ from pathlib import Path
 from torch import Tensor
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Splits, align, load_folder, verify
-from expunge.errors import ResumeError, UnreadableImageError
+from expunge.data import Splits, align
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.memory import Memory
 from expunge.methods import Method, make_method
 from expunge.methods.plan import make_plan
+from expunge.requests.loading import load_data, load_model
 from expunge.requests.outputs import RunFolder
 from expunge.requests.reporting import build_report
 from expunge.requests.sequence import SequenceRun, Stage
-from expunge.vision import VisionModel, choose_device
-from expunge.vision import load_model as load_any_model
-from expunge.zoo import PREFIX, entry
+from expunge.vision import VisionModel
 
 
 @dataclass(frozen=True)
@@ -60,39 +58,6 @@ class ForgetRun:
             command=command,
         )
         return render_report(report)
-
-
-def load_model(source: str | Path, *, device: str = "auto") -> VisionModel:
-    """Loads a directory, a hub id or `zoo:NAME`.
-
-    Raises:
-        ModelError: The model cannot be found, is unsafe to read, damaged or of no known structure.
-    """
-    text = str(source)
-    model = entry(text).model() if text.startswith(PREFIX) else load_any_model(source)
-    return model.to(choose_device(device))
-
-
-def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, skip_unreadable: bool = False) -> Splits:
-    """Loads an image folder (`train/<class>/*`, `test/<class>/*`) or the data of `zoo:NAME`.
-
-    Every image is decoded once, so that a damaged one is reported before any work starts.
-
-    Raises:
-        DataError: The folder is laid out wrongly, or holds images that cannot be read.
-    """
-    text = str(source)
-    if text.startswith(PREFIX):
-        return entry(text).data(seed)
-    splits = load_folder(Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable)
-    if not skip_unreadable:
-        bad = [name for images in (splits.train, splits.validation, splits.test) for name in verify(images)]
-        if bad:
-            raise UnreadableImageError(
-                f"{len(bad)} images cannot be read: {', '.join(bad[:10])}{', …' if len(bad) > 10 else ''}. "
-                "Replace them, or leave them out with --skip-unreadable (skip_unreadable=True)"
-            )
-    return splits
 
 
 def forget(
@@ -149,11 +114,7 @@ def forget(
     logits = [sequence.baseline_logits]
     done = folder.metrics() if folder else None
     if folder and done:
-        if done.model != metrics.model:
-            raise ResumeError(
-                f"{folder.path} holds a run on a model with sha256 {done.model.sha256}; this one has "
-                f"{metrics.model.sha256}. Resume with the model it was begun on, or give --out a new folder"
-            )
+        folder.check_model(done, metrics)
         metrics = done
         logits += sequence.replay_edits(folder.edits(len(done.requests)))
     for result in sequence.run():

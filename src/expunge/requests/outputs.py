@@ -82,6 +82,18 @@ class RunFolder:
         path = self.path / METRICS
         return Metrics.parse(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    def check_model(self, done: Metrics, now: Metrics) -> None:
+        """Makes sure that the run in the folder was begun on the model that goes on with it.
+
+        Raises:
+            ResumeError: It is another one.
+        """
+        if done.model != now.model:
+            raise ResumeError(
+                f"{self.path} holds a run on a model with sha256 {done.model.sha256}; this one has "
+                f"{now.model.sha256}. Resume with the model it was begun on, or give --out a new folder"
+            )
+
     def edits(self, count: int) -> list[Edit]:
         """The edits of the first `count` requests.
 

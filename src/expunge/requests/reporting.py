@@ -124,13 +124,18 @@ def _example(test: Images, index: int, logits: Sequence[Tensor], forgotten: Mapp
 
 
 def thumbnail(image: Image.Image | Tensor) -> bytes:
-    """A small PNG. A prepared tensor is shown with its values stretched to the full range."""
-    if isinstance(image, Tensor):
-        low, high = image.amin(), image.amax()
-        pixels = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().movedim(0, -1)
-        image = Image.fromarray(pixels.expand(*pixels.shape[:2], 3).contiguous().numpy())
-    small = image.copy()
+    """A small PNG."""
+    small = as_picture(image)
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     small.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def as_picture(image: Image.Image | Tensor) -> Image.Image:
+    """A copy to look at. A prepared tensor is shown with its values stretched to the full range."""
+    if not isinstance(image, Tensor):
+        return image.copy()
+    low, high = image.amin(), image.amax()
+    pixels = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().movedim(0, -1)
+    return Image.fromarray(pixels.expand(*pixels.shape[:2], 3).contiguous().numpy())

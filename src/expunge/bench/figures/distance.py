@@ -12,7 +12,7 @@ LEAST_SCALE = 10.0
 def gap_columns(summary: Summary) -> tuple[Column, ...]:
     """Columns of the main table, costs aside, that have a gap to oracle-scratch."""
     with_gap = {key for (_, key), estimate in summary.final.items() if estimate.gaps and estimate.aim != "context"}
-    return tuple(column for column in columns(summary.keys) if column.key in with_gap and not column.cost)
+    return tuple(column for column in columns(summary.keys, summary.task) if column.key in with_gap and not column.cost)
 
 
 def column_scale(summary: Summary, key: str) -> float:

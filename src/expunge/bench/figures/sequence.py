@@ -11,15 +11,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from expunge.bench.aggregate import Summary
+from expunge.bench.columns import columns
 from expunge.bench.figures.style import BLUE, GREEN, INK, ORANGE, SETTINGS, blank, quiet_grid, settle
 from expunge.bench.results import ORIGINAL
 
-LINES: Mapping[str, tuple[str, str, Literal["-", "--", "-."]]] = {
-    "h": ("H", BLUE, "-"),
-    "acc_r": ("Acc_r", GREEN, "--"),
-    "acc_o": ("Acc_o", ORANGE, "-."),
+LINES: Mapping[str, tuple[str, Literal["-", "--", "-."]]] = {
+    "h": (BLUE, "-"),
+    "acc_r": (GREEN, "--"),
+    "acc_o": (ORANGE, "-."),
 }
-"""Key -> label, colour, dashes: told apart without colour too."""
+"""Key -> colour, dashes: told apart without colour too."""
 ACROSS, WIDTH, HEIGHT = 5, 1.62, 1.25
 
 
@@ -40,7 +41,7 @@ def over_requests(summary: Summary) -> Figure:
             empty.set_visible(False)
         figure.supxlabel("request", fontsize=9, color=INK)
         figure.supylabel("%", fontsize=9, color=INK, rotation=0)
-        figure.legend(*_legend(), loc="outside upper left", ncols=4)
+        figure.legend(*_legend(summary), loc="outside upper left", ncols=4)
         return settle(figure)
 
 
@@ -49,7 +50,7 @@ def _panel(axes: Axes, summary: Summary, method: str) -> None:
     mask = [summary.steps.get(("head-mask", "h", number)) for number in numbers]
     points = [(number, one.mean) for number, one in zip(numbers, mask, strict=True) if one]
     axes.plot(*zip(*points, strict=True), color=INK, linewidth=0.8) if points else None
-    for key, (_, colour, dashes) in LINES.items():
+    for key, (colour, dashes) in LINES.items():
         found = [(number, one) for number in numbers if (one := summary.steps.get((method, key, number)))]
         if not found:
             continue
@@ -64,7 +65,8 @@ def _panel(axes: Axes, summary: Summary, method: str) -> None:
     quiet_grid(axes)
 
 
-def _legend() -> tuple[list[Line2D], list[str]]:
-    lines = [Line2D([], [], color=colour, linestyle=dashes) for _, colour, dashes in LINES.values()]
+def _legend(summary: Summary) -> tuple[list[Line2D], list[str]]:
+    lines = [Line2D([], [], color=colour, linestyle=dashes) for colour, dashes in LINES.values()]
     lines.append(Line2D([], [], color=INK, linewidth=0.8))
-    return lines, [*(label for label, _, _ in LINES.values()), "H of the head mask"]
+    headings = {column.key: column.heading for column in columns(tuple(LINES), summary.task)}
+    return lines, [*(headings[key] for key in LINES), "H of the head mask"]

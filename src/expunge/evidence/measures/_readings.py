@@ -1,7 +1,7 @@
 """What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
 
 from expunge.evidence.intervals import wilson
-from expunge.evidence.protocol import Aim, Case, Reading
+from expunge.evidence.protocol import Aim, Features, Reading
 
 
 def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:
@@ -20,18 +20,18 @@ def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:
     return Reading(key, 100 * rate, "%", n, min(interval.low, 100 * rate), max(interval.high, 100 * rate), aim)
 
 
-def attackable(case: Case) -> tuple[int, ...]:
+def attackable(case: Features) -> tuple[int, ...]:
     """The forgotten classes with an image to attack with and another to count on."""
-    attack, test = set(case.view.attack.labels.tolist()), set(case.view.test.labels.tolist())
+    attack, test = set(case.features.attack.labels.tolist()), set(case.features.test.labels.tolist())
     return tuple(label for label in case.forgotten if label in attack and label in test)
 
 
-def no_attack(case: Case) -> str | None:
+def no_attack(case: Features) -> str | None:
     """Why an attack on the embeddings cannot be run, or None."""
     if not attackable(case):
         return "needs a forgotten class with attack images and test images"
-    if not case.view.attack.among(case.retain).any():
+    if not case.features.attack.among(case.retain).any():
         return "needs attack images of a retained class"
-    if not (case.view.attack.embedding.isfinite().all() and case.view.test.embedding.isfinite().all()):
+    if not (case.features.attack.embedding.isfinite().all() and case.features.test.embedding.isfinite().all()):
         return "needs embeddings that are finite"
     return None

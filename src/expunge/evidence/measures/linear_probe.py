@@ -12,7 +12,7 @@ from torch.nn import functional
 from expunge.errors import EvidenceError
 from expunge.evidence.accuracy import accuracy_of
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
-from expunge.evidence.protocol import Aim, Case, Reading
+from expunge.evidence.protocol import Aim, Features, Reading
 from expunge.values import Rate
 
 
@@ -35,13 +35,13 @@ class LinearProbe:
         "linear_probe_retained": "linear probe, retained",
     }
 
-    def missing(self, case: Case) -> str | None:
+    def missing(self, case: Features) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
         return no_attack(case)
 
-    def measure(self, case: Case) -> tuple[Reading, ...]:
+    def measure(self, case: Features) -> tuple[Reading, ...]:
         """Accuracy on the forgotten classes that have attack images, and on the retained ones that have."""
-        attack, test = case.view.attack, case.view.test
+        attack, test = case.features.attack, case.features.test
         probe = fit_probe(attack.embedding, attack.labels, attack.logits.shape[1], decay=self.decay)
         logits = probe(test.embedding).float()  # rounded, so that what only rounding tells apart is a tie
         known = set(attack.labels.tolist()).intersection(case.retain)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
-from expunge.evidence.protocol import Case, Reading
+from expunge.evidence.protocol import Features, Reading
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class PrototypeRelearning:
                 f"Expected shots among 1, 5 and 10 and a draw, got {self.shots} and {self.draws} draws."
             )
 
-    def missing(self, case: Case) -> str | None:
+    def missing(self, case: Features) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
         return no_attack(case)
 
-    def measure(self, case: Case) -> tuple[Reading, ...]:
+    def measure(self, case: Features) -> tuple[Reading, ...]:
         """One rate a shot number, over all test images of forgotten classes."""
-        attack, test, classes = case.view.attack, case.view.test, attackable(case)
+        attack, test, classes = case.features.attack, case.features.test, attackable(case)
         known = sorted(set(attack.labels.tolist()).intersection(case.retain))
         rivals = torch.stack([attack.only([label]).embedding.mean(0) for label in known])
         fewest = min(int(attack.among([label]).sum()) for label in classes)

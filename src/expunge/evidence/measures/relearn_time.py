@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from expunge.adapters import tuned
-from expunge.adapters.stack import STRUCK_LOGIT
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.accuracy import accuracy_of
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.protocol import Case, Reading
 from expunge.vision import ActivationCache, VisionModel
+from expunge.vision.heads import STRUCK_LOGIT
 
 
 @dataclass(frozen=True)

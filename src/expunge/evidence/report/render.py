@@ -5,10 +5,12 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from expunge.evidence.report import formats, panels
+from expunge.evidence.report import formats, overlay, panels
 from expunge.evidence.report.cohorts import cohorts, listing, staircase
+from expunge.evidence.report.pictures import JPEG_SIGNATURE
 from expunge.evidence.report.summary import summarise
 from expunge.evidence.report.values import Example, GroupNorms, Report
+from expunge.evidence.report.words import words_of
 
 _ALL_STATES = 7  # longest story of one image told in full; beyond it only the turning points
 
@@ -26,23 +28,26 @@ def render_report(report: Report) -> str:
         The text of a complete HTML file, to be written as UTF-8.
     """
     metrics = report.metrics
+    words = words_of(metrics)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             report=report,
             metrics=metrics,
-            summary=summarise(metrics),
+            words=words,
+            summary=summarise(metrics, report.forgotten),
             stairs=staircase(report.classes, len(metrics.requests)),
             cohorts=cohorts(report.classes),
             listing=listing(report.classes),
             panels=(
-                ("H", "harmonic mean of what was kept and what was lost", panels.h(metrics)),
-                ("Acc_r", "accuracy on the classes that stay", panels.acc_r(metrics)),
+                ("H", "", "harmonic mean of what was kept and what was lost", panels.h(metrics)),
+                (words.symbol, "r", f"{words.rate} on the classes that stay", panels.acc_r(metrics)),
             ),
             blocks=formats.short_names(report.groups.names),
             top_norm=_top_norm(report.groups),
             told=_told,
+            films=tuple(overlay.drawn(scene) for scene in report.scenes),
         )
     )
 
@@ -71,8 +76,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + b64encode(png).decode("ascii")
+def _data_uri(image: bytes) -> str:
+    kind = "jpeg" if image.startswith(JPEG_SIGNATURE) else "png"
+    return f"data:image/{kind};base64," + b64encode(image).decode("ascii")
 
 
 def _top_norm(groups: GroupNorms) -> float:

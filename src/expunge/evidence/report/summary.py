@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from expunge.evidence.metrics import Change, Metrics
 from expunge.evidence.report.formats import count, percent
+from expunge.evidence.report.words import Words, words_of
 from expunge.values import Rate
 
 _COUNTABLE = 10_000  # one image among more is less than a hundredth of a percent
@@ -29,18 +30,24 @@ class Summary:
     verdict: tuple[str, str]
 
 
-def summarise(metrics: Metrics) -> Summary:
-    """The summary of a run with at least one finished request."""
-    last = metrics.requests[-1]
+def summarise(metrics: Metrics, forgotten: Change | None = None) -> Summary:
+    """The summary of a run with at least one finished request.
+
+    Args:
+        metrics: The run's figures.
+        forgotten: The rate on all classes forgotten so far; by default it is put together from those of the requests,
+            which holds where images count alike.
+    """
+    last, words = metrics.requests[-1], words_of(metrics)
     n_forgotten = sum(len(request.classes) for request in metrics.requests)
-    forgotten = _pool(change for change in (last.acc_f, last.acc_o) if change)
+    forgotten = forgotten or _pool(change for change in (last.acc_f, last.acc_o) if change)
     n_kept = len(metrics.model.classes) - n_forgotten
     return Summary(
         forgotten=forgotten,
         kept=last.acc_r,
         n_forgotten=n_forgotten,
         n_kept=n_kept,
-        verdict=(_what_was_forgotten(forgotten, n_forgotten), _what_it_cost(last.acc_r, n_kept)),
+        verdict=(_what_was_forgotten(forgotten, n_forgotten, words), _what_it_cost(last.acc_r, n_kept, words)),
     )
 
 
@@ -57,7 +64,11 @@ def _hits(rate: float, n: int) -> int:
     return round(rate * n / 100)
 
 
-def _what_was_forgotten(change: Change, n_classes: int) -> str:
+def _what_was_forgotten(change: Change, n_classes: int, words: Words) -> str:
+    if words.rate != "accuracy":
+        classes = "forgotten class" if n_classes == 1 else f"{n_classes:,} forgotten classes"
+        now, before = percent(change.after), percent(change.before)
+        return f"{words.title} on the {classes} is now {now}\u00a0%; before, it was {before}\u00a0%."
     images = "the only test image" if change.n == 1 else f"the {change.n:,} test images"
     classes = "the forgotten class" if n_classes == 1 else f"the {n_classes:,} forgotten classes"
     now, before = _amount(change.after, change.n), _amount(change.before, change.n)
@@ -72,10 +83,10 @@ def _amount(rate: float, n: int) -> str:
     return count(hits) if hits else "none"
 
 
-def _what_it_cost(change: Change, n_classes: int) -> str:
+def _what_it_cost(change: Change, n_classes: int, words: Words) -> str:
     classes = "On the class that stays" if n_classes == 1 else f"On the {n_classes:,} classes that stay"
     before, after = percent(change.before), percent(change.after)
     if before == after:
-        return f"{classes}, accuracy is what it was, {after}\u00a0%."
+        return f"{classes}, {words.rate} is what it was, {after}\u00a0%."
     way = "fell" if change.after < change.before else "rose"
-    return f"{classes}, accuracy {way} from {before} to {after}\u00a0%."
+    return f"{classes}, {words.rate} {way} from {before} to {after}\u00a0%."

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from expunge.errors import EvidenceError
-from expunge.evidence.metrics import Metrics
+from expunge.evidence.metrics import Change, Metrics
+from expunge.evidence.report.pictures import Answers, ScenePicture
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ClassAccuracy:
-    """Accuracy of one class.
+    """Accuracy of one class; for a detector its AP50.
 
     Attributes:
         name: Name of the class.
-        n: Number of its test images.
+        n: Number of its test images; for a detector, of its test objects.
         before: Accuracy of the original model.
         after: Accuracy after each request.
         forgotten_at: The request that forgets it; None if it stays.
@@ -79,6 +80,9 @@ class Report:
         command: The command line that reproduces the run.
         environment: Versions and hardware, as the reader should see them.
         created: When the run ended, in ISO 8601.
+        scenes: Test scenes with what a detector found in them; empty for a classifier.
+        answers: What the detector says where forgotten objects are; there with `scenes`.
+        forgotten: The rate on all classes forgotten so far, where it does not follow from those of the requests.
 
     Raises:
         EvidenceError: The parts do not speak of the same number of requests or groups, or an image is
@@ -93,6 +97,9 @@ class Report:
     command: str
     environment: Mapping[str, str]
     created: str
+    scenes: tuple[ScenePicture, ...] = ()
+    answers: Answers | None = None
+    forgotten: Change | None = None
 
     def __post_init__(self) -> None:
         requests = len(self.metrics.requests)
@@ -104,6 +111,10 @@ class Report:
             _expect("rows of group norms", requests, len(self.groups.norms))
         for number, row in enumerate(self.groups.norms, start=1):
             _expect(f"group norms of request {number}", len(self.groups.names), len(row))
+        if self.scenes and self.answers is None:
+            raise EvidenceError("Expected what the detector answers beside its scenes, got none. Hand over both.")
+        for scene in self.scenes:
+            _expect(f"states of scene {scene.name!r}", requests + 1, len(scene.states))
         for example in self.examples:
             _expect(f"predictions for the image of {example.truth!r}", requests + 1, len(example.predictions))
             if not example.png.startswith(_PNG_SIGNATURE):

@@ -1,5 +1,6 @@
-"""AP50 for the log of a training: the area under precision over recall, boxes right from an overlap of one half on.
+"""AP50 where COCO's evaluator would be too much: in the log of a training, and to choose by on validation scenes.
 
+The area under precision over recall, boxes right from an overlap of one half on:
 Everingham et al., "The Pascal visual object classes challenge: a retrospective", IJCV 2015, section 3.2, with precision
 at every recall and not at 11 or 101 of them. Numbers to publish come from COCO's own evaluator.
 """
@@ -10,7 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from expunge.vision.detection import Detections, Target, pairs, to_corners
+from expunge.vision.detection.boxes import pairs, to_corners
+from expunge.vision.detection.detect import Detections
+from expunge.vision.detection.targets import Target
 
 OVERLAP = 0.5
 

@@ -78,7 +78,8 @@ class BehindBackbone:
             yield extra
 
     def _maps(self, pixels: Tensor) -> list[Tensor]:
-        maps = list(self._module.get_submodule(self._backbone)(pixels).feature_maps)
+        made = self._module.get_submodule(self._backbone)(pixels)
+        maps = list(getattr(made, "feature_maps", made))  # a backbone of timm gives a plain list
         self._shapes[tuple(pixels.shape[1:])] = [part.shape[1:] for part in maps]
         return maps
 

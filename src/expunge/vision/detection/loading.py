@@ -8,11 +8,13 @@ from expunge.vision._checkpoint import read_pretrained
 from expunge.vision._hub import fetch
 from expunge.vision._quiet import quiet
 from expunge.vision.detection.model import DetectionModel
-from expunge.vision.detection.preprocess import load_detection_preprocess
+from expunge.vision.detection.preprocess import load_detection_preprocess, one_size
 
 
 def load_detector(source: str | Path) -> DetectionModel:
     """Loads an object detector of transformers, on the CPU and in float32.
+
+    Where its image processor keeps the shape of pictures, they are padded to one size; see `one_size`.
 
     Args:
         source: A directory that `save_pretrained` or `DetectionModel.save` wrote, or the Hub id of an object detector,
@@ -48,7 +50,7 @@ def load_detector(source: str | Path) -> DetectionModel:
     labels = module.config.id2label
     classes = unique_names([str(labels[index]) for index in range(len(labels))])
     name = folder.name if Path(source).is_dir() else str(source)
-    preprocess = load_detection_preprocess(folder)
+    preprocess = one_size(load_detection_preprocess(folder))
     return DetectionModel(module, classes, preprocess=preprocess, name=name, source=folder)
 
 

@@ -16,6 +16,7 @@ from expunge.vision.blocks import check_blocks
 from expunge.vision.detection.criterion import Criterion, SetLoss, criterion_of
 from expunge.vision.detection.entrances import BeforeBlocks, BehindBackbone, Entrances
 from expunge.vision.detection.output import DetectionOutput, Kind
+from expunge.vision.detection.own_weights import Origin, write_own_weights
 from expunge.vision.detection.states import Layout, State
 from expunge.vision.detection.structure import find_backbone, find_detection_blocks, find_detection_head, made
 from expunge.vision.detection.targets import Target
@@ -42,6 +43,7 @@ class DetectionModel(Wrapped):
         preprocess: How pictures become pixels.
         name: What the model is called in reports.
         source: The directory it was loaded from, if any.
+        origin: What it is made from, if it is no transformers model and can be saved.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class DetectionModel(Wrapped):
         name: str = "detector",
         blocks: Sequence[Block] | None = None,
         source: Path | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Takes over `module` and tries it with one made-up image.
 
@@ -67,6 +70,7 @@ class DetectionModel(Wrapped):
         self.preprocess = preprocess
         self.name = name
         self.source = source
+        self.origin = origin
         backbone = find_backbone(module)
         self.blocks = find_detection_blocks(module, backbone) if blocks is None else check_blocks(module, blocks)
         trial = self._made_up(preprocess.size)
@@ -81,6 +85,11 @@ class DetectionModel(Wrapped):
             else BehindBackbone(module, backbone, self.blocks, trial)
         )
         self._layouts: dict[tuple[object, ...], Layout] = {}
+
+    @property
+    def decoder(self) -> tuple[int, ...]:
+        """Indices of the decoder's blocks, which only look at the encoder's output; none without a backbone."""
+        return tuple(i for i in range(len(self.blocks)) if self._entrances.place(i) == "encoder")
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are.
@@ -133,33 +142,63 @@ class DetectionModel(Wrapped):
         Raises:
             NoBlocksError: There is no such block, or the detector cannot go on from what enters it.
         """
-        place = self._entrances.place(self._index(block))
-        size = self.preprocess.size if size is None else size
-        if (place, size) not in self._layouts:
-            self._layouts[place, size] = self._learn(block, size)
-        return self._resume(hidden.to(self.device), block, self._layouts[place, size])
+        return self._resume(hidden.to(self.device), block, self._layout(block, size))
+
+    def advance(
+        self, hidden: Shaped[Tensor, "n numbers"], block: int, to: int, *, size: tuple[int, int] | None = None
+    ) -> Float[Tensor, "n numbers"]:
+        """From what `enter` gave for `blocks[block]` to what it gives for `blocks[to]`, above it or the same.
+
+        Args:
+            hidden: What `enter` gave.
+            block: Index of the block it enters.
+            to: Index of the block to go on to.
+            size: Height and width of the pixels that `hidden` came from, if not those of `preprocess`.
+
+        Raises:
+            NoBlocksError: There is no such block, or the detector cannot go on from what enters it.
+        """
+        here, there = (self._entrances.place(self._index(one)) for one in (block, to))
+        if here == there:
+            return hidden
+        state, parts = self._layout(block, size).unpack(hidden.to(self.device))
+        with self._entrances.replay(parts, state.pixels, here) as extra:
+            return state.pack(self._entrances.record(state.pixels, {**self._settings(state), **extra}, there))
 
     def loss(self, output: DetectionOutput, targets: Sequence[Target]) -> SetLoss:
         """The set criterion, matching included; see `criterion`."""
         return self.criterion.loss(output, targets)
 
     def save(self, folder: str | Path) -> None:
-        """Writes a model directory as transformers does, which `load_detector` reads.
+        """Writes a model directory: as transformers does, which `load_detector` reads, or the weights of its own.
 
         Raises:
-            ModelError: The module is no transformers model.
+            ModelError: The module is no transformers model and has no origin.
             OutputError: The directory cannot be written, or holds something already.
         """
         from transformers import PreTrainedModel
 
-        if not isinstance(self.module, PreTrainedModel):
-            raise ModelError(f"Only transformers detectors can be saved; this one is a {type(self.module).__name__}.")
-        save_model(self.module, Path(folder), classes=self.classes, head=SoftmaxHead(), preprocess=self.preprocess)
+        if isinstance(self.module, PreTrainedModel):
+            save_model(self.module, Path(folder), classes=self.classes, head=SoftmaxHead(), preprocess=self.preprocess)
+        elif self.origin is not None:
+            write_own_weights(self, self.origin, Path(folder))
+        else:
+            raise ModelError(
+                f"Only transformers detectors and those of the zoo can be saved; this is a {type(self.module).__name__}"
+            )
 
     def _index(self, block: int) -> int:
         if not 0 <= block < len(self.blocks):
             raise NoBlocksError(f"Expected a block from 0 to {len(self.blocks) - 1} of {self.name}; got {block}.")
         return block
+
+    def _layout(self, block: int, size: tuple[int, int] | None) -> Layout:
+        """How a row that enters a block is made up, learnt once for a block and a size."""
+        place = self._entrances.place(self._index(block))
+        size = self.preprocess.size if size is None else size
+        if (place, size) not in self._layouts:
+            self._layouts[place, size] = self._learn(block, size)
+        return self._layouts[place, size]
 
     def _settings(self, state: State) -> dict[str, Any]:
         return {"pixel_mask": state.mask} if self._masks and state.mask is not None else {}

@@ -5,6 +5,7 @@ where there is a picture. Boxes are shares of the picture, not of the padding, a
 """
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,20 @@ def fixed_preprocess(
             resample=resample,
             do_pad=False,
         )
+    return DetectionPreprocess(processor)
+
+
+def one_size(preprocess: DetectionPreprocess) -> DetectionPreprocess:
+    """The same preprocessing, pictures of all shapes padded to one size, so that what a backbone makes can be kept.
+
+    Padding is marked as such, so a detector that takes a mask finds nearly the same, as it does for a picture that is
+    padded to the largest of a batch. Returned as it is where pictures come to one size already, or are not padded.
+    """
+    processor = copy(preprocess.processor)
+    longest = getattr(processor.size, "longest_edge", None)
+    if longest is None or not getattr(processor, "do_pad", False):
+        return preprocess
+    processor.pad_size = {"height": longest, "width": longest}
     return DetectionPreprocess(processor)
 
 

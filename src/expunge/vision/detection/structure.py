@@ -28,10 +28,16 @@ class FoundHead:
 
 
 def find_backbone(module: nn.Module) -> str | None:
-    """Name of the outermost transformers backbone, a maker of feature maps; None where there is none."""
+    """Name of the outermost maker of feature maps, a backbone of transformers or of timm; None where there is none.
+
+    transformers' detectors hold a backbone of timm unwrapped; it tells what it makes as `feature_info`.
+    """
     from transformers.backbone_utils import BackboneMixin
 
-    return next((name for name, part in module.named_modules() if isinstance(part, BackboneMixin)), None)
+    def makes_maps(part: nn.Module) -> bool:
+        return isinstance(part, BackboneMixin) or hasattr(part, "feature_info")
+
+    return next((name for name, part in module.named_modules() if makes_maps(part)), None)
 
 
 def find_detection_blocks(module: nn.Module, backbone: str | None) -> tuple[Block, ...]:

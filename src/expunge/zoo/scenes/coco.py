@@ -13,7 +13,7 @@ def write_coco(folder: Path, *, seed: int, split: str, n: int) -> Path:
 
     Ids of categories and annotations start at 1, as in COCO. Boxes are left, upper, width and height in pixels around
     what can be seen; `area` counts the pixels that can be seen. Each annotation also tells the share of the object that
-    can be seen and its cut-out. The JSON file comes last, so where it stands, all pictures do.
+    can be seen and its photo. The JSON file comes last, so where it stands, all pictures do.
 
     Returns:
         The JSON file.
@@ -21,8 +21,8 @@ def write_coco(folder: Path, *, seed: int, split: str, n: int) -> Path:
     Raises:
         OutputError: The folder has this split already.
         DataError: There is no such split, or `n` is negative.
-        MissingExtraError: The pictures that scenes are made of are not there.
-        CorruptWeightsError: They are damaged.
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
     """
     file = folder / "annotations" / f"instances_{split}.json"
     if file.exists():

@@ -1,8 +1,8 @@
-"""Composes scenes: one to eight cut-outs of many sizes before a place, the nearer ones hiding parts of the others.
+"""Composes scenes: one to eight portraits of many sizes before a texture, the nearer ones hiding parts of the others.
 
-What is lower in the picture counts as nearer. A cut-out is put down only where it leaves at least 40 % of every
-object in sight, the picture's edge included; so each object that was put down is labelled. Everything follows from
-the seed.
+What is lower in the picture counts as nearer, and nobody is in a scene twice. A portrait is put down only where it
+leaves at least 40 % of every one in sight, the picture's edge included; so each that was put down is labelled.
+Everything follows from the seed.
 """
 
 import math
@@ -15,15 +15,12 @@ from PIL import Image, ImageFilter
 
 from expunge.errors import DataError
 from expunge.zoo.scenes.backdrop import backdrop
-from expunge.zoo.scenes.cutouts import CLASSES, WITH_WRITING, CutOut, cutouts
+from expunge.zoo.scenes.cutouts import CLASSES, CutOut, cutouts
 
 SIDE = 224
 MOST_OBJECTS, TRIES = 8, 30
-LONGEST = (40.0, 124.0)
+LONGEST = (48.0, 124.0)
 """Range of an object's longer side in pixels, drawn evenly on a logarithmic scale."""
-
-ENLARGED = 1.7
-"""How far a cut-out is enlarged at most: some photos are only 50 pixels long."""
 
 LEAST_VISIBLE = 0.4
 TURN, OVERHANG = 10.0, 0.25
@@ -82,11 +79,12 @@ def scenes(seed: int, split: str, n: int) -> Iterator[Scene]:
 
     Raises:
         DataError: There is no such split, or `n` is negative.
-        MissingExtraError: The pictures that scenes are made of are not there.
-        CorruptWeightsError: They are damaged.
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
     """
     if n < 0:
         raise DataError(f"expected a number of scenes, 0 or more; got {n}")
+    cutouts(split)  # so that what is wrong is said at once, not when the first scene is asked for
     return (scene(seed, split, index) for index in range(n))
 
 
@@ -95,18 +93,18 @@ def scene(seed: int, split: str, index: int) -> Scene:
 
     Raises:
         DataError: There is no such split.
-        MissingExtraError: The pictures that scenes are made of are not there.
-        CorruptWeightsError: They are damaged.
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
     """
     name = f"{seed}/{split}/{index}"
     random = Random(name)
     by_class: list[list[CutOut]] = [[] for _ in CLASSES]
     for cutout in cutouts(split):
         by_class[cutout.label].append(cutout)
-    image = backdrop(random, split, SIDE)
+    image = backdrop(random, SIDE)
     placed: list[Placed] = []
-    for _ in range(random.randint(1, MOST_OBJECTS)):
-        placed = _with_another(placed, random.choice(random.choice(by_class)), random)
+    for label in random.sample(range(len(CLASSES)), random.randint(1, MOST_OBJECTS)):
+        placed = _with_another(placed, random.choice(by_class[label]), random)
     for one in placed:
         image = _painted(image, one)
     return _labelled(name, image, placed)
@@ -126,12 +124,11 @@ def _varied(cutout: CutOut, random: Random) -> Image.Image:
     """The cut-out at a random size, turned a little, lighter or darker, half of them mirrored."""
     picture = cutout.load()
     longest = math.exp(random.uniform(*map(math.log, LONGEST)))
-    scale = min(longest / max(picture.size), ENLARGED)
+    scale = longest / max(picture.size)
     picture = picture.resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BICUBIC
     )
-    mirrored = random.random() < 0.5
-    if mirrored and CLASSES[cutout.label] not in WITH_WRITING:
+    if random.random() < 0.5:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     picture = picture.rotate(random.uniform(-TURN, TURN), Image.Resampling.BICUBIC, expand=True)
     gain = random.uniform(0.8, 1.15)

@@ -1,174 +1,93 @@
-"""152 photo cut-outs of 22 classes and 17 panoramas of places, each for training, validation or test alone.
+"""Portraits of 24 people, cut out of ORL's photos; no photo is in two splits.
 
-The cut-outs are the photographic stamps of Tux Paint, the places Poly Haven's; `sheet/README.md` tells their licences,
-`scripts/scenes_sheet.py` draws the sheets. No cut-out and no place is in two splits.
+The photos are read where the package installed them (see `expunge.zoo.orl`), so scenes can be made wherever pip can
+install it. A portrait is the oval in the middle of a photo: ORL's photos show little but a head.
 """
 
 import hashlib
-import json
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Literal
 
+import numpy as np
 from PIL import Image
 
-from expunge.errors import CorruptWeightsError, DataError, MissingExtraError
+from expunge.errors import DataError
+from expunge.zoo.orl import PEOPLE, orl_photos
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-CLASSES = (
-    "apple",
-    "big-cat",
-    "car",
-    "citrus",
-    "fish",
-    "golden-coin",
-    "gravestone",
-    "guitar",
-    "hoofed-animal",
-    "mushroom",
-    "poultry",
-    "purple-flower",
-    "rabbit",
-    "red-flower",
-    "road-sign",
-    "silver-coin",
-    "tool",
-    "tree",
-    "tropical-bird",
-    "truck",
-    "wild-bird",
-    "yellow-flower",
-)
-WITH_WRITING = frozenset({"golden-coin", "gravestone", "road-sign", "silver-coin", "truck"})
-"""Classes that are not mirrored: writing would run backwards."""
+PHOTOS: Mapping[str, range] = {"train": range(1, 7), "validation": range(7, 8), "test": range(8, 11)}
+"""Which of a person's ten photos a split has."""
 
-VARIABLE = "EXPUNGE_SCENES"
-FILES = ("cutouts.webp", "cutouts.json", "places.webp", "places.json")
+SPLITS = ("train", "validation", "test")
+CLASSES = PEOPLE[:24]
+SOFT = 0.08
+"""Share of the oval's radius over which its edge fades."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutOut:
-    """One photo cut out of its background.
+    """One portrait.
 
     Attributes:
-        label: Index of its class in `CLASSES`.
+        label: Index of its person in `CLASSES`.
         split: Where alone it occurs.
-        file: Its path among Tux Paint's stamps, which names it.
-        corner: Left and upper edge in the sheet, in pixels.
-        size: Width and height in pixels, the longer at most 128.
-        credit: Who made it, as upstream tells.
-        licence: Its licence, as upstream tells.
+        file: The photo's path in its package.
     """
 
     label: int
-    split: Split
+    split: str
     file: str
-    corner: tuple[int, int]
-    size: tuple[int, int]
-    credit: str
-    licence: str
 
     def load(self) -> Image.Image:
-        """The photo in RGBA."""
-        left, upper = self.corner
-        return _sheet(folder(), "cutouts.webp").crop((left, upper, left + self.size[0], upper + self.size[1]))
+        """The portrait in RGBA, 92 × 112 pixels.
 
-
-def folder() -> Path:
-    """Where the sheets lie: beside this file, or in the folder that the environment variable EXPUNGE_SCENES names.
-
-    Raises:
-        MissingExtraError: They do not lie there.
-    """
-    found = Path(os.environ.get(VARIABLE) or Path(__file__).parent / "sheet")
-    missing = [name for name in FILES if not (found / name).is_file()]
-    if missing:
-        raise MissingExtraError(
-            f"the pictures of zoo:scenes are not in {found}: no {', '.join(missing)}. Photos are not kept in the "
-            f"repository: scripts/scenes_sheet.py draws them, or name a folder that has them in {VARIABLE}."
-        )
-    return found
+        Raises:
+            MissingExtraError: The package with the photos is not installed.
+            CorruptWeightsError: A photo is missing from it.
+        """
+        return _portraits(self.split)[self.file]
 
 
 def cutouts(split: str) -> tuple[CutOut, ...]:
-    """All cut-outs of a split, in order of their class and file.
+    """All portraits of a split, in order of their person and photo.
 
     Raises:
         DataError: There is no such split.
-        MissingExtraError: The pictures are not there.
-        CorruptWeightsError: Their index is damaged.
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
     """
-    _check(split)
-    return tuple(cutout for cutout in _index(folder()) if cutout.split == split)
+    if split not in PHOTOS:
+        raise DataError(f"no split {split!r}; there is: {', '.join(SPLITS)}")
+    photos = orl_photos(PHOTOS[split]).only(range(len(CLASSES)))
+    return tuple(CutOut(label, split, sample.name) for label, sample in zip(photos.labels, photos.samples, strict=True))
 
 
-def places(split: str) -> tuple[Image.Image, ...]:
-    """The panoramas of a split, RGB, 512 × 256 pixels: all around by straight down to straight up.
-
-    Raises:
-        DataError: There is no such split.
-        MissingExtraError: The pictures are not there.
-        CorruptWeightsError: Their index is damaged.
-    """
-    _check(split)
-    return _places(folder(), split)
-
-
+@cache
 def digest() -> str:
-    """SHA-256 over both sheets and their indices: scenes are the same only where it is."""
+    """SHA-256 over all portraits: scenes are the same only where it is.
+
+    Raises:
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
+    """
     total = hashlib.sha256()
-    for name in FILES:
-        total.update((folder() / name).read_bytes())
+    for split in SPLITS:
+        for portrait in _portraits(split).values():
+            total.update(portrait.tobytes())
     return total.hexdigest()
 
 
-def _check(split: str) -> None:
-    if split not in SPLITS:
-        raise DataError(f"no split {split!r}; there is: {', '.join(SPLITS)}")
-
-
 @cache
-def _index(root: Path) -> tuple[CutOut, ...]:
-    path = root / "cutouts.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        side, columns = content["side"], content["columns"]
-        return tuple(
-            CutOut(
-                CLASSES.index(entry["class"]),
-                entry["split"],
-                entry["file"],
-                (i % columns * side, i // columns * side),
-                (entry["size"][0], entry["size"][1]),
-                entry["credit"],
-                entry["licence"],
-            )
-            for i, entry in enumerate(content["cutouts"])
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptWeightsError(f"{path} is damaged: {error!r}. Check the repository out again.") from error
+def _portraits(split: str) -> dict[str, Image.Image]:
+    photos = orl_photos(PHOTOS[split]).only(range(len(CLASSES)))
+    return {sample.name: _cut(sample.load()) for sample in photos.samples}
 
 
-@cache
-def _places(root: Path, split: str) -> tuple[Image.Image, ...]:
-    path = root / "places.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        width, height = content["size"]
-        rows = [i for i, entry in enumerate(content["places"]) if entry["split"] == split]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptWeightsError(f"{path} is damaged: {error!r}. Check the repository out again.") from error
-    strip = _sheet(root, "places.webp").convert("RGB")
-    return tuple(strip.crop((0, i * height, width, (i + 1) * height)) for i in rows)
-
-
-@cache
-def _sheet(root: Path, name: str) -> Image.Image:
-    try:
-        with Image.open(root / name) as image:
-            return image.convert("RGBA")
-    except OSError as error:
-        raise CorruptWeightsError(f"{root / name} cannot be read: {error}. Check the repository out again.") from error
+def _cut(photo: object) -> Image.Image:
+    """Leaves the largest oval of a photo."""
+    assert isinstance(photo, Image.Image)
+    portrait = photo.convert("RGB")
+    x, y = (np.abs(np.linspace(-1, 1, side)) for side in portrait.size)
+    inside = (1 - np.hypot(x[None], y[:, None])) / SOFT
+    portrait.putalpha(Image.fromarray((255 * inside.clip(0, 1)).astype(np.uint8)))
+    return portrait

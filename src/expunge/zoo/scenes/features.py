@@ -1,9 +1,9 @@
 """Patch features of scenes under a frozen DINOv2 ViT-S/14, computed once and kept as float16 in safetensors files.
 
-A scene of 224 pixels has 16 × 16 patches. Features are the tokens after the blocks `LAYERS`, side by side: this
-backbone was tuned for saliency, and its last blocks tell objects from background rather than from each other. With a
-linear probe on cut-outs left out in threes, the classes' mean accuracy was 76 % after block 9, 72 % after the last, 12,
-and 79 % with an earlier block beside it. What is in the scenes is kept beside the features.
+A scene of 224 pixels has 16 × 16 patches. Features are the tokens after the blocks `LAYERS`, side by side. Mean tokens
+of portraits 100 pixels high, one a photo, told the 72 test photos' people apart in 79 % after block 6, 88 % after block
+9, and 89 % with both (a linear probe on the training photos); the last block, 12, gave 88 % for a third more work. What
+is in the scenes is kept beside the features.
 """
 
 import os
@@ -127,8 +127,8 @@ def cache_features(
 
     Raises:
         DataError: `layers` are not from 1 to 12 in ascending order, or `n` is negative.
-        MissingExtraError: A package with weights, or the pictures, are not there.
-        CorruptWeightsError: They are damaged.
+        MissingExtraError: The package with the weights, that with the photos, or `onnx`, is not installed.
+        CorruptWeightsError: Weights are not the pinned ones, or a photo is missing.
     """
     if n < 0:
         raise DataError(f"expected a number of scenes, 0 or more; got {n}")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError
-from expunge.vision.detection import DetectionModel, fixed_preprocess
+from expunge.vision.detection import DetectionModel, Origin, fixed_preprocess
 from expunge.zoo.scenes.compose import SIDE
 from expunge.zoo.scenes.cutouts import CLASSES
 from expunge.zoo.scenes.detr import Detr
@@ -68,7 +68,7 @@ class SceneDetector(nn.Module):
 
 
 def scenes_detector(checkpoint: Path = CHECKPOINT, recipe: SceneRecipe = RECIPE) -> DetectionModel:
-    """The trained detector of the 22 classes of composed scenes.
+    """The trained detector of the 24 people in composed scenes.
 
     Args:
         checkpoint: Weights that `python -m expunge.zoo.scenes.train` wrote; the shipped ones by default.
@@ -106,4 +106,5 @@ def wrap(detector: Detr, recipe: SceneRecipe = RECIPE, name: str = NAME) -> Dete
     """
     module = SceneDetector(backbone(recipe.layers), detector)
     preprocess = fixed_preprocess(SIDE, SIDE, MEAN, STD)
-    return DetectionModel(module, CLASSES, preprocess=preprocess, criterion=CRITERION, name=name)
+    origin = Origin(NAME, "detector")
+    return DetectionModel(module, CLASSES, preprocess=preprocess, criterion=CRITERION, name=name, origin=origin)

@@ -47,7 +47,7 @@ class SceneRecipe:
     scenes: int = 1024
     scenes_seed: int = 0
     seed: int = 0
-    epochs: int = 11
+    epochs: int = 6
     batch_size: int = 8
     lr: float = 8e-4
     weight_decay: float = 0.05
@@ -79,8 +79,8 @@ def train_scenes(
 
     Raises:
         DataError: There is no such class, or fewer scenes than one step takes, or the progress is of another training.
-        MissingExtraError: A package with weights, the pictures, or scipy are not there.
-        CorruptWeightsError: They, features, or the progress are damaged.
+        MissingExtraError: The package with the weights, that with the photos, `onnx` or scipy is not installed.
+        CorruptWeightsError: Weights, photos, features, or the progress are missing or damaged.
     """
     without = _labels(classes_without)
     if recipe.scenes < recipe.batch_size:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from expunge.zoo.scenes.ap50 import ap50, mean
+from expunge.vision.detection.ap50 import ap50, mean
 from expunge.zoo.scenes.cutouts import CLASSES, SPLITS, cutouts, digest
 from expunge.zoo.scenes.detr import Detr
 from expunge.zoo.scenes.features import SceneFeatures, cache_features
@@ -41,8 +41,8 @@ def write_checkpoint(recipe: SceneRecipe, out: Path, cache: Path, *, say: Callab
 
     Raises:
         DataError: The folder holds the progress of a training with other settings.
-        MissingExtraError: A package with weights, the pictures, or scipy are not there.
-        CorruptWeightsError: They are damaged.
+        MissingExtraError: The package with the weights, that with the photos, `onnx` or scipy is not installed.
+        CorruptWeightsError: Weights, photos, features, or the progress are missing or damaged.
     """
     out.mkdir(parents=True, exist_ok=True)
     weights, progress, log = out / "model.safetensors", out / "progress.safetensors", out / "log.jsonl"
@@ -72,7 +72,7 @@ def write_checkpoint(recipe: SceneRecipe, out: Path, cache: Path, *, say: Callab
 
 
 def result(recipe: SceneRecipe, weights: Path, cache: Path) -> dict[str, object]:
-    """What weights are worth on the test scenes, whose cut-outs and places they have not seen."""
+    """What weights are worth on the test scenes, of whose photos they have seen none."""
     each = _ap50(load_detr(weights, recipe), _features(recipe, cache, "test", TEST))
     counts = {split: Counter(cutout.label for cutout in cutouts(split)) for split in SPLITS}
     return {

@@ -1,0 +1,1 @@
+"""Suites on detectors: classes of objects go, scene by scene."""

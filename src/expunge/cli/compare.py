@@ -1,0 +1,80 @@
+"""Measures two models of one kind for `expunge measure`: loads, runs, and gives the scorecard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from rich.markup import escape
+
+from expunge.cli.console import errors, progress_bar, show_notices
+
+if TYPE_CHECKING:
+    from expunge.evidence.scorecard import Scorecard
+    from expunge.vision import VisionModel
+    from expunge.vision.detection import DetectionModel
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a comparison is of, whatever the models do; see the options of `expunge measure`."""
+
+    data: str
+    forgotten: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    measures: tuple[str, ...] | None = None
+    seed: int = 0
+    partial: bool = False
+    skip_unreadable: bool = False
+
+
+def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
+    """The scorecard of classifiers: the original, the edited one, then the oracles."""
+    from expunge.evidence import make_measure, measure_names
+    from expunge.evidence.scorecard_groups import in_order
+    from expunge.requests import load_any_model, load_data
+    from expunge.requests.measuring import Comparison, measure_models
+
+    chosen = in_order([make_measure(name) for name in dict.fromkeys(asked.measures or measure_names())])
+    with errors.status("loading models and images"):
+        models = [cast("VisionModel", load_any_model(source, device=device)) for source in sources]
+        images = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+    for path in images.skipped:
+        errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
+    compared = Comparison(
+        original=models[0],
+        edited=models[1],
+        oracles=tuple(models[2:]),
+        forgotten=asked.forgotten,
+        earlier=asked.earlier,
+        missing=asked.missing,
+        seed=asked.seed,
+    )
+    with progress_bar() as show:
+        return measure_models(compared, images, chosen, data_name=asked.data, partial=asked.partial, report=show)
+
+
+def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
+    """The scorecard of detectors: the original, the edited one, then the oracles."""
+    from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+    from expunge.evidence.scorecard_groups import in_order
+    from expunge.requests import load_any_model, load_scenes
+    from expunge.requests.detection.measuring import DetectorComparison, measure_detectors
+
+    names = dict.fromkeys(asked.measures or detection_measure_names())
+    chosen = in_order([make_detection_measure(name) for name in names])
+    with errors.status("loading models and scenes"):
+        models = [cast("DetectionModel", load_any_model(source, device=device)) for source in sources]
+        scenes = load_scenes(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+    show_notices(scenes.notices)
+    compared = DetectorComparison(
+        original=models[0],
+        edited=models[1],
+        oracles=tuple(models[2:]),
+        forgotten=asked.forgotten,
+        earlier=asked.earlier,
+        missing=asked.missing,
+        seed=asked.seed,
+    )
+    with progress_bar() as show:
+        return measure_detectors(compared, scenes, chosen, data_name=asked.data, partial=asked.partial, report=show)

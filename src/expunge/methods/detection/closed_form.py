@@ -1,0 +1,138 @@
+"""The closed form for detectors: the same ridge regression, on queries at objects and on the encoder's tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from expunge.adapters import Edit, tuned
+from expunge.errors import MethodError
+from expunge.methods.closed_form import Depth
+from expunge.methods.detection.protocol import SceneContext, SceneTask
+from expunge.methods.detection.scene_aims import SceneAim, query_aim, token_aim
+from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
+from expunge.methods.protocol import Progress
+from expunge.methods.ridge import low_rank, ridge
+from expunge.methods.sites import Gain, Site
+from expunge.vision.detection import DetectionModel
+
+DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
+"""How many blocks are edited, from the last one down, as a multiple of the decoder's."""
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Moves the mean query of each class to between others and nothing, block by block, and strikes its head row.
+
+    The twin of `expunge.methods.closed_form.ClosedForm`, with the mathematics in `docs/explanation/closed-form.md`.
+    Where a block's positions are the decoder's queries, the rows of the regression are queries: those at objects of the
+    class are moved, those at retained objects get back what they lost, known by their object and not by their number,
+    and those at no object are held still. Where they are tokens, each counts by how much the queries at objects of a
+    class hang on it. No gradient of weights is taken.
+
+    Attributes:
+        depth: How far down the edit reaches: half the decoder, the decoder, or the upper encoder as well.
+        weight: What keeping one retained class counts, against forgetting one class.
+        ridge: Strength of the ridge, times inputs over objects.
+        passes: How many times the blocks are gone through.
+        scenes: Retained scenes that are looked at, at the most; of the forgotten classes' as many.
+        background: What holding queries at no object still counts, beside 1 for keeping those at objects.
+        silence: How far the aim lies from the mean query of the classes that stay, 0, towards the mean query at no
+            object, 1. At 0 objects of the class are found under other names; at 1 the class stands apart again.
+        energy: The part of each change's energy that the low-rank edit keeps.
+    """
+
+    name: ClassVar[str] = "closed-form"
+    summary: ClassVar[str] = "move the class's mean query to where others are, by one ridge regression a block"
+    source: ClassVar[str] = "expunge"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    needs_prototypes: ClassVar[bool] = False
+
+    depth: Depth = "default"
+    weight: float = 0.75
+    ridge: float = 0.1
+    passes: int = 1
+    scenes: int = 256
+    background: float = 1.0
+    silence: float = 0.3
+    energy: float = 0.999
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        if self.depth not in DEPTHS:
+            raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
+        for name in ("weight", "ridge", "passes", "scenes"):
+            if getattr(self, name) <= 0:
+                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if self.background < 0:
+            raise MethodError(f"background must be 0 or more, got {self.background}")
+        if not 0 <= self.silence <= 1:
+            raise MethodError(f"silence must be from 0 to 1, got {self.silence}")
+        if not 0 < self.energy <= 1:
+            raise MethodError(f"energy must be above 0 and at most 1, got {self.energy}")
+
+    def first_block(self, model: DetectionModel) -> int:
+        """The lowest block edited."""
+        blocks = len(model.blocks)
+        decoder = len(model.decoder) or blocks // 2
+        return blocks - min(blocks, max(1, round(DEPTHS[self.depth] * decoder)))
+
+    @torch.no_grad()
+    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+        """Solves the blocks from the lowest up, `passes` times over.
+
+        Raises:
+            MissingExtraError: scipy is not installed.
+        """
+        model = context.model
+        first = self.first_block(model)
+        sites = [Site(i, model.blocks[i].linears[-1]) for i in range(first, len(model.blocks))]
+        states = tuple(
+            states_of(context.activations, scenes, self.scenes).advanced(model, first)
+            for scenes in (task.forget, task.retain)
+        )
+        aims = {site: self._aim(model, site, *states, task=task, seed=context.seed) for site in sites}
+        gains = {site: scene_gain(model, site, states[1]) for site in sites}
+        with tuned(model.module, [f"{site.linear}.weight" for site in sites]) as weights:
+            for number in range(self.passes):
+                at = states
+                for site in sites:
+                    at = tuple(one.advanced(model, site.block) for one in at)
+                    forget, retain = (see(model, site, one) for one in at)
+                    change = self._solve(aims[site], forget, retain, gains[site])
+                    weights.parameters[f"{site.linear}.weight"].add_(change)
+                context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
+            changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
+        deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
+        return Edit(deltas, masked=task.targets)
+
+    def _aim(
+        self,
+        model: DetectionModel,
+        site: Site,
+        forget: SceneStates,
+        retain: SceneStates,
+        *,
+        task: SceneTask,
+        seed: int,
+    ) -> SceneAim:
+        if site.block in model.decoder:
+            return query_aim(see(model, site, retain), background=self.background, silence=self.silence)
+        generator = torch.Generator().manual_seed(seed)
+        return token_aim(model, site, forget, retain, task.targets, generator=generator)
+
+    def _solve(self, aim: SceneAim, forget: SceneSeen, retain: SceneSeen, gain: Gain) -> Float[Tensor, "out in"]:
+        """The change of one site's weight, given what forget and retained scenes are there."""
+        away, back = aim.away(forget), aim.back(retain)
+        objects = len(forget.located.labels) + len(retain.located.labels)
+        balance = self.weight * len(retain.located.labels.unique()) / len(forget.located.labels.unique())
+        change = ridge(
+            torch.cat([away.inputs, back.inputs]),
+            torch.cat([away.changes, back.changes]),
+            torch.cat([away.weights, balance * back.weights]),
+            self.ridge * away.inputs.shape[1] / objects,
+        )
+        return change.to(away.inputs.dtype) * gain.inverse()[:, None]

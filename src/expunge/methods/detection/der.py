@@ -1,0 +1,52 @@
+"""DER for detectors: the replay's old logits and boxes are kept, and regressed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from expunge.adapters import Tuned
+from expunge.methods.comparison import refuse_negative
+from expunge.methods.detection.fine_tuning import SceneFineTuning
+from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
+from expunge.methods.detection.teacher import SceneTeacher, box_distance, logit_distance
+
+
+@dataclass(frozen=True)
+class DER(SceneFineTuning):
+    """β · ReLU(BND - L_forget) + α · (mean (z - h(x))² + b · L_box) on retained scenes, at all queries (section 3).
+
+    z are the logits before the request, of the classes that stay; the boxes of the replay are not used. As for
+    classifiers, squares are averaged. L_box is ours, the criterion's box terms against the old boxes, as the paper has
+    no boxes. What was said of the targets is not replayed: see `expunge.methods.detection.teacher`.
+
+    Attributes:
+        logit_weight: α, per squared logit.
+        box_weight: b, weight of the boxes beside it.
+    """
+
+    logit_weight: float = 0.5
+    box_weight: float = 1.0
+
+    name: ClassVar[str] = "der"
+    summary: ClassVar[str] = "bounded forgetting, with the old logits and boxes of retained scenes replayed"
+    source: ClassVar[str] = "Buzzega et al., NeurIPS 2020, arXiv 2004.07211"
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    needs_prototypes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "logit_weight", "box_weight")
+
+    def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
+        """The bounded forget loss and the regression on what the queries said before."""
+        criterion, teacher, forgotten = context.model.criterion, SceneTeacher(context, task), self.forgotten(context)
+
+        def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
+            now, old = teacher.pair(retain)
+            error = logit_distance(now, old) + self.box_weight * box_distance(now.boxes, old.boxes, criterion)
+            return forgotten(forget) + self.logit_weight * error
+
+        return loss

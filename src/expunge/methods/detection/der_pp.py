@@ -1,0 +1,43 @@
+"""DER++ for detectors: DER, and the replay's boxes as well."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from expunge.adapters import Tuned
+from expunge.methods.comparison import refuse_negative
+from expunge.methods.detection.der import DER
+from expunge.methods.detection.losses import retain_loss
+from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
+
+
+@dataclass(frozen=True)
+class DERPlusPlus(DER):
+    """DER's loss + c · L_retain (section 3; the paper calls c β, which here weighs the forgetting).
+
+    The paper draws the images of the two replay terms apart; we use one batch for both, so that all methods see equally
+    many scenes a step.
+
+    Attributes:
+        label_weight: c, weight of the set criterion on the replay.
+    """
+
+    label_weight: float = 1.0
+
+    name: ClassVar[str] = "der++"
+    summary: ClassVar[str] = "bounded forgetting, with old logits and boxes and the true boxes of retained scenes"
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "label_weight")
+
+    def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
+        """DER's objective and the replay's loss."""
+        without_labels = super().objective(context, task, weights)
+
+        def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
+            return without_labels(retain, forget) + self.label_weight * retain_loss(context.model, retain)
+
+        return loss

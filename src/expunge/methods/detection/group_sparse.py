@@ -1,0 +1,94 @@
+"""The training that GS-LoRA and GS-LoRA++ share: fresh LoRA layers on frozen FFNs of encoder and decoder, pruned.
+
+`L = L_data + α · Σ_groups ‖group‖`, with α = 0 for a warm-up ("first learn to forget, then become sparse").
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from expunge.adapters import Edit, Grouping, attached, group_penalty, make_groups, proximal_step, to_edit
+from expunge.errors import MethodError
+from expunge.methods.average import WeightAverage
+from expunge.methods.comparison import refuse_negative
+from expunge.methods.detection.protocol import SceneContext, SceneObjective, SceneTask
+from expunge.methods.detection.training import SceneTraining
+
+
+@dataclass(frozen=True)
+class SceneGroupSparse(SceneTraining, ABC):
+    """Settings and training common to the GS-LoRA family.
+
+    Attributes:
+        rank: Rank of every LoRA layer.
+        lora_alpha: LoRA's alpha; the change is scaled by lora_alpha / rank.
+        grouping: What one group is.
+        beta: Weight of the bounded forget loss.
+        bound: BND, the loss up to which forget scenes are pushed; 0 derives it from the set criterion, see
+            `expunge.methods.detection.losses.forget_bound`.
+        alpha: Strength of the sparsity, see `sparsity`.
+        warmup: Fraction of the training without sparsity.
+        sparsity: "proximal": after each step a group shrinks by lr · alpha · sqrt(its size), to exact zero; AdamW moves
+            an entry by about lr a step, so a group lives if its entries keep moving one way by more than the fraction
+            alpha of that. "subgradient": alpha times the sum of group norms is added to the loss, as published; no
+            group ever becomes zero.
+    """
+
+    lr: float = 1e-2
+    rank: int = 8
+    lora_alpha: float = 8.0
+    grouping: Grouping = "block"
+    beta: float = 0.5
+    bound: float = 0.0
+    alpha: float = 0.3
+    warmup: float = 0.1
+    sparsity: Literal["proximal", "subgradient"] = "proximal"
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        for name in ("rank", "lora_alpha"):
+            if getattr(self, name) <= 0:
+                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not 0 <= self.warmup <= 1:
+            raise MethodError(f"warmup is a fraction of the training, 0 to 1, got {self.warmup}")
+        refuse_negative(self, "beta", "bound", "alpha")
+
+    @abstractmethod
+    def objective(self, context: SceneContext, task: SceneTask) -> SceneObjective:
+        """The data loss for one request."""
+
+    @abstractmethod
+    def average(self, parameters: Sequence[Tensor]) -> WeightAverage | None:
+        """A running average of the weights, or None to use the weights themselves."""
+
+    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+        """Trains one group-sparse edit and returns the state that the validation scenes liked best."""
+        blocks = context.model.blocks[self.first_block(context.model) :]
+        names = [name for block in blocks for name in block.linears]
+        scale = self.lora_alpha / self.rank
+        with attached(context.model.module, names, rank=self.rank, scale=scale, seed=context.seed) as layers:
+            groups = make_groups(layers, blocks, self.grouping)
+            parameters = [t for tensors in groups.values() for t in tensors]
+
+            def penalty(done: float) -> Tensor | None:
+                active = self.alpha and done > self.warmup and self.sparsity == "subgradient"
+                return self.alpha * group_penalty(groups) if active else None
+
+            def shrink(done: float, lr: float) -> None:
+                if self.alpha and done > self.warmup and self.sparsity == "proximal":
+                    proximal_step(groups, lr * self.alpha, by_size=True)
+
+            self.fit(
+                context,
+                task,
+                parameters,
+                self.objective(context, task),
+                penalty=penalty,
+                after_step=shrink,
+                average=self.average(parameters),
+            )
+            return to_edit(layers)

@@ -1,0 +1,46 @@
+"""Scenes of a training step, and what the detector makes of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from expunge.data import Scenes
+from expunge.methods.detection.protocol import SceneBatch
+from expunge.vision.detection import DetectionOutput, target_of
+from expunge.vision.device import autocast
+from expunge.vision.scene_states import SceneCache
+
+
+def both_batches(
+    cache: SceneCache, retain: Scenes, kept: Sequence[int], forget: Scenes, gone: Sequence[int]
+) -> tuple[SceneBatch, SceneBatch]:
+    """Runs `retain[kept]` and `forget[gone]` in one forward pass, under the caller's grad mode."""
+    hidden = torch.cat([cache.hidden(retain, kept), cache.hidden(forget, gone)])
+    with autocast(cache.model.device):
+        both = cache.model.resume(hidden, cache.entry)
+    cut = len(kept)
+    return (
+        make_batch(retain, kept, at_images(both, slice(0, cut))),
+        make_batch(forget, gone, at_images(both, slice(cut, None))),
+    )
+
+
+def make_batch(scenes: Scenes, indices: Sequence[int], output: DetectionOutput) -> SceneBatch:
+    """`scenes[indices]` with the detector's `output` for them."""
+    chosen = tuple(scenes.scenes[i] for i in indices)
+    return SceneBatch(chosen, tuple(target_of(scene) for scene in chosen), output)
+
+
+def at_images(output: DetectionOutput, where: slice | Sequence[int] | Tensor) -> DetectionOutput:
+    """What `output` says of some of its images, in float32."""
+    features, logits, boxes = (part[where].float() for part in (output.features, output.logits, output.boxes))
+    return DetectionOutput(features, logits, boxes, output.kind)
+
+
+@torch.no_grad()
+def outputs(cache: SceneCache, scenes: Scenes) -> DetectionOutput:
+    """What the detector says of all of `scenes`, at least one, on its own device, in float32."""
+    parts = [cache.output(scenes, batch) for batch in cache.batches(scenes)]
+    columns = zip(*((part.features, part.logits, part.boxes) for part in parts), strict=True)
+    return DetectionOutput(*(torch.cat(column).float() for column in columns), kind=cache.model.kind)

@@ -1,0 +1,119 @@
+"""The training loop that all trained methods for detectors share, so that each gets the same scenes and steps.
+
+AdamW with a cosine schedule; one retain batch and one forget batch a step, an epoch being one pass over the retain
+set; the state that the validation scenes like best is kept.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from expunge.errors import MethodError
+from expunge.methods.average import WeightAverage
+from expunge.methods.batches import paired_batches
+from expunge.methods.comparison import refuse_negative
+from expunge.methods.detection.protocol import SceneContext, SceneObjective, SceneTask
+from expunge.methods.detection.scene_batches import both_batches
+from expunge.methods.detection.selection import BestState
+from expunge.methods.protocol import Progress
+from expunge.vision.detection import DetectionModel
+
+
+@dataclass(frozen=True)
+class SceneTraining:
+    """The settings and the loop that trained methods have in common.
+
+    The budget is that of small scenes: 40 steps of 8 scenes of each kind.
+
+    Attributes:
+        last_blocks: Edit only this many of the last blocks; 0 edits all of encoder and decoder.
+        epochs: Passes over the retain set, unless `max_steps` ends the training before.
+        max_steps: Steps at the most; 0 sets no limit.
+        batch_size: Scenes of each kind a step.
+        lr: Learning rate at the start.
+        min_lr: Learning rate at the end of the cosine.
+        weight_decay: AdamW's, decoupled.
+        validate_every: Epochs between looks at the validation scenes.
+    """
+
+    last_blocks: int = 0
+    epochs: int = 30
+    max_steps: int = 40
+    batch_size: int = 8
+    lr: float = 5e-4
+    min_lr: float = 1e-5
+    weight_decay: float = 0.05
+    validate_every: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        for name in ("epochs", "batch_size", "lr", "validate_every"):
+            if getattr(self, name) <= 0:
+                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if self.last_blocks < 0:
+            raise MethodError(f"last_blocks must be 0 (all) or a number of blocks, got {self.last_blocks}")
+        refuse_negative(self, "max_steps", "min_lr", "weight_decay")
+
+    def first_block(self, model: DetectionModel) -> int:
+        """The lowest block edited."""
+        return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
+
+    def fit(
+        self,
+        context: SceneContext,
+        task: SceneTask,
+        parameters: Sequence[Tensor],
+        objective: SceneObjective,
+        *,
+        penalty: Callable[[float], Tensor | None] = lambda done: None,
+        before_step: Callable[[], None] = lambda: None,
+        after_step: Callable[[float, float], None] = lambda done, lr: None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        """Trains `parameters` in place and leaves them at their best state on the validation scenes.
+
+        Args:
+            context: The detector and what passes its cut.
+            task: The request.
+            parameters: What is trained; whatever else the detector holds stays frozen.
+            objective: The data loss of a retain batch and a forget batch.
+            penalty: Given the fraction of the training that is done, a further loss or None.
+            before_step: Called between backward and the optimizer's step; may change gradients.
+            after_step: Given the fraction done and the learning rate, called after the step; may change weights.
+            average: Replaces the weights wherever they are judged or kept.
+
+        Raises:
+            MethodError: There is no scene to forget or to keep.
+            MissingExtraError: scipy is not installed.
+        """
+        batches = paired_batches(len(task.retain), len(task.forget), self.batch_size, context.seed)
+        per_epoch = max(1, math.ceil(len(task.retain) / self.batch_size))
+        total = min(self.epochs * per_epoch, self.max_steps or sys.maxsize)
+        optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=self.min_lr)
+        best = BestState(context.activations, task, parameters, objective)
+
+        for step, (retain, forget) in enumerate(islice(batches, total), start=1):
+            done = step / total
+            loss = objective(*both_batches(context.activations, task.retain, retain, task.forget, forget))
+            extra = penalty(done)
+            optimizer.zero_grad()
+            (loss if extra is None else loss + extra).backward()
+            before_step()
+            optimizer.step()
+            after_step(done, float(schedule.get_last_lr()[0]))
+            schedule.step()
+            epoch, rest = divmod(step, per_epoch)
+            if average and rest == 0:
+                average.update(done)
+            if step == total or (rest == 0 and epoch % self.validate_every == 0):
+                with average.applied() if average else nullcontext():
+                    best.consider()
+            context.report(Progress(step, total, f"loss {loss.item():.2f}"))
+        best.restore()

@@ -1,0 +1,125 @@
+"""Any two detectors with the same classes, measured side by side; the twin of `expunge.requests.measuring`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from expunge.data import SceneSplits
+from expunge.errors import ClassMismatchError, TooFewImagesError
+from expunge.evidence import Reading
+from expunge.evidence.detection.protocol import DetectionMeasure, DetectionView, SceneCase, objects_in
+from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.scorecard import Scorecard, make_rows
+from expunge.evidence.take import take
+from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
+from expunge.requests.detection.scenes import align_scenes
+from expunge.requests.sequence import Stage
+from expunge.vision.detection import DetectionModel
+from expunge.vision.scene_states import SceneCache, look
+
+BATCH = 16
+"""Scenes that run together; no state of them is kept, as each is looked at once."""
+
+
+class DetectorComparison(Compared[DetectionModel]):
+    """A comparison of detectors; see `Compared`."""
+
+
+def known_detection_keys() -> frozenset[str]:
+    """Every row key that an installed measure of detectors can give."""
+    return frozenset(key for name in detection_measure_names() for key in make_detection_measure(name).labels)
+
+
+def measure_detectors(
+    compared: DetectorComparison,
+    data: SceneSplits,
+    measures: Sequence[DetectionMeasure],
+    *,
+    data_name: str,
+    partial: bool = False,
+    report: Callable[[Stage], None] = lambda stage: None,
+) -> Scorecard:
+    """Takes all measures alike of the edited detector, the original and the oracles.
+
+    Args:
+        compared: The detectors and classes.
+        data: Scenes; objects in training and validation scenes are the attacker's, rates are counted on test scenes.
+        measures: What to take.
+        data_name: What the scorecard calls the data.
+        partial: Whether the data may lack some of the detectors' classes.
+        report: Told about the progress.
+
+    Raises:
+        ClassMismatchError: The detectors do not have the same classes in the same order, or the data have others.
+        RequestError: The named classes cannot be what they are said to be.
+        TooFewImagesError: A forgotten class has no box in the training or in the test scenes, or no class that stays
+            has one.
+    """
+    check_models(compared)
+    classes, parts = compared.original.classes, parts_of(compared)
+    _check_classes(data.classes, classes, partial)
+    data = align_scenes(data, classes)
+    _check_boxes(data, parts)
+    tell = Steps(report, len(compared.models) * (1 + len(measures)))
+    views: list[DetectionView] = []
+    for part, model in compared.models:
+        tell(f"{part}: running the scenes")
+        cache = SceneCache(model, batch_size=BATCH, limit_bytes=0)
+        views.append(DetectionView(objects_in(cache, [data.train, data.validation]), look(cache, data.test)))
+    case = SceneCase(
+        view=views[0],
+        original=views[1],
+        oracle=views[2] if compared.oracles else None,
+        truth=data.test,
+        forget=parts.forget,
+        earlier=parts.earlier,
+        retain=parts.retain,
+        missing=parts.missing,
+        seed=compared.seed,
+    )
+    taken: list[list[Reading]] = []
+    skipped: dict[str, str] = {}
+    for (part, model), seen in zip(compared.models, views, strict=True):
+        under_test, readings = replace(case, view=seen), []
+        for measure in measures:
+            tell(f"{part}: {measure.name}")
+            found, reasons = take(under_test, [measure])
+            readings += found
+            skipped |= reasons if model is compared.edited else {}
+        taken.append(readings)
+    tell("done")
+    edited, original, *oracles = taken
+    return Scorecard(
+        task="detection",
+        edited=named(compared.edited),
+        original=named(compared.original),
+        oracles=tuple(named(model) for model in compared.oracles),
+        data=data_name,
+        classes=classes,
+        forgotten=compared.forgotten,
+        earlier=compared.earlier,
+        missing=compared.missing,
+        images=(len(data.train) + len(data.validation), len(data.test)),
+        seed=compared.seed,
+        rows=make_rows(measures, edited, original, oracles),
+        skipped=skipped,
+    )
+
+
+def _check_classes(there: Sequence[str], wanted: Sequence[str], partial: bool) -> None:
+    lacking = [name for name in wanted if name not in there]
+    if lacking and not partial:
+        shown = ", ".join(map(repr, lacking[:5])) + (", …" if len(lacking) > 5 else "")
+        raise ClassMismatchError(
+            f"the data lack {len(lacking)} of the detectors' {len(wanted)} classes ({shown}); "
+            "name the data's classes exactly as the detectors do, or allow missing ones with partial=True"
+        )
+
+
+def _check_boxes(data: SceneSplits, parts: Parts) -> None:
+    learned = [sum(both) for both in zip(data.train.counts(), data.validation.counts(), strict=True)]
+    for counts, kind in ((learned, "training"), (data.test.counts(), "test")):
+        for label in parts.forget:
+            if not counts[label]:
+                raise TooFewImagesError(f"the forgotten class {data.classes[label]!r} has no box in the {kind} scenes")
+        if not any(counts[label] for label in parts.retain):
+            raise TooFewImagesError(f"no class that stays has a box in the {kind} scenes")

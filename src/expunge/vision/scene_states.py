@@ -1,0 +1,136 @@
+"""What a detector makes of scenes, its unedited lower part run once."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from expunge.data import Scenes
+from expunge.vision.activations import StateCache
+from expunge.vision.detection import (
+    DetectionModel,
+    DetectionOutput,
+    Detections,
+    Kind,
+    Match,
+    Matched,
+    Target,
+    detect,
+    match,
+    matched,
+    target_of,
+)
+from expunge.vision.heads import STRUCK_LOGIT
+
+
+class SceneCache(StateCache[DetectionModel]):
+    """What passes a detector's cut below block `entry`, kept per picture; see `DetectionModel.enter`.
+
+    All pictures must come to one size in the detector's preprocessing, or go through in batches of one.
+    """
+
+    def hidden(self, scenes: Scenes, indices: Sequence[int]) -> Float[Tensor, "n numbers"]:
+        """Rows of `scenes[indices]`, on the model's device."""
+        return self.states([scenes.scenes[i].sample for i in indices])
+
+    def output(self, scenes: Scenes, indices: Sequence[int]) -> DetectionOutput:
+        """What the detector says of `scenes[indices]`, under the caller's grad mode."""
+        return self.model.resume(self.hidden(scenes, indices), self.entry)
+
+    def batches(self, scenes: Scenes) -> Iterator[list[int]]:
+        """Indices of `scenes` in order, in batches."""
+        return self.indices(len(scenes))
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The queries that stand at the objects of some scenes, one row an object, on the CPU in float32.
+
+    Attributes:
+        features: What the classifier was given.
+        logits: What it made of it, one number a class.
+        labels: The objects' true classes.
+        scenes: Which scene each object is in.
+    """
+
+    features: Float[Tensor, "m d"]
+    logits: Float[Tensor, "m c"]
+    labels: Int[Tensor, " m"]
+    scenes: Int[Tensor, " m"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneView:
+    """One detector's answers to n scenes, on the CPU in float32.
+
+    Attributes:
+        objects: The queries at the true objects.
+        logits: What the classifier made of every query.
+        boxes: Every query's box, centre and size as shares of the picture.
+        kind: What the logits are.
+        sizes: Width and height of each picture in pixels.
+    """
+
+    objects: Objects
+    logits: Float[Tensor, "n q rows"]
+    boxes: Float[Tensor, "n q 4"]
+    kind: Kind
+    sizes: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def found(self, struck: Collection[int] = ()) -> tuple[Detections, ...]:
+        """What is found in each scene, boxes in pixels.
+
+        Args:
+            struck: Classes that no query may say: exactly what a head mask of them would leave.
+        """
+        logits = self.logits.clone()
+        logits[..., sorted(struck)] = STRUCK_LOGIT
+        return detect(DetectionOutput(logits[..., :0], logits, self.boxes, self.kind), self.sizes)
+
+
+def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:
+    """Which query stands at which object, by boxes alone: what it is called there plays no part.
+
+    So the same rule holds before and after a class is forgotten, and for a class whose logit is struck.
+
+    Raises:
+        DetectionError: Targets and output do not fit together.
+        MissingExtraError: scipy is not installed.
+    """
+    return match(output, targets, replace(model.criterion.costs, label=0.0))
+
+
+def located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> Matched:
+    """What the queries at the objects say beside what is there; gradients flow through the output's part."""
+    return matched(output, targets, locate(output, targets, model))
+
+
+@torch.no_grad()
+def look(cache: SceneCache, scenes: Scenes) -> SceneView:
+    """Runs the detector of `cache` over `scenes`, at least one.
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
+    model, parts, where, outputs = cache.model, [], [], []
+    for batch in cache.batches(scenes):
+        output = cache.output(scenes, batch)
+        one = located(output, [target_of(scenes.scenes[i]) for i in batch], model)
+        parts.append((one.features, one.logits[:, : len(model.classes)], one.labels))
+        where.append(one.images.cpu() + batch[0])
+        outputs.append((output.logits.float().cpu(), output.boxes.float().cpu()))
+    features, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+    return SceneView(
+        Objects(features.float(), logits.float(), labels, torch.cat(where)),
+        *(torch.cat(column) for column in zip(*outputs, strict=True)),
+        kind=model.kind,
+        sizes=tuple((scene.width, scene.height) for scene in scenes.scenes),
+    )

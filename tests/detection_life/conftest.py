@@ -1,0 +1,85 @@
+"""A random detector, a few scenes, and workspaces on them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from expunge.lifecycle import Asked
+from expunge.requests import load_any_model
+from expunge.workspace import Actor, Original, State, Workspace
+from tests.detection.detectors import KINDS, write
+from tests.detection_life.scenes_folder import write_scenes
+
+JANE = Actor("jane")
+LENIENT = """
+schema = "expunge/policy/v1"
+name = "boxes"
+[[rule]]
+key = "acc_f"
+kind = "erasure"
+max = 20.0
+[[rule]]
+key = "acc_o"
+kind = "erasure"
+max = 20.0
+required = false
+[[rule]]
+key = "acc_r"
+kind = "harm"
+max_loss_from_original = 20.0
+"""
+STRICT = LENIENT + '[[rule]]\nkey = "prototype_relearning_1"\nkind = "erasure"\nmax = -1.0\n'
+
+
+@pytest.fixture(scope="session")
+def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny DETR of random weights. Do not write to it."""
+    return write(KINDS[0], tmp_path_factory.mktemp("detector") / "detr")
+
+
+@pytest.fixture(scope="session")
+def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes in COCO's layout. Do not write to it."""
+    return write_scenes(tmp_path_factory.mktemp("scenes") / "coco")
+
+
+@pytest.fixture
+def asked(scenes_folder: Path) -> Asked:
+    """A quick method that keeps the lenient policy."""
+    return Asked(data=str(scenes_folder), method="head-mask")
+
+
+@pytest.fixture
+def make_place(detector_folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
+    """Workspaces on the detector under a policy."""
+    made = []
+    model = load_any_model(detector_folder, device="cpu")
+    original = Original(source=str(detector_folder), sha256=model.digest(), classes=model.classes, task="detection")
+
+    def make(policy: str) -> Workspace:
+        file = tmp_path / "policy.toml"
+        file.write_text(policy)
+        made.append(Workspace.create(tmp_path / "workspace", original, policy=file, actor=JANE))
+        return made[-1]
+
+    yield make
+    for place in made:
+        place.close()
+
+
+@pytest.fixture
+def place(make_place: Callable[[str], Workspace]) -> Workspace:
+    return make_place(LENIENT)
+
+
+@pytest.fixture
+def accepted() -> Callable[[Workspace, str], str]:
+    """Submits a request for one class and accepts it."""
+
+    def submit(place: Workspace, name: str) -> str:
+        request = place.submit([name], None, JANE, subject="4711").id
+        place.move(request, State.ACCEPTED, JANE)
+        return request
+
+    return submit
