@@ -16,13 +16,13 @@ RUN  := $(VENV)/.run
 DEV  := $(VENV)/.dev
 DOCS := $(VENV)/.docs
 
-SUITES := faces fashion glyphs
+SUITES := faces fashion glyphs scenes
 # Other requests or another model under the same methods: a few rows show that they run.
 VARIANTS := faces-20x1 glyphs-50x1 fashion-swin fashion-convnext
 FEW := original,oracle-scratch,head-mask,closed-form,gs-lora++
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo test test-slow check check-fast format docs hooks clean
+.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo demo-detection test test-slow check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -30,6 +30,9 @@ help: ## Show this list
 
 demo: $(RUN) ## A pre-trained vision transformer forgets twenty people, four requests in a row
 	$(BIN)/expunge demo
+
+demo-detection: $(RUN) ## A detector forgets eight people, boxes before and after
+	$(BIN)/expunge demo --task detection
 
 # One process a core, and the tests of a file together: they share what is costly to make.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -91,7 +94,7 @@ $(BASE): constraints.txt
 
 # Built without isolation: hatchling is already here, pinned like everything else.
 $(RUN): $(BASE) pyproject.toml constraints.txt requirements/zoo.txt
-	$(INSTALL) --no-build-isolation --editable '.[zoo]'
+	$(INSTALL) --no-build-isolation --editable '.[zoo,detection]'
 	$(PIP) install --no-deps --require-hashes -r requirements/zoo.txt
 	touch $@
 

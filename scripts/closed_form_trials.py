@@ -13,7 +13,7 @@ from pathlib import Path
 from expunge.bench.cell import run_cell
 from expunge.bench.results import RequestResult
 from expunge.bench.stand import Stand, make_stand
-from expunge.bench.suite import find_suite
+from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Splits
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
@@ -34,6 +34,8 @@ def halves(images: Images) -> tuple[Images, Images]:
 def stand_of(suite_name: str, setting: str, seed: int) -> Stand:
     """A stand that has no test images."""
     suite = find_suite(suite_name)
+    if not isinstance(suite, Suite):
+        sys.exit(f"expected a suite on classifiers, got {suite_name}; for detectors there is detection_trials.py")
     splits = suite.load()
     own, judged = halves(splits.validation)
     return make_stand(

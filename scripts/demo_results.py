@@ -1,4 +1,4 @@
-"""Runs the demo with three seeds, keeps the figures in docs/results and writes the README's tables from them.
+"""Runs the demos, keeps the figures in docs/results and writes the README's tables from them.
 
 `python scripts/demo_results.py` does all of it; `--table` writes the table again, `--check` says whether it is right.
 """
@@ -18,6 +18,10 @@ from expunge.evidence.metrics import Change
 ROOT = Path(__file__).parents[1]
 README, SEEDS = ROOT / "README.md", (0, 1, 2)
 START, END = "<!-- demo table: written by `make demo-results`, do not edit -->", "<!-- end of demo table -->"
+DETECTION_START = "<!-- detection table: written by `make demo-results`, do not edit -->"
+DETECTION_END = "<!-- end of detection table -->"
+DETECTION = ROOT / "docs/results/detection-demo-seed-0.json"
+SOURCE = "From [docs/results](docs/results), written by `make demo-results`."
 
 
 def result(seed: int) -> Path:
@@ -32,8 +36,9 @@ def read(seed: int) -> Metrics:
 
 def table(metrics: Metrics) -> str:
     """One run's figures as a Markdown table, a row a request."""
+    rate = "AP50" if metrics.task == "detection" else "Acc"
     lines = [
-        "| request | Acc_f | Acc_r | Acc_o | H | head mask: Acc_r, H | groups | seconds |",
+        f"| request | {rate}_f | {rate}_r | {rate}_o | H | head mask: {rate}_r, H | groups | seconds |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for request in metrics.requests:
@@ -72,25 +77,29 @@ def cell(change: Change) -> str:
     return f"{change.before:.1f} → **{change.after:.1f}** ({low:.1f} to {high:.1f}, n={change.n})"
 
 
-def with_tables(readme: str, runs: Sequence[Metrics]) -> str:
-    """The README with the tables between the two marks."""
-    head, rest = readme.split(START)
+def with_tables(readme: str, runs: Sequence[Metrics], detection: Metrics) -> str:
+    """The README with the tables between the marks."""
     each = "Over the four requests of each seed, with another split and other random choices:"
     said = f"By `{runs[0].method}`; seed 0 above. {each}"
-    source = "From [docs/results](docs/results), written by `make demo-results`."
-    body = "\n\n".join((table(runs[0]), said, seeds_table(runs), source))
-    return f"{head}{START}\n\n{body}\n\n{END}{rest.split(END)[1]}"
+    faces = "\n\n".join((table(runs[0]), said, seeds_table(runs), SOURCE))
+    scenes = "\n\n".join((table(detection), f"By `{detection.method}`, seed {detection.seed}. {SOURCE}"))
+    return _between(_between(readme, START, faces, END), DETECTION_START, scenes, DETECTION_END)
 
 
-def run_demo(seed: int) -> None:
-    """Runs `expunge demo` and keeps its metrics, and the first seed's report."""
+def _between(text: str, start: str, body: str, end: str) -> str:
+    head, rest = text.split(start)
+    return f"{head}{start}\n\n{body}\n\n{end}{rest.split(end)[1]}"
+
+
+def run_demo(kept: Path, *, seed: int, task: str, report: Path | None = None) -> None:
+    """Runs `expunge demo`, keeps its metrics, and its report where one is asked for."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "demo"
-        command = [sys.executable, "-m", "expunge", "demo", "--seed", str(seed), "--out", str(out)]
+        command = [sys.executable, "-m", "expunge", "demo", "--task", task, "--seed", str(seed), "--out", str(out)]
         subprocess.run(command, check=True)
-        shutil.copyfile(out / "metrics.json", result(seed))
-        if seed == SEEDS[0]:
-            shutil.copyfile(out / "report.html", ROOT / "build/demo-report.html")
+        shutil.copyfile(out / "metrics.json", kept)
+        if report is not None:
+            shutil.copyfile(out / "report.html", report)
 
 
 def main() -> int:
@@ -104,9 +113,12 @@ def main() -> int:
     (ROOT / "build").mkdir(exist_ok=True)
     if not (arguments.table or arguments.check):
         for seed in SEEDS:
-            run_demo(seed)
+            page = ROOT / "build/demo-report.html" if seed == SEEDS[0] else None
+            run_demo(result(seed), seed=seed, task="classification", report=page)
+        run_demo(DETECTION, seed=0, task="detection", report=ROOT / "build/detection-demo-report.html")
     old = README.read_text(encoding="utf-8")
-    new = with_tables(old, [read(seed) for seed in SEEDS])
+    detection = Metrics.parse(DETECTION.read_text(encoding="utf-8"))
+    new = with_tables(old, [read(seed) for seed in SEEDS], detection)
     if arguments.check:
         return int(old != new)
     README.write_text(new, encoding="utf-8")

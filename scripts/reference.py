@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from expunge.evidence import make_measure, measure_names, metrics
-from expunge.methods import make_method, method_class, method_names
-from expunge.methods.registry import AUTO
+from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.methods.detection.registry import REGISTRY as DETECTION
+from expunge.methods.registry import AUTO, REGISTRY, Registry
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -31,10 +33,17 @@ def settings_page() -> str:
         "",
         "Give a setting with `--set NAME=VALUE`, a preset with `--preset NAME`.",
     ]
-    auto = make_method(AUTO).name
-    for name in method_names():
-        found = method_class(name)
-        lines += ["", f"## {name}", "", f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
+    lines += _methods(REGISTRY, "##")
+    lines += ["", "## For detectors", "", "The same names and options where a detector forgets."]
+    return "\n".join([*lines, *_methods(DETECTION, "###")]) + "\n"
+
+
+def _methods(registry: Registry[Any], heading: str) -> list[str]:
+    lines, auto = [], registry.make(AUTO).name
+    for name in registry.names():
+        found = registry.find(name)
+        lines += ["", f"{heading} {name}", ""]
+        lines += [f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
         if name == auto:
             lines += ["This is what `--method auto`, the default, takes.", ""]
         texts = attribute_texts(found)
@@ -48,23 +57,35 @@ def settings_page() -> str:
         for field in fields:
             special = "".join(f"{found.presets[p].get(field.name, '')} | " for p in presets)
             lines.append(f"| `{field.name}` | {field.default} | {special}{texts.get(field.name, '')} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def measures_page() -> str:
     """Every measure with its rows and settings."""
     lines = ["# Measures", "", "Taken by `expunge measure` and by the benchmark; `--measures A,B` takes some of them."]
     for name in measure_names():
-        found = type(make_measure(name))
-        lines += ["", f"## {name}", "", f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
-        rows = [f"`{key}` ({label})" for key, label in found.labels.items() if "_layer_" not in key]
-        layers = sorted({re.sub(r"_\d+$", "_K", key) for key in found.labels if "_layer_" in key})
-        lines.append(f"Rows: {', '.join([*rows, *(f'`{key}` for every block K' for key in layers)])}.")
-        texts, fields = attribute_texts(found), dataclasses.fields(found)
-        if fields:
-            lines += ["", "| setting | default | what it is |", "|---|---|---|"]
-            lines += [f"| `{field.name}` | {field.default} | {texts.get(field.name, '')} |" for field in fields]
+        lines += _measure(type(make_measure(name)), "##")
+    lines += ["", "## For detectors", "", "Of detectors these are taken; the rows of the first hold AP50."]
+    for name in detection_measure_names():
+        lines += _measure(type(make_detection_measure(name)), "###")
     return "\n".join(lines) + "\n"
+
+
+def _measure(found: Any, heading: str) -> list[str]:
+    lines = [
+        "",
+        f"{heading} {found.name}",
+        "",
+        f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.",
+    ]
+    rows = [f"`{key}` ({label})" for key, label in found.labels.items() if "_layer_" not in key]
+    layers = sorted({re.sub(r"_\d+$", "_K", key) for key in found.labels if "_layer_" in key})
+    lines += ["", f"Rows: {', '.join([*rows, *(f'`{key}` for every block K' for key in layers)])}."]
+    texts, fields = attribute_texts(found), dataclasses.fields(found)
+    if fields:
+        lines += ["", "| setting | default | what it is |", "|---|---|---|"]
+        lines += [f"| `{field.name}` | {field.default} | {texts.get(field.name, '')} |" for field in fields]
+    return lines
 
 
 def metrics_page() -> str:

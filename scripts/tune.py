@@ -20,7 +20,7 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.stand import Stand, budgeted, make_stand
-from expunge.bench.suite import find_suite
+from expunge.bench.suites import fashion, glyphs
 from expunge.bench.tuned import FILE
 from expunge.evidence import accuracy_of, harmonic_mean
 from expunge.methods.plan import Plan
@@ -54,13 +54,14 @@ GRID: Mapping[str, Mapping[str, tuple[object, ...]]] = {
 """Deep Unlearning is not here: it searches its two settings on the validation images itself, for every request."""
 
 REQUESTS = {"glyphs": 0, "fashion": 1}
+SUITES = {"glyphs": glyphs.suite, "fashion": fashion.suite}
 
 
 def stands(folder: Path) -> dict[str, Stand]:
     """One stand a suite, with one request each."""
     found = {}
     for name, number in REQUESTS.items():
-        suite = find_suite(name)
+        suite = SUITES[name](False)
         stand = make_stand(suite, "replay-10", 0, folder, suite.load())
         stand.__dict__["plan"] = Plan((stand.plan.requests[number],))
         found[name] = stand

@@ -91,8 +91,9 @@ def see(model: DetectionModel, site: Site, states: SceneStates) -> SceneSeen:
     inputs, outputs, where = [], [], []
     for number, part in enumerate(states.batches()):
         given, result, output = watch(model, site, part.hidden, part.entry)
-        inputs.append(given)
-        outputs.append(result)
+        linear = model.linear(site.linear)
+        inputs.append(by_position(given, len(part), linear.in_features))
+        outputs.append(by_position(result, len(part), linear.out_features))
         where.append(_located(output, part.targets, model, number * BATCH))
     columns = ([getattr(one, name) for one in where] for name in ("scenes", "queries", "labels", "objects"))
     return SceneSeen(torch.cat(inputs), torch.cat(outputs), Located(*(torch.cat(column) for column in columns)))
@@ -100,8 +101,8 @@ def see(model: DetectionModel, site: Site, states: SceneStates) -> SceneSeen:
 
 def watch(
     model: DetectionModel, site: Site, hidden: Float[Tensor, "n numbers"], entry: int
-) -> tuple[Float[Tensor, "n t m"], Float[Tensor, "n t d"], DetectionOutput]:
-    """A site's inputs and outputs in one pass, and the pass's own output, under the caller's grad mode."""
+) -> tuple[Tensor, Tensor, DetectionOutput]:
+    """What enters a site's layer, what leaves its block, and the pass's own output, under the caller's grad mode."""
     linear, block = model.linear(site.linear), model.module.get_submodule(model.blocks[site.block].name)
     given: list[Tensor] = []
     results: list[object] = []
@@ -116,15 +117,14 @@ def watch(
             hook.remove()
     last = results[-1][0] if isinstance(results[-1], tuple) else results[-1]
     assert isinstance(last, Tensor)
-    n = len(hidden)
-    return by_position(given[-1], n, linear.in_features), by_position(last, n, linear.out_features), output
+    return given[-1], last, output
 
 
 @torch.no_grad()
 def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
     """How much of what the layer writes arrives after the block; see `expunge.methods.sites.gain`."""
     few, linear = states.first(FEW), model.linear(site.linear)
-    _, before, _ = watch(model, site, few.hidden, few.entry)
+    before = see(model, site, few).outputs
     signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)).to(before) * 2 - 1
     nudge = STEP * signs
 
@@ -133,7 +133,7 @@ def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
 
     handle = linear.register_forward_hook(nudged)
     try:
-        _, after, _ = watch(model, site, few.hidden, few.entry)
+        after = see(model, site, few).outputs
     finally:
         handle.remove()
     slopes = (after - before) / nudge

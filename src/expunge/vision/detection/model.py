@@ -146,7 +146,7 @@ class DetectionModel(Wrapped):
 
     def advance(
         self, hidden: Shaped[Tensor, "n numbers"], block: int, to: int, *, size: tuple[int, int] | None = None
-    ) -> Float[Tensor, "n numbers"]:
+    ) -> Float[Tensor, "n others"]:
         """From what `enter` gave for `blocks[block]` to what it gives for `blocks[to]`, above it or the same.
 
         Args:
