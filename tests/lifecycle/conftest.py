@@ -80,7 +80,7 @@ def accepted(photos: Callable[[str], Path]) -> Callable[[Workspace, str], str]:
     """Submits a request for one class and accepts it."""
 
     def submit(place: Workspace, name: str) -> str:
-        request = place.submit([name], photos(name), JANE, subject="Jürgen Müller 4711").id
+        request = place.submit([name], photos(name), JANE, subject="Jürgen Müller K-4711").id
         place.move(request, State.ACCEPTED, JANE)
         return request
 
