@@ -55,6 +55,15 @@ def test_an_object_is_given_back_what_it_lost_though_another_query_answers_for_i
     assert wanted.weights[3:].tolist() == pytest.approx([0.5 / 3] * 3)
 
 
+def test_an_object_that_no_query_answers_for_any_more_is_left_out() -> None:
+    aim = query_aim(BEFORE, background=0.0, silence=0.3)
+    now = seen(
+        [[[2.0, 1.0], [1.0, 0.0], [9.0, 9.0]], [[7.0, 7.0], [5.0, 2.0], [1.0, 5.0]]],
+        [(0, 0, 1, 1), (1, 1, 2, 0)],
+    )
+    assert aim.back(now).changes[:2].tolist() == [[1.0, -1.0], [0.0, 0.0]]
+
+
 def test_tokens_count_by_how_much_queries_hang_on_them() -> None:
     share = torch.tensor([[0.75, 0.25, 0.0]])
     aim = TokenAim(torch.tensor([1.0, 1.0]), torch.zeros(1, 3, 2), (share,), torch.full((1, 3), 1 / 3))
