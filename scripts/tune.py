@@ -8,8 +8,6 @@ over both; of equal scores the first wins. No test image is loaded into a score.
 Writes src/expunge/bench/tuned.json, trials included.
 """
 
-import fcntl
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -21,7 +19,8 @@ import torch
 from expunge.adapters import EditStack
 from expunge.bench.stand import Stand, budgeted, make_stand
 from expunge.bench.suites import fashion, glyphs
-from expunge.bench.tuned import FILE
+from expunge.bench.tuned import CLASSIFIERS
+from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.evidence import accuracy_of, harmonic_mean
 from expunge.methods.plan import Plan
 from expunge.methods.sequence import Forgetting
@@ -29,7 +28,7 @@ from expunge.methods.sequence import Forgetting
 DENSE = {"lr": (1e-3, 3e-3, 1e-2)}
 LOW_RANK = {"lr": (5e-3, 1e-2, 3e-2)}
 BETA = {"beta": (0.3, 1.0, 3.0)}
-GRID: Mapping[str, Mapping[str, tuple[object, ...]]] = {
+GRID: Mapping[str, Grid] = {
     "l2": DENSE | BETA,
     "ewc": DENSE | BETA,
     "mas": DENSE | BETA,
@@ -91,47 +90,20 @@ def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str
     return {"h": harmonic_mean(kept, before - gone), "acc_f": gone, "acc_r": kept, "seconds": seconds}
 
 
-def star(grid: Mapping[str, tuple[object, ...]]) -> list[dict[str, object]]:
-    """All values of each setting with the other one at its middle, the middle of both first."""
-    middle = {name: values[len(values) // 2] for name, values in grid.items()}
-    arms = [{**middle, name: value} for name, values in grid.items() for value in values]
-    return [middle, *(arm for arm in arms if arm != middle)]
-
-
-def tune(method: str, there: Mapping[str, Stand]) -> dict[str, object]:
-    """All trials of one method and the best settings."""
-    trials = []
-    for settings in star(GRID[method]):
-        scores = {name: trial(stand, method, settings) for name, stand in there.items()}
-        mean = sum(score["h"] for score in scores.values()) / len(scores)
-        rounded = {n: {k: round(v, 2) for k, v in score.items()} for n, score in scores.items()}
-        trials.append({"settings": settings, "h": round(mean, 2), "suites": rounded})
-        sys.stderr.write(f"{method} {settings} {mean:.1f} {rounded}\n")
-    best = max(trials, key=lambda one: one["h"])
-    return {"settings": best["settings"], "trials": trials}
-
-
 def main() -> None:
     """Tunes the named methods, or all in the grid."""
     torch.set_num_threads(1)
-    chosen = sys.argv[1:] or list(GRID)
     with TemporaryDirectory() as folder:
         there = stands(Path(folder))
-        for method in chosen:
-            found = tune(method, there)
-            keep(method, found)
+        for method, grid in chosen(sys.argv[1:], GRID):
 
+            def both(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
+                scores = {name: trial(stand, method, settings) for name, stand in there.items()}
+                mean = sum(score["h"] for score in scores.values()) / len(scores)
+                sys.stderr.write(f"{method} {settings} {mean:.1f} {scores}\n")
+                return {"h": round(mean, 2), "suites": {name: rounded(score) for name, score in scores.items()}}
 
-def keep(method: str, found: Mapping[str, object]) -> None:
-    """Adds one method to the file; several processes may do so at once."""
-    with FILE.open("r+", encoding="utf-8") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        kept = json.load(handle)
-        for part in ("settings", "trials"):
-            kept[part] = dict(sorted({**kept.get(part, {}), method: found[part]}.items()))
-        handle.seek(0)
-        handle.write(json.dumps(kept, indent=1) + "\n")
-        handle.truncate()
+            keep(CLASSIFIERS, method, search(grid, both))
 
 
 if __name__ == "__main__":

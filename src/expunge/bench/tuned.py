@@ -1,6 +1,6 @@
-"""Settings that were chosen for each method on validation images, with the same effort for all.
+"""Settings that were chosen for each method on validation data, with the same effort for all.
 
-`tuned.json` is written by `scripts/tune.py`, which says how; the benchmark page tells what it tried.
+`scripts/tune.py` and `scripts/tune_detectors.py` write the files and say how; the benchmark page tells what they tried.
 """
 
 import json
@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-FILE = Path(__file__).parent / "tuned.json"
+CLASSIFIERS = Path(__file__).parent / "tuned.json"
+DETECTORS = Path(__file__).parent / "scenes" / "tuned.json"
 
 
 @cache
-def _all() -> Mapping[str, Mapping[str, object]]:
-    return json.loads(FILE.read_text(encoding="utf-8"))["settings"]
+def _all(file: Path) -> Mapping[str, Mapping[str, object]]:
+    return json.loads(file.read_text(encoding="utf-8"))["settings"]
 
 
-def tuned_settings(method: str) -> Mapping[str, object]:
+def tuned_settings(method: str, file: Path = CLASSIFIERS) -> Mapping[str, object]:
     """What differs from the method's defaults; nothing for anchors and for methods of other packages."""
-    return dict(_all().get(method, {}))
+    return dict(_all(file).get(method, {}))

@@ -9,6 +9,7 @@ from torch import nn
 
 from expunge.bench.benchmark import Benchmark, CellStand
 from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Task
+from expunge.bench.tuned import DETECTORS, tuned_settings
 from expunge.data.scene_splits import SceneSplits
 from expunge.errors import BenchError
 from expunge.evidence.detection.registry import detection_measure_names
@@ -79,8 +80,8 @@ class SceneSuite(Benchmark):
         return detection_measure_names()
 
     def tuned(self, method: str) -> Mapping[str, object]:
-        """Nothing: what `scripts/tune.py` chose was chosen on classifiers, so all methods keep their defaults."""
-        return {}
+        """What `scripts/tune_detectors.py` chose for the method."""
+        return tuned_settings(method, DETECTORS)
 
     def open(self, models: Path) -> Callable[[str, int], CellStand]:
         """Reads the scenes and the detector; see `Benchmark.open`."""

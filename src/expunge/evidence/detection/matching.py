@@ -7,12 +7,13 @@ neither right nor wrong. Figures to publish come from the evaluator itself; see 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from expunge.data import Box, Scenes
+from expunge.data import Box, Scene, Scenes
 from expunge.errors import EvidenceError
 from expunge.vision.detection import Detections
 
@@ -68,10 +69,21 @@ def match_scenes(found: Sequence[Detections], truth: Scenes) -> tuple[ClassMatch
         truth: What is there.
 
     Raises:
-        EvidenceError: There are more or fewer answers than scenes, or one names a class that is not there.
+        EvidenceError: There is no scene, there are more or fewer answers than scenes, or one names a class that is not
+            there.
     """
     check_found(found, truth)
-    return tuple(_match_class(found, truth, label) for label in range(len(truth.classes)))
+    if not len(truth):
+        raise EvidenceError("Expected scenes to count in, got none. Give at least one.")
+    columns = zip(
+        *(_match_scene(*pair, i) for i, pair in enumerate(zip(found, truth.scenes, strict=True))), strict=True
+    )
+    boxes = _Boxes(*(torch.cat(column, dim=-1) for column in columns))
+    objects = torch.zeros(len(truth), len(truth.classes), dtype=torch.float64)
+    for i, scene in enumerate(truth.scenes):
+        for box in scene.boxes:
+            objects[i, box.label] += 1
+    return tuple(_of_class(boxes, objects[:, label], label) for label in range(len(truth.classes)))
 
 
 def check_found(found: Sequence[Detections], truth: Scenes) -> None:
@@ -90,51 +102,64 @@ def check_found(found: Sequence[Detections], truth: Scenes) -> None:
         )
 
 
-def _match_class(found: Sequence[Detections], truth: Scenes, label: int) -> ClassMatches:
-    scores, where, right, ignored, objects = [], [], [], [], []
-    for position, (here, there) in enumerate(zip(found, truth.scenes, strict=True)):
-        mine = here.labels == label
-        order = here.scores[mine].argsort(descending=True, stable=True)[:MOST]
-        boxes = here.boxes[mine][order].double()
-        real, groups = (corners_of(part, label) for part in (there.boxes, there.crowds))
-        hits, in_group = _assign(boxes, real), _inside(boxes, groups)
-        scores.append(here.scores[mine][order].double())
-        where.append(torch.full((len(order),), position))
-        right.append(hits)
-        ignored.append(in_group & ~hits)
-        objects.append(len(real))
-    surest = torch.cat(scores).argsort(descending=True, stable=True)
+class _Boxes(NamedTuple):
+    """Boxes of scenes under all names, those of one scene the surest first; named as in `ClassMatches`."""
+
+    labels: Int[Tensor, " k"]
+    scores: Float[Tensor, " k"]
+    scenes: Int[Tensor, " k"]
+    right: Bool[Tensor, "t k"]
+    ignored: Bool[Tensor, "t k"]
+
+
+def _match_scene(found: Detections, scene: Scene, position: int) -> _Boxes:
+    order = found.scores.argsort(descending=True, stable=True)
+    order = order[_counted(found.labels[order])]
+    labels, boxes = found.labels[order], found.boxes[order].double()
+    hits = _assign(_of_one_name(overlap(boxes, corners_of(scene.boxes)), labels, scene.boxes))
+    shared = _of_one_name(overlap(boxes, corners_of(scene.crowds), group=True), labels, scene.crowds)
+    in_group = (shared >= OVERLAPS[:, None, None]).any(2)
+    place = torch.full((len(order),), position)
+    return _Boxes(labels, found.scores[order].double(), place, hits, in_group & ~hits)
+
+
+def _of_one_name(shared: Float[Tensor, "k m"], labels: Int[Tensor, " k"], truth: Sequence[Box]) -> Float[Tensor, "k m"]:
+    """-1 where a box and what is there are not of one class."""
+    names = torch.tensor([box.label for box in truth], dtype=torch.int64)
+    return shared.where(labels[:, None] == names, -1.0)
+
+
+def _counted(labels: Int[Tensor, " k"]) -> Int[Tensor, " m"]:
+    """Places of the boxes of one scene that count, at most `MOST` of a class."""
+    if len(labels) <= MOST:
+        return torch.arange(len(labels))
+    return torch.cat([(labels == label).nonzero()[:MOST, 0] for label in labels.unique()]).sort().values
+
+
+def _of_class(boxes: _Boxes, objects: Float[Tensor, " n"], label: int) -> ClassMatches:
+    mine = (boxes.labels == label).nonzero()[:, 0]
+    mine = mine[boxes.scores[mine].argsort(descending=True, stable=True)]
     return ClassMatches(
-        scores=torch.cat(scores)[surest],
-        scenes=torch.cat(where)[surest],
-        right=torch.cat(right, dim=1)[:, surest],
-        ignored=torch.cat(ignored, dim=1)[:, surest],
-        objects=torch.tensor(objects, dtype=torch.float64),
+        scores=boxes.scores[mine],
+        scenes=boxes.scenes[mine],
+        right=boxes.right[:, mine],
+        ignored=boxes.ignored[:, mine],
+        objects=objects,
     )
 
 
-def _assign(found: Float[Tensor, "k 4"], truth: Float[Tensor, "m 4"]) -> Bool[Tensor, "t k"]:
+def _assign(iou: Float[Tensor, "k m"]) -> Bool[Tensor, "t k"]:
     """Which boxes, the surest first, find an object that none before has taken; of equals the last, as in COCO."""
-    boxes, objects = len(found), len(truth)
+    boxes, objects = iou.shape
     hits = torch.zeros(len(OVERLAPS), boxes, dtype=torch.bool)
-    if not boxes or not objects:
-        return hits
-    iou = overlap(found, truth)
     taken = torch.zeros(len(OVERLAPS), objects, dtype=torch.bool)
     every = torch.arange(len(OVERLAPS))
-    for i in range(boxes):
+    for i in (iou >= OVERLAPS[0]).any(1).nonzero()[:, 0].tolist():  # no other box can find one
         free = iou[i].expand(len(OVERLAPS), -1).masked_fill(taken, -1.0)
         best = objects - 1 - free.flip(1).argmax(1)
         hits[:, i] = free[every, best] >= OVERLAPS
         taken[every, best] |= hits[:, i]
     return hits
-
-
-def _inside(found: Float[Tensor, "k 4"], groups: Float[Tensor, "m 4"]) -> Bool[Tensor, "t k"]:
-    """Which boxes lie in a group."""
-    if not len(groups):
-        return torch.zeros(len(OVERLAPS), len(found), dtype=torch.bool)
-    return (overlap(found, groups, group=True)[None] >= OVERLAPS[:, None, None]).any(2)
 
 
 def overlap(a: Float[Tensor, "k 4"], b: Float[Tensor, "m 4"], *, group: bool = False) -> Float[Tensor, "k m"]:

@@ -26,7 +26,17 @@ def ap50(found: Sequence[Detections], truth: Sequence[Target], classes: int) -> 
         truth: What is in each scene.
         classes: Number of classes.
     """
-    return [_class_ap50(found, truth, label) for label in range(classes)]
+    if not truth:
+        return [None] * classes
+    labels, scores = (torch.cat([getattr(one, name) for one in found]) for name in ("labels", "scores"))
+    hits = torch.cat([_hits(here, there) for here, there in zip(found, truth, strict=True)])
+    objects = torch.cat([there.labels for there in truth]).bincount(minlength=classes).tolist()
+    each: list[float | None] = []
+    for label in range(classes):
+        mine = labels == label
+        order = scores[mine].argsort(descending=True, stable=True)
+        each.append(100 * _area(hits[mine][order].double(), objects[label]) if objects[label] else None)
+    return each
 
 
 def mean(each: Sequence[float | None]) -> float:
@@ -35,26 +45,12 @@ def mean(each: Sequence[float | None]) -> float:
     return sum(known) / len(known) if known else 0.0
 
 
-def _class_ap50(found: Sequence[Detections], truth: Sequence[Target], label: int) -> float | None:
-    scores, hits, objects = [], [], 0
-    for here, there in zip(found, truth, strict=True):
-        mine, boxes = here.labels == label, to_corners(there.boxes[there.labels == label])
-        objects += len(boxes)
-        scores.append(here.scores[mine])
-        hits.append(_hits(here.boxes[mine], boxes))
-    if objects == 0:
-        return None
-    order = torch.cat(scores).argsort(descending=True, stable=True)
-    return 100 * _area(torch.cat(hits)[order].double(), objects)
-
-
-def _hits(found: Float[Tensor, "m 4"], truth: Float[Tensor, "k 4"]) -> Int[Tensor, "m"]:
-    """1 where a box, the surest first, overlaps an object that none before has found; it finds the best of those."""
-    hits = torch.zeros(len(found), dtype=torch.int64)
-    if len(truth) == 0:
-        return hits
-    iou, _ = pairs(found, truth)
-    for i in range(len(found)):
+def _hits(found: Detections, there: Target) -> Int[Tensor, "m"]:
+    """1 where a box overlaps an object of its class that no surer one has found; it finds the best of those."""
+    hits = torch.zeros(len(found.labels), dtype=torch.int64)
+    iou, _ = pairs(found.boxes, to_corners(there.boxes))
+    iou = iou.where(found.labels[:, None] == there.labels, -1.0)
+    for i in (iou >= OVERLAP).any(1).nonzero()[:, 0].tolist():  # no other box can find one
         best = iou[i].argmax()
         if iou[i, best] >= OVERLAP:
             hits[i] = 1

@@ -1,0 +1,54 @@
+"""The search that every rival is given: five settings, judged on validation data, with the same effort for all."""
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Grid = Mapping[str, tuple[object, ...]]
+"""Setting -> values to try, in order, the middle one to start from; at most two settings."""
+
+Trial = Mapping[str, Any]
+"""What is kept of a trial; `settings` and `h`, the score, among it."""
+
+
+def star(grid: Grid) -> list[dict[str, object]]:
+    """All values of each setting with the other one at its middle, the middle of both first."""
+    middle = {name: values[len(values) // 2] for name, values in grid.items()}
+    arms = [{**middle, name: value} for name, values in grid.items() for value in values]
+    return [middle, *(arm for arm in arms if arm != middle)]
+
+
+def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> dict[str, object]:
+    """Tries all of the star of a grid; of equal scores the first wins.
+
+    Returns:
+        `settings`, the best, and `trials`, all of them in order.
+    """
+    trials = [{"settings": settings, **trial(settings)} for settings in star(grid)]
+    best = max(trials, key=lambda one: one["h"])
+    return {"settings": best["settings"], "trials": trials}
+
+
+def keep(file: Path, method: str, found: Mapping[str, object]) -> None:
+    """Puts what was found for one method into a file of `expunge.bench.tuned`; several processes may do so at once."""
+    with file.open("r+", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        kept = json.load(handle)
+        for part in ("settings", "trials"):
+            kept[part] = dict(sorted({**kept.get(part, {}), method: found[part]}.items()))
+        handle.seek(0)
+        handle.write(json.dumps(kept, indent=1) + "\n")
+        handle.truncate()
+
+
+def rounded(score: Mapping[str, float]) -> dict[str, float]:
+    """Figures as a file keeps them."""
+    return {name: round(value, 2) for name, value in score.items()}
+
+
+def chosen(asked: list[str], grids: Mapping[str, Grid]) -> Iterator[tuple[str, Grid]]:
+    """The methods that a command line names, or all."""
+    for method in asked or grids:
+        yield method, grids[method]
