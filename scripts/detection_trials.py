@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from expunge.adapters import Edit, EditStack
-from expunge.bench.scenes.stand import BorrowedStates, limited_objects
+from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.scenes.suite import suite
 from expunge.evidence.detection.protocol import DetectionView, SceneCase
@@ -19,7 +19,7 @@ from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.detection.sequence import SceneForgetting, available_scenes
 from expunge.methods.plan import make_plan
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.scene_states import BorrowedStates, SceneCache, look
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
 KEYS = ("acc_f", "acc_r", "linear_probe", *(f"prototype_relearning_{k}" for k in (1, 5, 10)), "relabelled")

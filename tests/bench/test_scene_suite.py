@@ -15,7 +15,7 @@ from expunge.bench.results import ANCHORS, Cell
 from expunge.bench.run import CellName, cell_key, run_suite
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.bench.scenes.quick import RECIPE, SIZES
-from expunge.bench.scenes.stand import BorrowedStates, SceneStand, limited_objects, opened
+from expunge.bench.scenes.stand import SceneStand, limited_objects, opened
 from expunge.bench.scenes.store import FEATURES, DetectorStore
 from expunge.bench.scenes.suite import suite as scenes
 from expunge.bench.suite import find_suite
@@ -23,7 +23,7 @@ from expunge.bench.tables import main_table, sequence_table
 from expunge.data import Pixels, Sample, Scenes
 from expunge.data.scene_splits import SceneSplits
 from expunge.errors import BenchError, MethodError
-from expunge.vision.scene_states import Objects, SceneCache, look
+from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 from expunge.zoo.scenes.cutouts import CLASSES
 from expunge.zoo.scenes.recipe import train_scenes
 from tests.bench.made_up import cell, rate, request, write

@@ -23,7 +23,7 @@ _RESNET: dict[str, Any] = {
     "layer_type": "basic",
 }
 _VIT: dict[str, Any] = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32}
-_BODY: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "d_model": WIDTH,
     "encoder_attention_heads": 4,
     "decoder_attention_heads": 4,
@@ -48,19 +48,19 @@ def _resnet(*stages: int) -> transformers.PreTrainedConfig:
 
 
 def detr() -> transformers.PreTrainedModel:
-    config = transformers.DetrConfig(backbone_config=_resnet(4), encoder_layers=2, **_NO_TIMM, **_BODY)
+    config = transformers.DetrConfig(backbone_config=_resnet(4), encoder_layers=2, **_NO_TIMM, **BODY)
     return transformers.DetrForObjectDetection(config)
 
 
 def detr_on_vit() -> transformers.PreTrainedModel:
     """DETR on a backbone that is made of blocks with FFNs itself."""
     backbone = transformers.Dinov2Config(**_VIT, image_size=SIDE, patch_size=16, **_stages(3))
-    config = transformers.DetrConfig(backbone_config=backbone, encoder_layers=2, **_NO_TIMM, **_BODY)
+    config = transformers.DetrConfig(backbone_config=backbone, encoder_layers=2, **_NO_TIMM, **BODY)
     return transformers.DetrForObjectDetection(config)
 
 
 def conditional() -> transformers.PreTrainedModel:
-    config = transformers.ConditionalDetrConfig(backbone_config=_resnet(4), encoder_layers=2, **_NO_TIMM, **_BODY)
+    config = transformers.ConditionalDetrConfig(backbone_config=_resnet(4), encoder_layers=2, **_NO_TIMM, **BODY)
     return transformers.ConditionalDetrForObjectDetection(config)
 
 
@@ -70,7 +70,7 @@ def deformable(**settings: Any) -> transformers.PreTrainedModel:
         encoder_layers=2,
         num_feature_levels=3,
         **_NO_TIMM,
-        **_BODY,
+        **BODY,
         **settings,
     )
     return transformers.DeformableDetrForObjectDetection(config)
@@ -88,7 +88,7 @@ def rt_detr() -> transformers.PreTrainedModel:
         encoder_hidden_dim=WIDTH,
         encoder_layers=1,
         num_denoising=4,
-        **_BODY,
+        **BODY,
     )
     return transformers.RTDetrForObjectDetection(config)
 

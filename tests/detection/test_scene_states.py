@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 import torch
 import transformers
-from torch import Tensor
+from torch import Tensor, nn
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes
@@ -20,8 +20,10 @@ from expunge.vision.detection import (
     target_of,
     targets_of,
 )
-from expunge.vision.scene_states import Objects, SceneCache, SceneView, locate, located, look
-from tests.detection.detectors import CLASSES, KINDS, QUERIES, detr, preprocess, randomise
+from expunge.vision.detection.sharing import share_backbone
+from expunge.vision.detection.structure import find_backbone
+from expunge.vision.scene_states import Objects, SceneCache, SceneView, locate, located, look, shared_caches
+from tests.detection.detectors import CLASSES, KINDS, QUERIES, SIDE, detr, preprocess, randomise
 from tests.detection.drawn import Drawn, box, drawn_scene, drawn_scenes
 
 CHOSEN = [kind for kind in KINDS if kind.name in ("detr", "deformable", "yolos")]
@@ -223,3 +225,52 @@ class TestLocate:
         found.features.sum().backward()
         assert features.grad is not None
         assert features.grad.sum(dim=(1, 2)).tolist() == [n * features.shape[-1] for n in (2, 0, 1, 3)]
+
+
+def detector(name: str = "detr", *, seed: int = 0, side: int = SIDE) -> DetectionModel:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    return DetectionModel(randomise(kind.build(), seed), CLASSES, preprocess=preprocess(side))
+
+
+@torch.no_grad()
+def relearned(model: DetectionModel) -> DetectionModel:
+    """The same backbone, and everything behind it different, as in an oracle."""
+    for name, parameter in model.module.named_parameters():
+        if not name.startswith("model.backbone"):
+            parameter.mul_(1.1)
+    return model
+
+
+def test_detectors_on_one_backbone_look_at_each_picture_once(scenes: Scenes) -> None:
+    models = [detector(), relearned(detector()), detector(seed=1)]
+    apart = [look(SceneCache(model, batch_size=2), scenes) for model in models]
+    calls = [0, 0, 0]
+
+    def count(place: int) -> None:
+        calls[place] += 1
+
+    for place, model in enumerate(models):
+        backbone = model.module.get_submodule(str(find_backbone(model.module)))
+        first = next(part for part in backbone.modules() if isinstance(part, nn.Conv2d))
+        first.register_forward_hook(lambda *_, place=place: count(place))
+    caches = shared_caches(models, batch_size=2)
+    calls[:] = [0, 0, 0]  # what the comparison cost
+    together = [look(cache, scenes) for cache in caches]
+    assert calls == [2, 0, 2]  # four scenes, two at a time
+    for one, other in zip(apart, together, strict=True):
+        assert torch.equal(one.logits, other.logits)
+        assert torch.equal(one.boxes, other.boxes)
+
+
+def test_who_shares_a_backbone() -> None:
+    original = detector()
+    assert share_backbone(original, detector())
+    assert share_backbone(original, relearned(detector()))
+    assert not share_backbone(original, detector(seed=1))
+    assert not share_backbone(original, detector(side=96))  # pictures come in another size
+    assert not share_backbone(original, detector("deformable"))  # maps of other depths
+    assert not share_backbone(detector("yolos"), detector("yolos"))  # it has none
+    touched = detector()
+    with torch.no_grad():
+        next(iter(touched.module.get_submodule("model.backbone").parameters())).view(-1)[0] += 1e-3
+    assert not share_backbone(original, touched)

@@ -8,10 +8,10 @@ import torch
 from scipy.special import softmax
 
 from expunge.adapters import tuned
-from expunge.methods.detection.fine_tuning import block_parameters
-from expunge.methods.detection.losses import forget_term, retain_loss
-from expunge.methods.detection.scene_batches import both_batches, make_batch
+from expunge.methods.detection.scene_batches import make_batch
 from expunge.methods.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
+from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.losses import forget_term
 from expunge.vision.detection import Criterion, DetectionOutput
 from tests.detection_methods.little import context_of, little_task, made, said
 
@@ -34,7 +34,7 @@ def test_queries_are_found_again_in_any_order(model) -> None:
     context, task = context_of(model), little_task()
     teacher = SceneTeacher(context, task)
     with torch.no_grad():
-        batch, _ = both_batches(context.activations, task.retain, CHOSEN, task.forget, [0])
+        batch, _ = context.batches(task, CHOSEN, [0])
     for output in (batch.output, shuffled(batch.output)):
         now, old = teacher.pair(replace(batch, output=output))
         torch.testing.assert_close(now.logits, old.logits, rtol=1e-4, atol=1e-4)
@@ -47,11 +47,11 @@ def test_an_edited_encoder_moves_queries_about_and_they_are_found(two_stage) -> 
     teacher = SceneTeacher(context, task)
     names = block_parameters(two_stage, 0)
     with tuned(two_stage.module, names) as weights, torch.no_grad():
-        before = both_batches(context.activations, task.retain, CHOSEN, task.forget, [0])[0]
+        before = context.batches(task, CHOSEN, [0])[0]
         generator = torch.Generator().manual_seed(1)
         for parameter in weights.parameters.values():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
-        after = both_batches(context.activations, task.retain, CHOSEN, task.forget, [0])[0]
+        after = context.batches(task, CHOSEN, [0])[0]
         now, old = teacher.pair(after)
     paired = box_distance(now.boxes, old.boxes, two_stage.criterion)
     in_place = box_distance(after.output.boxes, before.output.boxes, two_stage.criterion)
@@ -72,7 +72,7 @@ def test_what_was_said_of_targets_and_earlier_ones_is_not_taught(model) -> None:
     context, task = context_of(model), little_task(forgotten=(2,))
     teacher = SceneTeacher(context, task)
     with torch.no_grad():
-        batch, _ = both_batches(context.activations, task.retain, CHOSEN, task.forget, [0])
+        batch, _ = context.batches(task, CHOSEN, [0])
     logits = batch.output.logits.clone()
     logits[..., [0, 2]] = -7.0
     one = DetectionOutput(batch.output.features, logits, batch.output.boxes, batch.output.kind)
@@ -106,7 +106,7 @@ def test_objectives(two_stage) -> None:
     """The replay's queries now say 0.5 more of each class and have moved: every method adds up its terms."""
     context, task = context_of(two_stage), little_task()
     with torch.no_grad():
-        retain, forget = both_batches(context.activations, task.retain, CHOSEN, task.forget, [0, 1])
+        retain, forget = context.batches(task, CHOSEN, [0, 1])
     said_now = retain.output
     moved = DetectionOutput(
         said_now.features, said_now.logits + 0.5, (said_now.boxes + 0.01).clamp(0.02, 0.98), said_now.kind
@@ -114,8 +114,8 @@ def test_objectives(two_stage) -> None:
     batch = make_batch(task.retain, CHOSEN, moved)
     now, old = SceneTeacher(context, task).pair(batch)
     boxes = float(box_distance(now.boxes, old.boxes, two_stage.criterion))
-    soft, kept = float(softened(now, old, 3.0)), float(retain_loss(two_stage, batch))
-    gone = float(forget_term(two_stage, 0.3, 9.0)(forget))
+    soft, kept = float(softened(now, old, 3.0)), float(context.retain_loss(batch))
+    gone = float(forget_term(context, 0.3, 9.0)(forget))
     assert logit_distance(now, old).item() == pytest.approx(0.25, rel=1e-2)
     expected = {
         "lwf": kept + gone + 0.7 * (soft + 0.2 * boxes),

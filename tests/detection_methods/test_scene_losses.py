@@ -10,11 +10,11 @@ from scipy.special import log_softmax
 from expunge.adapters import tuned
 from expunge.errors import MethodError
 from expunge.methods.detection import SceneContext
-from expunge.methods.detection.fine_tuning import block_parameters
-from expunge.methods.detection.gs_lora_pp import divergence
-from expunge.methods.detection.losses import answers_loss, chance_loss, forget_bound, forget_term, retain_loss
+from expunge.methods.detection.losses import answers_loss, chance_loss, forget_bound
 from expunge.methods.detection.protocol import SceneBatch
-from expunge.methods.detection.scene_batches import both_batches
+from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.gs_lora_pp import divergence
+from expunge.methods.losses import forget_term
 from expunge.vision.detection import Costs, Criterion, Target, targets_of
 from tests.detection_methods.little import context_of, little_task, made, prototypes, said
 
@@ -87,7 +87,7 @@ def test_chance_by_hand(two_stage, plain) -> None:
 
 def batches(context: SceneContext, task) -> tuple[SceneBatch, SceneBatch]:
     with torch.no_grad():
-        return both_batches(context.activations, task.retain, [0, 3, 5], task.forget, [1, 2])
+        return context.batches(task, [0, 3, 5], [1, 2])
 
 
 def test_both_batches_are_what_the_detector_says_of_each_alone(two_stage) -> None:
@@ -107,9 +107,10 @@ def test_both_batches_are_what_the_detector_says_of_each_alone(two_stage) -> Non
 
 @pytest.mark.parametrize("room", [-0.5, 2.0])
 def test_the_forget_term_is_bounded(two_stage, room) -> None:
-    _, forget = batches(context_of(two_stage), little_task())
+    context = context_of(two_stage)
+    _, forget = batches(context, little_task())
     now = float(answers_loss(two_stage.criterion, forget.output, forget.targets))
-    term = forget_term(two_stage, 0.3, now + room)(forget)
+    term = forget_term(context, 0.3, now + room)(forget)
     assert term.item() == pytest.approx(0.3 * max(0.0, room), abs=1e-5)
 
 
@@ -120,12 +121,12 @@ def test_objective_of_gs_lora_and_plus_plus(two_stage) -> None:
     expected = float(two_stage.loss(retain.output, retain.targets).total) + 0.3 * (9.0 - gone)
     plain = made("gs-lora", beta=0.3, bound=9.0)
     assert plain.objective(context, task)(retain, forget).item() == pytest.approx(expected, rel=1e-5)
-    away, near = (float(divergence(two_stage, prototypes(context), batch)) for batch in (forget, retain))
+    away, near = (float(divergence(prototypes(context), *context.embedded(batch))) for batch in (forget, retain))
     own = {"prototype_forget": 0.5, "prototype_retain": 0.7, "prototype_bound": away + 2.0}
     plus = made("gs-lora++", beta=0.3, bound=9.0, **own)
     found = plus.objective(context, task)(retain, forget).item()
     assert found == pytest.approx(expected + 0.5 * 2.0 + 0.7 * near, rel=1e-4)
-    with pytest.raises(MethodError, match="needs the original detector's prototypes"):
+    with pytest.raises(MethodError, match="needs the original model's prototypes"):
         plus.objective(replace(context, prototypes=None), task)
 
 
@@ -146,17 +147,18 @@ def test_divergence_is_that_of_matched_queries_whose_class_has_a_prototype(two_s
     each = [(kl(z, prototypes(context).values[label]), label) for z, label in rows]
     assert {label for _, label in each} == {1, 2}
     every = sum(value for value, _ in each) / len(each)
-    assert divergence(two_stage, prototypes(context), retain).item() == pytest.approx(every, rel=1e-3)
+    said_of = context.embedded(retain)
+    assert divergence(prototypes(context), *said_of).item() == pytest.approx(every, rel=1e-3)
     lacking = replace(prototypes(context), counts=torch.tensor([1, 0, 1]))
     some = [value for value, label in each if label == 2]
-    assert divergence(two_stage, lacking, retain).item() == pytest.approx(sum(some) / len(some), rel=1e-3)
-    assert divergence(two_stage, replace(lacking, counts=torch.zeros(3, dtype=torch.int64)), retain).item() == 0.0
+    assert divergence(lacking, *said_of).item() == pytest.approx(sum(some) / len(some), rel=1e-3)
+    assert divergence(replace(lacking, counts=torch.zeros(3, dtype=torch.int64)), *said_of).item() == 0.0
 
 
 def test_objectives_of_retrain_and_neg_grad(two_stage) -> None:
     context, task = context_of(two_stage), little_task()
     retain, forget = batches(context, task)
-    kept, gone = retain_loss(two_stage, retain), answers_loss(two_stage.criterion, forget.output, forget.targets)
+    kept, gone = context.retain_loss(retain), answers_loss(two_stage.criterion, forget.output, forget.targets)
     with tuned(two_stage.module, block_parameters(two_stage, 0)) as weights:
         retrain, ascent = (
             made(name, beta=0.2).objective(context, task, weights)(retain, forget).item()

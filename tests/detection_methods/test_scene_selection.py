@@ -5,22 +5,14 @@ import torch
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
-from expunge.methods.detection.fine_tuning import block_parameters
 from expunge.methods.detection.gs_lora import GSLoRA
 from expunge.methods.detection.gs_lora_pp import GSLoRAPlusPlus
-from expunge.methods.detection.selection import BestState
-from expunge.methods.detection.training import SceneTraining
+from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.protocol import Progress
+from expunge.methods.selection import BestState
+from expunge.methods.training import Training
 from expunge.vision.detection import DetectionOutput
 from tests.detection_methods.little import CLASSES, NOTHING, VALIDATION, context_of, little_task
-
-
-class Scripted(BestState):
-    """Its detector finds what a parameter says: 1 all objects, 0 none of the targets', -1 nothing at all."""
-
-    def __init__(self, cache, task, parameter, objective):
-        self.parameter, self.losses = parameter, objective
-        super().__init__(cache, task, [parameter], lambda retain, forget: torch.tensor(self.losses[float(parameter)]))
 
 
 def answers(validation, state: float) -> DetectionOutput:
@@ -44,12 +36,13 @@ def answers(validation, state: float) -> DetectionOutput:
 @pytest.fixture
 def scripted(monkeypatch, two_stage):
     def make(losses, start=1.0):
-        parameter, task = torch.tensor(start), little_task()
+        """Its detector finds what a parameter says: 1 all objects, 0 none of the targets', -1 nothing at all."""
+        parameter = torch.tensor(start)
         monkeypatch.setattr(
-            "expunge.methods.detection.selection.outputs",
-            lambda cache, scenes: answers(scenes, round(float(parameter))),
+            "expunge.methods.detection.judge.outputs", lambda cache, scenes: answers(scenes, round(float(parameter)))
         )
-        return Scripted(context_of(two_stage).activations, task, parameter, losses), parameter
+        judge = context_of(two_stage).judge(little_task(), lambda *_: torch.tensor(losses[float(parameter)]))
+        return BestState([parameter], judge), judge, parameter
 
     return make
 
@@ -62,42 +55,40 @@ def consider(best: BestState, parameter: torch.Tensor, *states: float) -> None:
 
 
 def test_h_is_the_harmonic_mean_of_what_stays_and_what_went(scripted) -> None:
-    best, parameter = scripted({1.0: 3.0, 0.0: 2.0, -1.0: 1.0})
+    _, judge, parameter = scripted({1.0: 3.0, 0.0: 2.0, -1.0: 1.0})
     found = {}
     for state in (1.0, 0.0, -1.0):
         parameter.fill_(state)
-        found[state] = best.score()
+        found[state] = judge()
     assert found[1.0] == (0.0, -3.0)
     assert found[0.0] == (pytest.approx(100.0), -2.0)
     assert found[-1.0] == (0.0, -1.0)
 
 
 def test_the_best_state_is_kept_and_not_the_last(scripted) -> None:
-    best, parameter = scripted({1.0: 3.0, 0.0: 2.0, -1.0: 1.0})
+    best, _, parameter = scripted({1.0: 3.0, 0.0: 2.0, -1.0: 1.0})
     consider(best, parameter, 1.0, 0.0, -1.0)
     assert parameter.item() == 0.0
 
 
 def test_a_tie_goes_to_the_lower_objective(scripted) -> None:
     low, middle, high = 0.0, torch.tensor(0.2).item(), torch.tensor(-0.2).item()
-    best, parameter = scripted({low: 2.0, middle: 1.0, high: 3.0})
+    best, _, parameter = scripted({low: 2.0, middle: 1.0, high: 3.0})
     consider(best, parameter, low, middle, high)
     assert parameter.item() == middle
 
 
 def test_without_validation_scenes_the_last_state_stays(two_stage) -> None:
     parameter = torch.zeros(1)
-    best = BestState(
-        context_of(two_stage).activations, little_task(validation=NOTHING), [parameter], lambda *_: torch.zeros(())
-    )
+    judge = context_of(two_stage).judge(little_task(validation=NOTHING), lambda *_: torch.zeros(()))
+    best = BestState([parameter], judge)
     consider(best, parameter, 2.0, 3.0)
     assert parameter.item() == 3.0
 
 
 def test_where_no_target_is_among_the_validation_scenes_what_stays_decides(two_stage) -> None:
     task = little_task(validation=VALIDATION.select([1]))
-    best = BestState(context_of(two_stage).activations, task, [], lambda *_: torch.zeros(()))
-    score, rest = best.score()
+    score, rest = context_of(two_stage).judge(task, lambda *_: torch.zeros(()))()
     assert 0.0 <= score <= 100.0
     assert rest == 0.0
 
@@ -138,7 +129,7 @@ def test_the_budget_is_kept_and_hooks_come_in_order(two_stage) -> None:
     seen: list[Progress] = []
     context = type(context)(context.model, context.activations, report=seen.append)
     with tuned(two_stage.module, block_parameters(two_stage, 3)[:1]) as weights:
-        SceneTraining(max_steps=3, batch_size=2, lr=1e-2).fit(
+        Training(max_steps=3, batch_size=2, lr=1e-2).fit(
             context,
             task,
             list(weights.parameters.values()),

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from expunge.adapters import Edit, EditStack
-from expunge.methods import FineTuning, make_method, method_class, method_names
+from expunge.methods import make_method, method_class, method_names
+from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.protocol import Method
 
 QUICK = {"epochs": 40, "max_steps": 60, "validate_every": 10, "last_blocks": 2}
@@ -27,7 +28,7 @@ def quick(name: str) -> Method:
     found = method_class(name)
     known = {field.name for field in dataclasses.fields(found)}
     settings: dict[str, object] = {key: value for key, value in QUICK.items() if key in known}
-    if issubclass(found, FineTuning):
+    if issubclass(found, BlockTuning):
         settings["lr"] = 1e-2  # 60 steps must do
     return make_method(name, settings={**settings, **OWN.get(name, {})})
 

@@ -8,7 +8,6 @@ from expunge.adapters import EditStack, LoRALinear
 from expunge.errors import MethodError
 from expunge.methods.block_features import recorded
 from expunge.methods.fg_oriu import FGOrIU, inside, outside, project_gradients, subspace
-from expunge.methods.training import both_batches
 
 RNG = np.random.default_rng(0)
 
@@ -62,7 +61,7 @@ def test_objective_of_fg_oriu(context, task) -> None:
             features,
             *({name: torch.tensor(basis).float() for name, basis in part.items()} for part in (forget, retain)),
         )
-        found = float(objective(*both_batches(made.activations, task.retain, kept, task.forget, gone)))
+        found = float(objective(*made.batches(task, kept, gone)))
 
     states = []
     for images, indices in ((task.retain, kept), (task.forget, gone)):

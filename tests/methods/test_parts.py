@@ -7,6 +7,7 @@ import torch
 from expunge.methods import GSLoRA
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches, shuffled_batches
+from expunge.methods.judge import ImageJudge
 from expunge.methods.selection import BestState
 
 
@@ -61,13 +62,14 @@ class TestWeightAverage:
 
 
 class TestBestState:
-    def state(self, context, task) -> tuple[BestState, torch.Tensor]:
+    def state(self, context, task) -> tuple[BestState, ImageJudge, torch.Tensor]:
         made = context()
         weight = made.model.module.get_submodule(made.model.head_name).weight
-        return BestState(made.activations, task, [weight], GSLoRA().objective(made, task)), weight
+        judge = made.judge(task, GSLoRA().objective(made, task))
+        return BestState([weight], judge), judge, weight
 
     def test_keeps_the_best_not_the_last(self, context, task) -> None:
-        best, weight = self.state(context, task)
+        best, judge, weight = self.state(context, task)
         original = weight.clone()
         try:
             good = original.clone()
@@ -78,7 +80,7 @@ class TestBestState:
             scores = []
             for value in (torch.zeros_like(original), good, torch.ones_like(original)):
                 weight.copy_(value)
-                scores.append(best.score())
+                scores.append(judge())
             assert scores[1] > max(scores[0], scores[2])
             best.restore()
             assert torch.equal(weight, good)
@@ -86,14 +88,14 @@ class TestBestState:
             weight.copy_(original)
 
     def test_a_tie_in_h_goes_to_the_lower_objective(self, context, task) -> None:
-        best, weight = self.state(context, task)
+        best, judge, weight = self.state(context, task)
         original = weight.clone()
         try:
             scores = []
             for factor in (2.0, 1.0, 0.5):  # the same predictions, made with more or less confidence
                 weight.copy_(original * factor)
                 best.consider()
-                scores.append(best.score())
+                scores.append(judge())
             assert len({h for h, _ in scores}) == 1
             best.restore()
             lowest = max(range(3), key=lambda i: scores[i][1])
@@ -107,7 +109,7 @@ class TestBestState:
         weight = made.model.module.get_submodule(made.model.head_name).weight
         original = weight.clone()
         empty = replace(task, validation=splits.validation.select([]))
-        best = BestState(made.activations, empty, [weight], GSLoRA().objective(made, empty))
+        best = BestState([weight], made.judge(empty, GSLoRA().objective(made, empty)))
         try:
             for factor in (2.0, 3.0):
                 weight.copy_(original * factor)

@@ -17,7 +17,6 @@ from expunge.methods.importance import scaled_to_mean_one, weighted_change
 from expunge.methods.l2 import L2
 from expunge.methods.mas import MAS
 from expunge.methods.protocol import Batch
-from expunge.methods.training import both_batches
 from expunge.vision import ActivationCache, CosFaceHead, VisionModel
 
 KINDS = pytest.mark.parametrize("kind", [L2, EWC, MAS])
@@ -153,7 +152,7 @@ def test_objective(context, task, kind) -> None:
                 change = 0.01 * np.random.default_rng(position).normal(size=raw[name].shape)
                 parameter.add_(torch.tensor(change).float())
                 penalty += float(np.sum(raw[name] / mean * change**2))
-        retain, forget = both_batches(made.activations, task.retain, [0, 3, 7], task.forget, [1, 2])
+        retain, forget = made.batches(task, [0, 3, 7], [1, 2])
         expected = cross_entropy(retain) + 0.3 * max(0.0, 9.0 - cross_entropy(forget)) + 0.7 / 2 * penalty
         assert objective(retain, forget).item() == pytest.approx(expected, rel=1e-3)
         assert penalty > 0.1  # large enough that the comparison sees it

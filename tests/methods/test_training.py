@@ -8,7 +8,7 @@ from expunge.errors import MethodError
 from expunge.methods.batches import shuffled_batches
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.teacher import Teacher
-from expunge.methods.training import Training, both_batches
+from expunge.methods.training import Training
 
 
 def test_the_budget_is_kept_and_hooks_come_in_order(context, task) -> None:
@@ -45,7 +45,7 @@ def test_no_images_to_train_on_is_an_error_and_no_endless_loop() -> None:
 def test_both_batches_are_what_the_model_says_of_each_alone(context, task) -> None:
     made = context()
     with torch.no_grad():
-        retain, forget = both_batches(made.activations, task.retain, [3, 1], task.forget, [0, 2, 5])
+        retain, forget = made.batches(task, [3, 1], [0, 2, 5])
     for batch, images, rows in ((retain, task.retain, [3, 1]), (forget, task.forget, [0, 2, 5])):
         assert batch.samples == tuple(images.samples[i] for i in rows)
         assert batch.labels.tolist() == [images.labels[i] for i in rows]
@@ -58,10 +58,10 @@ def test_the_teacher_keeps_what_the_model_said_before_it_was_changed(context, ta
     teacher = Teacher(made, task)
     names = block_parameters(made.model, 2)
     with tuned(made.model.module, names) as weights, torch.no_grad():
-        before = both_batches(made.activations, task.retain, [0, 4], task.forget, [1])[0]
+        before = made.batches(task, [0, 4], [1])[0]
         for parameter in weights.parameters.values():
             parameter.mul_(0.5)
-        after = both_batches(made.activations, task.retain, [0, 4], task.forget, [1])[0]
+        after = made.batches(task, [0, 4], [1])[0]
     kept = teacher.output(after)
     torch.testing.assert_close(kept.logits, before.output.logits)
     assert not torch.allclose(kept.logits, after.output.logits, atol=1e-3)

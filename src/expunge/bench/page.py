@@ -71,9 +71,9 @@ INTRODUCTION = """<!-- written by `make benchmarks-page` from benchmarks/results
 Every method on the same images, with the same budget, judged by the same measures, beside four anchors: the original
 model, a mask on its head, and two oracles. `oracle-scratch` is trained by the model's own recipe on what is retained,
 from where that training started, and never saw the forgotten classes. `oracle-finetune` is the original, trained
-further on what is retained: it shows how much fine-tuning alone forgets. Methods for classifiers
-were tuned alike on validation images (`scripts/tune.py`); those for detectors have their defaults. Seconds count from
-cached hidden states, which cost all of them the same. Everything here is measured evidence on these data sets, not a
+further on what is retained: it shows how much fine-tuning alone forgets. Methods were tuned
+alike on validation data, five trials each (`scripts/tune.py`, `scripts/tune_detectors.py`). Seconds count from cached
+hidden states, which cost all of them the same. Everything here is measured evidence on these data sets, not a
 proof of deletion."""
 
 

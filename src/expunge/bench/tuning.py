@@ -2,7 +2,8 @@
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,32 @@ def star(grid: Grid) -> list[dict[str, object]]:
     return [middle, *(arm for arm in arms if arm != middle)]
 
 
-def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> dict[str, object]:
-    """Tries all of the star of a grid; of equal scores the first wins.
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
 
-    Returns:
-        `settings`, the best, and `trials`, all of them in order.
+    Attributes:
+        settings: The best.
+        trials: All of them, in order.
     """
+
+    settings: Mapping[str, object]
+    trials: Sequence[Trial]
+
+
+def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> Found:
+    """Tries all of the star of a grid; of equal scores the first wins."""
     trials = [{"settings": settings, **trial(settings)} for settings in star(grid)]
-    best = max(trials, key=lambda one: one["h"])
-    return {"settings": best["settings"], "trials": trials}
+    return Found(max(trials, key=lambda one: one["h"])["settings"], trials)
 
 
-def keep(file: Path, method: str, found: Mapping[str, object]) -> None:
+def keep(file: Path, method: str, found: Found) -> None:
     """Puts what was found for one method into a file of `expunge.bench.tuned`; several processes may do so at once."""
     with file.open("r+", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         kept = json.load(handle)
         for part in ("settings", "trials"):
-            kept[part] = dict(sorted({**kept.get(part, {}), method: found[part]}.items()))
+            kept[part] = dict(sorted({**kept.get(part, {}), method: getattr(found, part)}.items()))
         handle.seek(0)
         handle.write(json.dumps(kept, indent=1) + "\n")
         handle.truncate()

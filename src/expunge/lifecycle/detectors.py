@@ -24,7 +24,7 @@ from expunge.requests import load_scenes
 from expunge.requests.detection.measuring import BATCH, DetectorComparison, known_detection_keys, measure_detectors
 from expunge.requests.measuring import known_keys
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.scene_states import SceneCache, look, shared_caches
 from expunge.workspace import Workspace
 from expunge.workspace.settings import DETECTION
 
@@ -118,8 +118,7 @@ class Detectors:
         test = load_scenes(data, classes=model.classes, seed=seed).test
         gone = sorted({label for group in groups for label in group})
         kept = [label for label in range(len(model.classes)) if label not in gone]
-        caches = (SceneCache(one, batch_size=BATCH, limit_bytes=0) for one in (model, original))
-        now, before = (look(cache, test) for cache in caches)
+        now, before = (look(cache, test) for cache in shared_caches([model, original], batch_size=BATCH))
         found = (now.found(), before.found(), before.found(struck=gone))
         served, originally, masked = (average_precision(one, test) for one in found)
         return Shares(

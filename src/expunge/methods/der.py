@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
-from expunge.methods.comparison import forget_term, refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
 
@@ -42,7 +43,7 @@ class DER(FineTuning):
     def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
         """The bounded forget loss and the regression on the replay's old logits."""
         teacher = Teacher(context, task)
-        forgotten = forget_term(self, context)
+        forgotten = forget_term(context, self.beta, self.bound)
 
         def loss(retain: Batch, forget: Batch) -> Tensor:
             error = functional.mse_loss(retain.output.logits, teacher.output(retain).logits)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.comparison import refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.der import DER
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.methods.fine_tuning import C
 from expunge.methods.importance import MeasuredImportance
-from expunge.methods.protocol import Batch, Context, ForgetTask
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class EWC(MeasuredImportance):
+class EWC(MeasuredImportance[C, T, B]):
     """L_retain + β · ReLU(BND - L_forget) + λ/2 · Σ F_i (θ_i - θ*_i)² (eq. 3); F_i = mean of (∂L/∂θ_i)² over images.
 
     The paper takes the Fisher information on the old task's data; that is the replay here. It leaves open which labels
@@ -29,10 +30,6 @@ class EWC(MeasuredImportance):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def importance(self, context: Context, task: ForgetTask, weights: Tuned) -> list[Tensor]:
+    def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """The diagonal of the empirical Fisher information on the replay."""
-
-        def loss(one: Batch) -> Tensor:
-            return context.model.loss(one.output.logits, one.labels)
-
-        return self.mean_over_images(context, task.retain, weights, of=loss, each=torch.square)
+        return self.mean_over_replay(context, task, weights, of=context.retain_loss, each=torch.square)

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.comparison import forget_term, refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
 
@@ -44,7 +45,7 @@ class FDR(FineTuning):
     def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
         """The bounded forget loss and the function distance on the replay."""
         teacher = Teacher(context, task)
-        forgotten = forget_term(self, context)
+        forgotten = forget_term(context, self.beta, self.bound)
 
         def loss(retain: Batch, forget: Batch) -> Tensor:
             distance = function_distance(retain.output.logits, teacher.output(retain).logits)

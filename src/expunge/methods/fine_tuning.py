@@ -1,44 +1,66 @@
 """Methods that move whole weights: the blocks' own parameters are trained in place and the change becomes the edit.
 
-Embeddings and the classifier stay frozen, as in the published comparison, which fixes the head for all methods.
+What stands before the blocks stays frozen, and what makes logits and boxes of them, as in the published comparison,
+which fixes the head for all methods.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
-from expunge.methods.protocol import Context, ForgetTask, Objective
+from expunge.methods.checks import refuse_negative
+from expunge.methods.protocol import Batch, Context, ForgetTask
+from expunge.methods.trainable import B, T, Trainable
 from expunge.methods.training import Training
-from expunge.vision import VisionModel
+from expunge.vision.wrapped import Wrapped
+
+C = TypeVar("C", bound=Trainable[Any, Any])
 
 
 @dataclass(frozen=True)
-class FineTuning(Training, ABC):
-    """Settings and training common to methods that fine-tune the blocks.
+class BlockTuning(Training, ABC, Generic[C, T, B]):
+    """Settings and training common to methods that fine-tune the blocks, of a context C, on requests T and batches B.
 
     Attributes:
-        beta: Weight of the loss on forget images, where a method has one.
-        bound: The loss up to which forget images are pushed, where a method pushes; 0 derives it from the head.
+        beta: Weight of the loss on what is forgotten, where a method has one.
+        bound: The loss up to which it is pushed, where a method pushes; 0 derives it from the model's own loss.
     """
 
     lr: float = 1e-3
     beta: float = 0.25
     bound: float = 0.0
 
-    @abstractmethod
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
-        """The data loss for one request; `weights` are those in training and their values before."""
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "beta", "bound")
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the blocks and returns the change of the state that the validation split liked best."""
+    @abstractmethod
+    def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
+        """(retain batch, forget batch) -> data loss of one request; `weights` are those in training, and as before."""
+
+    def forget(self, context: C, task: T) -> Edit:
+        """Trains the blocks and returns the change of the state that the validation data liked best."""
         names = block_parameters(context.model, self.first_block(context.model))
         with tuned(context.model.module, names) as weights:
-            objective = self.objective(context, task, weights)
-            self.fit(context, task, list(weights.parameters.values()), objective)
+            self.train(context, task, weights)
             return weights.edit()
 
+    def train(self, context: C, task: T, weights: Tuned) -> None:
+        """Trains the blocks in place; for methods that do more than `fit` does."""
+        self.fit(context, task, list(weights.parameters.values()), self.objective(context, task, weights))
 
-def block_parameters(model: VisionModel, first: int) -> tuple[str, ...]:
+
+@dataclass(frozen=True)
+class FineTuning(BlockTuning[Context, ForgetTask, Batch], ABC):
+    """Block tuning of classifiers on images."""
+
+
+def block_parameters(model: Wrapped, first: int) -> tuple[str, ...]:
     """Qualified names of all parameters of the blocks from index `first` on."""
     insides = tuple(f"{block.name}." for block in model.blocks[first:])
     return tuple(name for name, _ in model.module.named_parameters() if name.startswith(insides))

@@ -4,21 +4,23 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal
 
 from torch import Tensor
 
 from expunge.adapters import Edit, Grouping, attached, group_penalty, make_groups, proximal_step, to_edit
 from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
-from expunge.methods.protocol import Context, ForgetTask, Objective
+from expunge.methods.checks import refuse_negative, refuse_outside_fractions
+from expunge.methods.fine_tuning import C
+from expunge.methods.trainable import B, T
 from expunge.methods.training import Training
 
 
 @dataclass(frozen=True)
-class GroupSparse(Training, ABC):
+class GroupSparse(Training, ABC, Generic[C, T, B]):
     """Settings and training common to the GS-LoRA family.
 
     Attributes:
@@ -26,7 +28,7 @@ class GroupSparse(Training, ABC):
         lora_alpha: LoRA's alpha; the change is scaled by lora_alpha / rank.
         grouping: What one group is.
         beta: Weight of the bounded forget loss.
-        bound: BND, the loss up to which forget images are pushed; 0 derives it from the head.
+        bound: BND, the loss up to which what is forgotten is pushed; 0 derives it from the model's own loss.
         alpha: Strength of the sparsity, see `sparsity`.
         warmup: Fraction of the training without sparsity.
         sparsity: "proximal": after each step a group shrinks by lr · alpha · sqrt(its size), to exact zero; AdamW moves
@@ -50,19 +52,19 @@ class GroupSparse(Training, ABC):
         for name in ("rank", "lora_alpha"):
             if getattr(self, name) <= 0:
                 raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not 0 <= self.warmup <= 1:
-            raise MethodError(f"warmup is a fraction of the training, 0 to 1, got {self.warmup}")
+        refuse_outside_fractions(self, "warmup")
+        refuse_negative(self, "beta", "bound", "alpha")
 
     @abstractmethod
-    def objective(self, context: Context, task: ForgetTask) -> Objective:
-        """The data loss for one request."""
+    def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
+        """(retain batch, forget batch) -> data loss of one request."""
 
     @abstractmethod
     def average(self, parameters: Sequence[Tensor]) -> WeightAverage | None:
         """A running average of the weights, or None to use the weights themselves."""
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains one group-sparse edit and returns the state that the validation split liked best."""
+    def forget(self, context: C, task: T) -> Edit:
+        """Trains one group-sparse edit and returns the state that the validation data liked best."""
         blocks = context.model.blocks[self.first_block(context.model) :]
         names = [name for block in blocks for name in block.linears]
         scale = self.lora_alpha / self.rank

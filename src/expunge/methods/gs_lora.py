@@ -1,16 +1,16 @@
 """GS-LoRA: bounded forgetting, retained loss, group sparsity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
 from expunge.methods.average import WeightAverage
-from expunge.methods.bounds import forget_bound
+from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
-from expunge.methods.losses import bounded
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.methods.losses import forget_term
+from expunge.methods.trainable import B, T
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,
@@ -33,7 +33,7 @@ PUBLISHED: Mapping[str, object] = {
 
 
 @dataclass(frozen=True)
-class GSLoRA(GroupSparse):
+class GSLoRA(GroupSparse[C, T, B]):
     """L_retain + β · ReLU(BND - L_forget) + α · Σ ‖group‖, with the task's own loss for both."""
 
     name: ClassVar[str] = "gs-lora"
@@ -42,14 +42,12 @@ class GSLoRA(GroupSparse):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": PUBLISHED}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask) -> Objective:
+    def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
         """Retain loss and bounded forget loss."""
-        model = context.model
-        bound = self.bound or forget_bound(model.head, len(model.classes))
+        forgotten = forget_term(context, self.beta, self.bound)
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            retained = model.loss(retain.output.logits, retain.labels)
-            return retained + self.beta * bounded(model.loss(forget.output.logits, forget.labels), bound)
+        def loss(retain: B, forget: B) -> Tensor:
+            return context.retain_loss(retain) + forgotten(forget)
 
         return loss
 

@@ -1,22 +1,26 @@
 """GS-LoRA++: GS-LoRA, prototypes of the original model, and a moving average of the weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.errors import MethodError
+from expunge.memory import Prototypes
 from expunge.methods.average import WeightAverage
-from expunge.methods.bounds import forget_bound, prototype_bound
+from expunge.methods.bounds import prototype_bound
+from expunge.methods.checks import refuse_negative, refuse_outside_fractions
+from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
-from expunge.methods.losses import bounded, prototype_divergence
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.methods.losses import bounded, forget_term, prototype_divergence
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class GSLoRAPlusPlus(GroupSparse):
+class GSLoRAPlusPlus(GroupSparse[C, T, B]):
     """GS-LoRA's loss + w_f · ReLU(BND_pro - KL(z_f ‖ p)) + w_r · KL(z_r ‖ p); p = the class's original mean embedding.
 
     Attributes:
@@ -41,29 +45,43 @@ class GSLoRAPlusPlus(GroupSparse):
     }
     needs_prototypes: ClassVar[bool] = True
 
-    def objective(self, context: Context, task: ForgetTask) -> Objective:
-        """GS-LoRA's data loss and the two prototype terms. Images of classes without a prototype have no such term."""
-        model, prototypes = context.model, context.prototypes
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "prototype_forget", "prototype_retain", "prototype_bound")
+        refuse_outside_fractions(self, "ema_decay", "ema_start")
+
+    def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
+        """GS-LoRA's data loss and the two prototype terms. What is of a class without a prototype has no such term.
+
+        Raises:
+            MethodError: The context has no prototypes.
+        """
+        prototypes = context.prototypes
         if prototypes is None:
             raise MethodError(f"{self.name} needs the original model's prototypes; none were given")
-        bound = self.bound or forget_bound(model.head, len(model.classes))
         limit = self.prototype_bound or prototype_bound(prototypes)
-        values, known = prototypes.values, prototypes.known
+        forgotten = forget_term(context, self.beta, self.bound)
 
-        def divergence(batch: Batch) -> Tensor:
-            embedding, labels = batch.output.embedding, batch.labels
-            rows = known.to(labels.device)[labels]
-            if not bool(rows.any()):
-                return embedding.sum() * 0.0
-            return prototype_divergence(embedding[rows], values.to(labels.device)[labels[rows]])
+        def apart(batch: B) -> Tensor:
+            return divergence(prototypes, *context.embedded(batch))
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            retained = model.loss(retain.output.logits, retain.labels) + self.prototype_retain * divergence(retain)
-            forgotten = self.beta * bounded(model.loss(forget.output.logits, forget.labels), bound)
-            return retained + forgotten + self.prototype_forget * bounded(divergence(forget), limit)
+        def loss(retain: B, forget: B) -> Tensor:
+            retained = context.retain_loss(retain) + self.prototype_retain * apart(retain)
+            return retained + forgotten(forget) + self.prototype_forget * bounded(apart(forget), limit)
 
         return loss
 
     def average(self, parameters: Sequence[Tensor]) -> WeightAverage | None:
         """A moving average over the last epochs."""
         return WeightAverage(parameters, decay=self.ema_decay, start=self.ema_start)
+
+
+def divergence(
+    prototypes: Prototypes, embeddings: Float[Tensor, "n d"], labels: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Mean of `KL(softmax(z) ‖ softmax(p))` in nats over rows whose class has a prototype; 0 where none has."""
+    rows = prototypes.known.to(labels.device)[labels]
+    if not bool(rows.any()):
+        return embeddings.sum() * 0.0
+    return prototype_divergence(embeddings[rows], prototypes.values.to(labels.device)[labels[rows]])

@@ -8,23 +8,22 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.data import Images
 from expunge.methods.batches import shuffled_batches
-from expunge.methods.comparison import forget_term, refuse_negative
-from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
-from expunge.methods.training import make_batch
+from expunge.methods.checks import refuse_negative
+from expunge.methods.fine_tuning import BlockTuning, C
+from expunge.methods.losses import forget_term
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class ImportancePenalty(FineTuning, ABC):
+class ImportancePenalty(BlockTuning[C, T, B], ABC):
     """L_retain + β · ReLU(BND - L_forget) + λ/2 · Σ Ω_i (θ_i - θ*_i)²; θ* = the weights before the request.
 
     Importances are scaled to a mean of 1 over all weights in training. The papers set λ anew for every problem, and
     this only moves the scale of λ: one λ then means the same for all three methods, heads and models.
 
     Attributes:
-        strength: λ, in nats per unit of squared change of a weight of mean importance.
+        strength: λ, in units of loss per squared change of a weight of mean importance.
     """
 
     strength: float = 0.01
@@ -35,28 +34,28 @@ class ImportancePenalty(FineTuning, ABC):
         refuse_negative(self, "strength")
 
     @abstractmethod
-    def importance(self, context: Context, task: ForgetTask, weights: Tuned) -> list[Tensor]:
+    def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """Ω up to a factor: for each weight in training, in order, a tensor of its shape with entries of 0 or more."""
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """The replay's loss, the bounded forget loss, and the penalty."""
         importance = scaled_to_mean_one(self.importance(context, task, weights))
         now, before = list(weights.parameters.values()), list(weights.before.values())
-        forgotten = forget_term(self, context)
+        forgotten = forget_term(context, self.beta, self.bound)
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            retained = context.model.loss(retain.output.logits, retain.labels)
-            return retained + forgotten(forget) + self.strength / 2 * weighted_change(importance, now, before)
+        def loss(retain: B, forget: B) -> Tensor:
+            penalty = self.strength / 2 * weighted_change(importance, now, before)
+            return context.retain_loss(retain) + forgotten(forget) + penalty
 
         return loss
 
 
 @dataclass(frozen=True)
-class MeasuredImportance(ImportancePenalty, ABC):
-    """An importance penalty whose importances are measured on the replay, image by image.
+class MeasuredImportance(ImportancePenalty[C, T, B], ABC):
+    """An importance penalty whose importances are measured on the replay, one image or scene at a time.
 
     Attributes:
-        samples: Images of the replay, drawn at random, on which importance is measured; 0 takes all.
+        samples: How much of the replay, drawn at random, on which importance is measured; 0 takes all.
     """
 
     samples: int = 256
@@ -66,33 +65,35 @@ class MeasuredImportance(ImportancePenalty, ABC):
         super().__post_init__()
         refuse_negative(self, "samples")
 
-    def mean_over_images(
+    def mean_over_replay(
         self,
-        context: Context,
-        images: Images,
+        context: C,
+        task: T,
         weights: Tuned,
         *,
-        of: Callable[[Batch], Tensor],
+        of: Callable[[B], Tensor],
         each: Callable[[Tensor], Tensor],
     ) -> list[Tensor]:
-        """Mean over single images of `each(∂ of / ∂ weight)`, a tensor of every weight's shape, in order.
+        """Mean over the replay of `each(∂ of / ∂ weight)`, a tensor of every weight's shape, in order.
 
-        Image by image, as the square or magnitude of a batch's mean gradient would be something else.
+        One image or scene at a time, as the square or magnitude of a batch's mean gradient would be something else.
 
         Args:
-            context: The model and its cached activations; its seed draws the images.
-            images: What to measure on.
+            context: The model and what training asks of it; its seed draws the images or scenes.
+            task: The request.
             weights: The weights in training.
-            of: Batch of one image -> the scalar whose gradient is taken.
-            each: Applied to the gradient of every image, entry by entry.
+            of: Batch of one -> the scalar whose gradient is taken.
+            each: Applied to every gradient, entry by entry.
+
+        Raises:
+            MethodError: Nothing is replayed.
         """
         parameters = list(weights.parameters.values())
         generator = torch.Generator().manual_seed(context.seed)
-        drawn = next(shuffled_batches(len(images), self.samples or len(images), generator))
+        drawn = next(shuffled_batches(len(task.retain), self.samples or len(task.retain), generator))
         totals = [torch.zeros_like(parameter) for parameter in parameters]
         for index in drawn:
-            batch = make_batch(images, [index], context.activations.output(images, [index]))
-            gradients = torch.autograd.grad(of(batch), parameters, materialize_grads=True)
+            gradients = torch.autograd.grad(of(context.replayed(task, [index])), parameters, materialize_grads=True)
             for total, gradient in zip(totals, gradients, strict=True):
                 total += each(gradient)
         return [total / len(drawn) for total in totals]

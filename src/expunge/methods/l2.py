@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.methods.fine_tuning import C
 from expunge.methods.importance import ImportancePenalty
-from expunge.methods.protocol import Context, ForgetTask
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class L2(ImportancePenalty):
+class L2(ImportancePenalty[C, T, B]):
     """L_retain + β · ReLU(BND - L_forget) + λ/2 · ‖θ - θ*‖²: the baseline of EWC's paper, all weights alike.
 
     Only the weights in training count; the head and the embeddings cannot move.
@@ -25,6 +26,6 @@ class L2(ImportancePenalty):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def importance(self, context: Context, task: ForgetTask, weights: Tuned) -> list[Tensor]:
+    def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """One for every weight."""
         return [torch.ones_like(parameter) for parameter in weights.parameters.values()]

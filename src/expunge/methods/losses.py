@@ -1,13 +1,32 @@
-"""The losses of GS-LoRA and GS-LoRA++ (arXiv 2501.09705), as pure functions on tensors."""
+"""The losses of GS-LoRA and GS-LoRA++ (arXiv 2501.09705)."""
+
+from collections.abc import Callable
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from expunge.methods.trainable import B, Trainable
+
 
 def bounded(loss: Float[Tensor, ""], bound: float) -> Float[Tensor, ""]:
     """`ReLU(bound - loss)`: pushes `loss` up to `bound` and no further (eq. 5, selective forgetting)."""
     return functional.relu(bound - loss)
+
+
+def forget_term(context: Trainable[Any, B], beta: float, bound: float) -> Callable[[B], Tensor]:
+    """Forget batch -> `beta · ReLU(BND - L_forget)` (eq. 5); BND is derived where `bound` is 0.
+
+    The published comparison (arXiv 2403.11530) gives it to every continual-learning method in the place of the new
+    task's loss, and leaves each its own way of holding on to what is known.
+    """
+    limit = bound or context.forget_bound()
+
+    def term(forget: B) -> Tensor:
+        return beta * bounded(context.forget_loss(forget), limit)
+
+    return term
 
 
 def prototype_divergence(embeddings: Float[Tensor, "n d"], prototypes: Float[Tensor, "n d"]) -> Float[Tensor, ""]:

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from expunge.adapters import Tuned
 from expunge.errors import MethodError
-from expunge.methods.comparison import forget_term, refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
 
@@ -47,7 +48,7 @@ class LwF(FineTuning):
     def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
         """The replay's loss, the bounded forget loss, and the distillation."""
         teacher = Teacher(context, task)
-        forgotten = forget_term(self, context)
+        forgotten = forget_term(context, self.beta, self.bound)
 
         def loss(retain: Batch, forget: Batch) -> Tensor:
             logits = retain.output.logits

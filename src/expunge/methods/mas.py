@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.methods.fine_tuning import C
 from expunge.methods.importance import MeasuredImportance
-from expunge.methods.protocol import Batch, Context, ForgetTask
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class MAS(MeasuredImportance):
+class MAS(MeasuredImportance[C, T, B]):
     """L_retain + β · ReLU(BND - L_forget) + λ/2 · Σ Ω_i (θ_i - θ*_i)²; Ω_i = mean of |∂‖F(x)‖²/∂θ_i| over images.
 
     F(x) are the logits, without labels (the paper's global variant). The paper may measure on any images; we take the
@@ -26,10 +27,10 @@ class MAS(MeasuredImportance):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def importance(self, context: Context, task: ForgetTask, weights: Tuned) -> list[Tensor]:
+    def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """Mean sensitivity of the squared length of the logits on the replay."""
 
-        def squared_norm(one: Batch) -> Tensor:
+        def squared_norm(one: B) -> Tensor:
             return one.output.logits.square().sum()
 
-        return self.mean_over_images(context, task.retain, weights, of=squared_norm, each=torch.abs)
+        return self.mean_over_replay(context, task, weights, of=squared_norm, each=torch.abs)

@@ -1,20 +1,20 @@
 """NegGrad+: ascend on the forget images, descend on the replay, with no bound."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from expunge.adapters import Edit, Tuned, tuned
-from expunge.errors import MethodError
-from expunge.methods.fine_tuning import FineTuning, block_parameters
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.adapters import Tuned
+from expunge.methods.checks import refuse_negative
+from expunge.methods.fine_tuning import BlockTuning, C
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class NegGradPlus(FineTuning):
+class NegGradPlus(BlockTuning[C, T, B]):
     """L_retain - β · L_forget, the paper's α · L_retain - (1 - α) · L_forget with β = (1 - α) / α.
 
     Nothing bounds the ascent: as training goes on, the forget loss rises for ever, and the choice of the state on the
@@ -38,28 +38,22 @@ class NegGradPlus(FineTuning):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        if self.clip < 0:
-            raise MethodError(f"clip must be 0 (none) or a norm, got {self.clip}")
+        refuse_negative(self, "clip")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
-        """Loss on the replay minus the weighted loss on the forget images."""
-        model = context.model
+    def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
+        """Loss on the replay minus the weighted loss on what is forgotten."""
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            retained = model.loss(retain.output.logits, retain.labels)
-            return retained - self.beta * model.loss(forget.output.logits, forget.labels)
+        def loss(retain: B, forget: B) -> Tensor:
+            return context.retain_loss(retain) - self.beta * context.forget_loss(forget)
 
         return loss
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the blocks and returns the change of the state that the validation split liked best."""
-        names = block_parameters(context.model, self.first_block(context.model))
-        with tuned(context.model.module, names) as weights:
-            parameters = list(weights.parameters.values())
+    def train(self, context: C, task: T, weights: Tuned) -> None:
+        """Trains the blocks, the gradient clipped."""
+        parameters = list(weights.parameters.values())
 
-            def before_step() -> None:
-                if self.clip:
-                    torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+        def before_step() -> None:
+            if self.clip:
+                torch.nn.utils.clip_grad_norm_(parameters, self.clip)
 
-            self.fit(context, task, parameters, self.objective(context, task, weights), before_step=before_step)
-            return weights.edit()
+        self.fit(context, task, parameters, self.objective(context, task, weights), before_step=before_step)

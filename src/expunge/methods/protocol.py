@@ -4,64 +4,22 @@ A method sees the forget images of one request, the replay of what is retained, 
 test data: there is no field for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Images, Sample
 from expunge.memory import Memory, Prototypes
-from expunge.vision import ActivationCache, Output, VisionModel
+from expunge.methods import bounds
+from expunge.methods.image_batches import both_batches, make_batch
+from expunge.methods.judge import ImageJudge
+from expunge.methods.task import Batch, ForgetTask, Objective, Progress
+from expunge.vision import ActivationCache, VisionModel
 
-
-@dataclass(frozen=True)
-class ForgetTask:
-    """One request, as a method sees it.
-
-    Attributes:
-        targets: Indices of the classes to forget now.
-        forgotten: Indices of the classes that earlier requests have taken.
-        forget: Training images of `targets`.
-        retain: Replay: training images of classes that stay; classes may be missing.
-        validation: Held-out training images of `targets` and of the replayed classes; may be empty.
-    """
-
-    targets: tuple[int, ...]
-    forgotten: tuple[int, ...]
-    forget: Images
-    retain: Images
-    validation: Images
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Images of one training step and what the model makes of them now.
-
-    Attributes:
-        samples: The images.
-        labels: (n,) their classes.
-        output: Embeddings and logits under the weights in training.
-    """
-
-    samples: tuple[Sample, ...]
-    labels: Int[Tensor, " n"]
-    output: Output
-
-
-Objective = Callable[[Batch, Batch], Tensor]
-"""(retain batch, forget batch) -> scalar data loss."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a method has come: `done` of `total` steps, and a word on what it is doing."""
-
-    done: int
-    total: int
-    note: str = ""
+__all__ = ["Batch", "Context", "ForgetTask", "Method", "Objective", "Progress", "uses_memory"]
 
 
 def _silent(progress: Progress) -> None:
@@ -89,6 +47,34 @@ class Context:
     seed: int = 0
     report: Callable[[Progress], None] = _silent
     memory: Memory | None = None
+
+    def batches(self, task: ForgetTask, retain: Sequence[int], forget: Sequence[int]) -> tuple[Batch, Batch]:
+        """Runs some of the replay and some of the forget images in one forward pass, under the caller's grad mode."""
+        return both_batches(self.activations, task.retain, retain, task.forget, forget)
+
+    def replayed(self, task: ForgetTask, indices: Sequence[int]) -> Batch:
+        """Runs some of the replay alone, under the caller's grad mode."""
+        return make_batch(task.retain, indices, self.activations.output(task.retain, indices))
+
+    def judge(self, task: ForgetTask, objective: Objective) -> ImageJudge:
+        """Looks at the validation split now; see `expunge.methods.judge`."""
+        return ImageJudge(self.activations, task, objective)
+
+    def retain_loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """The head's own loss."""
+        return self.model.loss(batch.output.logits, batch.labels)
+
+    def forget_loss(self, batch: Batch) -> Float[Tensor, ""]:
+        """The head's own loss again: what is learned for an image's label is pushed up."""
+        return self.retain_loss(batch)
+
+    def forget_bound(self) -> float:
+        """BND in nats, derived from the head; see `expunge.methods.bounds`."""
+        return bounds.forget_bound(self.model.head, len(self.model.classes))
+
+    def embedded(self, batch: Batch) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
+        """Embeddings and labels of the images."""
+        return batch.output.embedding, batch.labels
 
 
 @runtime_checkable

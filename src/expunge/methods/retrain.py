@@ -1,19 +1,19 @@
 """The papers' 'Retrain': start the blocks anew and learn the replay. No oracle: it has no more data than the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from expunge.adapters import Edit, Tuned, tuned
-from expunge.methods.fine_tuning import FineTuning, block_parameters
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.adapters import Tuned
+from expunge.methods.fine_tuning import BlockTuning, C
+from expunge.methods.trainable import B, T
 
 
 @dataclass(frozen=True)
-class Retrain(FineTuning):
+class Retrain(BlockTuning[C, T, B]):
     """L_retain alone, from blocks that were drawn anew, for as many steps on as small a replay as every other method.
 
     The papers start faces from scratch and ImageNet from weights that know the forgotten classes. We draw the blocks
@@ -29,22 +29,18 @@ class Retrain(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"lr": 3e-4}}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """The loss on the replay; the forget batch plays no part."""
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            return context.model.loss(retain.output.logits, retain.labels)
+        def loss(retain: B, forget: B) -> Tensor:
+            return context.retain_loss(retain)
 
         return loss
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Draws the blocks anew, trains them, and returns the change of the state that validation liked best."""
-        names = block_parameters(context.model, self.first_block(context.model))
-        with tuned(context.model.module, names) as weights:
-            parameters = list(weights.parameters.values())
-            redraw(parameters, torch.Generator().manual_seed(context.seed))
-            self.fit(context, task, parameters, self.objective(context, task, weights))
-            return weights.edit()
+    def train(self, context: C, task: T, weights: Tuned) -> None:
+        """Draws the blocks anew, then trains them."""
+        redraw(list(weights.parameters.values()), torch.Generator().manual_seed(context.seed))
+        super().train(context, task, weights)
 
 
 @torch.no_grad()

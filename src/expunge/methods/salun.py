@@ -8,12 +8,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from expunge.adapters import Edit, tuned
+from expunge.adapters import Tuned
 from expunge.errors import MethodError
-from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.image_batches import make_batch
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.random_labels import RandomLabels
-from expunge.methods.training import make_batch
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,17 @@ class SalUn(RandomLabels):
         if not 0 < self.salient <= 1:
             raise MethodError(f"salient is a fraction of the weights, above 0 and at most 1, got {self.salient}")
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the salient weights and returns the change of the state that the validation split liked best."""
-        names = block_parameters(context.model, self.first_block(context.model))
-        with tuned(context.model.module, names) as weights:
-            parameters, before = list(weights.parameters.values()), list(weights.before.values())
-            masks = saliency_masks(forget_gradient(context, task, parameters), self.salient)
+    def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
+        """Trains the salient weights."""
+        parameters, before = list(weights.parameters.values()), list(weights.before.values())
+        masks = saliency_masks(forget_gradient(context, task, parameters), self.salient)
 
-            @torch.no_grad()
-            def put_back(done: float, lr: float) -> None:
-                for parameter, mask, value in zip(parameters, masks, before, strict=True):
-                    parameter.copy_(torch.where(mask, parameter, value))
+        @torch.no_grad()
+        def put_back(done: float, lr: float) -> None:
+            for parameter, mask, value in zip(parameters, masks, before, strict=True):
+                parameter.copy_(torch.where(mask, parameter, value))
 
-            objective = self.objective(context, task, weights)
-            self.fit(context, task, parameters, objective, after_step=put_back)
-            return weights.edit()
+        self.fit(context, task, parameters, self.objective(context, task, weights), after_step=put_back)
 
 
 def forget_gradient(context: Context, task: ForgetTask, parameters: Sequence[Tensor]) -> list[Tensor]:

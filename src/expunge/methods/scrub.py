@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.adapters import Edit, Tuned, tuned
+from expunge.adapters import Tuned
 from expunge.errors import MethodError
-from expunge.methods.fine_tuning import FineTuning, block_parameters
+from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
 
@@ -83,25 +83,22 @@ class SCRUB(FineTuning):
 
         return loss
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the blocks in turns and returns the change of the state that the validation split liked best."""
-        names = block_parameters(context.model, self.first_block(context.model))
-        with tuned(context.model.module, names) as weights:
-            parameters = list(weights.parameters.values())
-            turns = Turns(self.turn, self.max_fraction)
-            follower = Follower(parameters)
+    def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
+        """Trains the blocks in turns."""
+        parameters = list(weights.parameters.values())
+        turns = Turns(self.turn, self.max_fraction)
+        follower = Follower(parameters)
 
-            def penalty(done: float) -> Tensor | None:
-                return self.smoothing * follower.distance() if self.smoothing else None
+        def penalty(done: float) -> Tensor | None:
+            return self.smoothing * follower.distance() if self.smoothing else None
 
-            def after_step(done: float, lr: float) -> None:
-                turns.advance(done)
-                if self.smoothing:
-                    follower.follow(done)
+        def after_step(done: float, lr: float) -> None:
+            turns.advance(done)
+            if self.smoothing:
+                follower.follow(done)
 
-            objective = self.objective(context, task, weights, turns)
-            self.fit(context, task, parameters, objective, penalty=penalty, after_step=after_step)
-            return weights.edit()
+        objective = self.objective(context, task, weights, turns)
+        self.fit(context, task, parameters, objective, penalty=penalty, after_step=after_step)
 
 
 class Turns:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.methods.bounds import forget_bound
-from expunge.methods.losses import bounded
+from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Progress
 from expunge.methods.selection import BestState
 
@@ -32,15 +31,13 @@ def keep_best(
         parameters: Everything that a candidate may write to.
         candidates: Each writes one state into `parameters`.
     """
-    model = context.model
-    bound = forget_bound(model.head, len(model.classes))
+    forgotten = forget_term(context, beta=1.0, bound=0.0)
 
     def objective(retain: Batch, forget: Batch) -> Tensor:
-        kept = model.loss(retain.output.logits, retain.labels)
-        return kept + bounded(model.loss(forget.output.logits, forget.labels), bound)
+        return context.retain_loss(retain) + forgotten(forget)
 
     judged = task if len(task.validation) else replace(task, validation=_together(task.forget, task.retain))
-    best = BestState(context.activations, judged, parameters, objective)
+    best = BestState(parameters, context.judge(judged, objective))
     tried = list(candidates)
     for number, candidate in enumerate(tried, start=1):
         candidate()

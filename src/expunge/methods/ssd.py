@@ -11,9 +11,9 @@ from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.image_batches import make_batch
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.search import keep_best
-from expunge.methods.training import make_batch
 from expunge.vision import VisionModel
 
 ALPHAS = (100.0, 50.0, 25.0, 10.0, 5.0, 2.5, 1.0)

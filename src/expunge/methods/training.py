@@ -1,7 +1,7 @@
 """The training loop that all trained methods share, so that each gets the same data, steps and selection.
 
 AdamW with a cosine schedule; one retain batch and one forget batch a step, an epoch being one pass over the retain
-set; the state that the validation split likes best is kept.
+set; the state that the validation data like best is kept. Images and scenes go through the same loop.
 """
 
 import math
@@ -14,14 +14,14 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective, Progress
+from expunge.methods.checks import refuse_negative
 from expunge.methods.selection import BestState
-from expunge.vision import ActivationCache, Output, VisionModel
-from expunge.vision.device import autocast
+from expunge.methods.task import Progress
+from expunge.methods.trainable import B, T, Trainable
+from expunge.vision.wrapped import Wrapped
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Training:
         last_blocks: Edit only this many of the last blocks; 0 edits all.
         epochs: Passes over the retain set, unless `max_steps` ends the training before.
         max_steps: Steps at the most; 0 sets no limit.
-        batch_size: Images of each kind a step.
+        batch_size: Images or scenes of each kind a step.
         lr: Learning rate at the start.
         min_lr: Learning rate at the end of the cosine.
         weight_decay: AdamW's, decoupled.
-        validate_every: Epochs between looks at the validation split.
+        validate_every: Epochs between looks at the validation data.
     """
 
     last_blocks: int = 0
@@ -55,27 +55,28 @@ class Training:
                 raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
         if self.last_blocks < 0:
             raise MethodError(f"last_blocks must be 0 (all) or a number of blocks, got {self.last_blocks}")
+        refuse_negative(self, "max_steps", "min_lr", "weight_decay")
 
-    def first_block(self, model: VisionModel) -> int:
+    def first_block(self, model: Wrapped) -> int:
         """The lowest block edited."""
         return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
 
     def fit(
         self,
-        context: Context,
-        task: ForgetTask,
+        context: Trainable[T, B],
+        task: T,
         parameters: Sequence[Tensor],
-        objective: Objective,
+        objective: Callable[[B, B], Tensor],
         *,
         penalty: Callable[[float], Tensor | None] = lambda done: None,
         before_step: Callable[[], None] = lambda: None,
         after_step: Callable[[float, float], None] = lambda done, lr: None,
         average: WeightAverage | None = None,
     ) -> None:
-        """Trains `parameters` in place and leaves them at their best state on the validation split.
+        """Trains `parameters` in place and leaves them at their best state on the validation data.
 
         Args:
-            context: The model and its cached activations.
+            context: The model and what training asks of it.
             task: The request.
             parameters: What is trained; whatever else the model holds stays frozen.
             objective: The data loss of a retain batch and a forget batch.
@@ -83,17 +84,21 @@ class Training:
             before_step: Called between backward and the optimizer's step; may change gradients.
             after_step: Given the fraction done and the learning rate, called after the step; may change weights.
             average: Replaces the weights wherever they are judged or kept.
+
+        Raises:
+            MethodError: There is nothing to forget or nothing to keep.
+            MissingExtraError: scipy is not installed, which matches queries with objects.
         """
         batches = paired_batches(len(task.retain), len(task.forget), self.batch_size, context.seed)
         per_epoch = max(1, math.ceil(len(task.retain) / self.batch_size))
         total = min(self.epochs * per_epoch, self.max_steps or sys.maxsize)
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=self.min_lr)
-        best = BestState(context.activations, task, parameters, objective)
+        best = BestState(parameters, context.judge(task, objective))
 
         for step, (retain, forget) in enumerate(islice(batches, total), start=1):
             done = step / total
-            loss = objective(*both_batches(context.activations, task.retain, retain, task.forget, forget))
+            loss = objective(*context.batches(task, retain, forget))
             extra = penalty(done)
             optimizer.zero_grad()
             (loss if extra is None else loss + extra).backward()
@@ -109,24 +114,3 @@ class Training:
                     best.consider()
             context.report(Progress(step, total, f"loss {loss.item():.2f}"))
         best.restore()
-
-
-def both_batches(
-    cache: ActivationCache, retain: Images, kept: Sequence[int], forget: Images, gone: Sequence[int]
-) -> tuple[Batch, Batch]:
-    """Runs `retain[kept]` and `forget[gone]` in one forward pass, under the caller's grad mode."""
-    hidden = torch.cat([cache.hidden(retain, kept), cache.hidden(forget, gone)])
-    with autocast(cache.model.device):
-        both = cache.model.resume(hidden, cache.entry)
-    cut = len(kept)
-    embedding, logits = both.embedding.float(), both.logits.float()
-    return (
-        make_batch(retain, kept, Output(embedding[:cut], logits[:cut])),
-        make_batch(forget, gone, Output(embedding[cut:], logits[cut:])),
-    )
-
-
-def make_batch(images: Images, indices: Sequence[int], output: Output) -> Batch:
-    """`images[indices]` with the model's `output` for them; labels on the output's device."""
-    labels = torch.tensor([images.labels[i] for i in indices], device=output.logits.device, dtype=torch.int64)
-    return Batch(tuple(images.samples[i] for i in indices), labels, output)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from expunge.data import Scenes
+from expunge.data import Sample, Scenes
 from expunge.vision.activations import StateCache
 from expunge.vision.detection import (
     DetectionModel,
@@ -22,6 +22,7 @@ from expunge.vision.detection import (
     matched,
     target_of,
 )
+from expunge.vision.detection.sharing import share_backbone
 from expunge.vision.heads import STRUCK_LOGIT
 
 
@@ -42,6 +43,28 @@ class SceneCache(StateCache[DetectionModel]):
     def batches(self, scenes: Scenes) -> Iterator[list[int]]:
         """Indices of `scenes` in order, in batches."""
         return self.indices(len(scenes))
+
+
+class BorrowedStates(SceneCache):
+    """Another detector on the states of a cache: sound where both are the same below the cache's block."""
+
+    def __init__(self, model: DetectionModel, lender: SceneCache):
+        """`lender` computes and keeps."""
+        super().__init__(model, lender.entry, batch_size=lender.batch_size, limit_bytes=0)
+        self._lender = lender
+
+    def states(self, samples: Sequence[Sample]) -> Tensor:
+        """States of images, stacked, on the lending model's device."""
+        return self._lender.states(samples)
+
+
+def shared_caches(models: Sequence[DetectionModel], *, batch_size: int) -> tuple[SceneCache, ...]:
+    """A cache a detector; those on one backbone let it look at each picture once, all together."""
+    caches: list[SceneCache] = []
+    for model in models:
+        lender = next((one for one in caches if share_backbone(model, one.model)), None)
+        caches.append(BorrowedStates(model, lender) if lender else SceneCache(model, batch_size=batch_size))
+    return tuple(caches)
 
 
 @dataclass(frozen=True, eq=False)

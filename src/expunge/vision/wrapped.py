@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from expunge.errors import ModelError
+from expunge.values import Block
 from expunge.vision.digest import digest
 
 
@@ -15,10 +16,12 @@ class Wrapped:
     Attributes:
         module: The module itself.
         name: What the model is called in reports.
+        blocks: Its repeated blocks, lowest first.
     """
 
     module: nn.Module
     name: str
+    blocks: tuple[Block, ...]
 
     @property
     def device(self) -> torch.device:

@@ -1,20 +1,19 @@
 """Where the cells of a suite on detectors are run; what its backbone makes of scenes is computed once a process."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from expunge.adapters import EditStack
 from expunge.bench.benchmark import OracleTaken, Setting, Taken
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.stand import EVALUATION_SEEDS, FORGETTING_SEEDS
-from expunge.data import Sample, Scenes
+from expunge.data import Scenes
 from expunge.data.scene_splits import SceneSplits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence.detection.protocol import DetectionView, SceneCase
@@ -25,8 +24,7 @@ from expunge.methods.detection.registry import REGISTRY
 from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting, available_scenes
 from expunge.methods.plan import Plan
 from expunge.vision import choose_device
-from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import Objects, SceneCache, look
+from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 
 BATCH = 16
 """Scenes that run together where nobody says how many."""
@@ -181,19 +179,6 @@ class SceneStand:
 
     def _taken(self, number: int, view: DetectionView) -> Taken:
         return take(self.case(number, view), map(make_detection_measure, self.suite.measures_after(number)))
-
-
-class BorrowedStates(SceneCache):
-    """Another detector on the states of a cache: sound where both are the same below the cache's block."""
-
-    def __init__(self, model: DetectionModel, lender: SceneCache):
-        """`lender` computes and keeps."""
-        super().__init__(model, lender.entry, batch_size=lender.batch_size, limit_bytes=0)
-        self._lender = lender
-
-    def states(self, samples: Sequence[Sample]) -> Tensor:
-        """States of images, stacked, on the lending model's device."""
-        return self._lender.states(samples)
 
 
 def limited_objects(objects: Objects, per_class: int) -> Objects:

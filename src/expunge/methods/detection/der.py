@@ -7,10 +7,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.comparison import refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.fine_tuning import SceneFineTuning
 from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
 from expunge.methods.detection.teacher import SceneTeacher, box_distance, logit_distance
+from expunge.methods.losses import forget_term
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,11 @@ class DER(SceneFineTuning):
 
     def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
         """The bounded forget loss and the regression on what the queries said before."""
-        criterion, teacher, forgotten = context.model.criterion, SceneTeacher(context, task), self.forgotten(context)
+        criterion, teacher, forgotten = (
+            context.model.criterion,
+            SceneTeacher(context, task),
+            forget_term(context, self.beta, self.bound),
+        )
 
         def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
             now, old = teacher.pair(retain)

@@ -6,9 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.comparison import refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.der import DER
-from expunge.methods.detection.losses import retain_loss
 from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
 
 
@@ -38,6 +37,6 @@ class DERPlusPlus(DER):
         without_labels = super().objective(context, task, weights)
 
         def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
-            return without_labels(retain, forget) + self.label_weight * retain_loss(context.model, retain)
+            return without_labels(retain, forget) + self.label_weight * context.retain_loss(retain)
 
         return loss

@@ -1,15 +1,12 @@
 """GS-LoRA for detectors: bounded forgetting, the set criterion on the replay, group sparsity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from expunge.methods.average import WeightAverage
-from expunge.methods.detection.group_sparse import SceneGroupSparse
-from expunge.methods.detection.losses import forget_term, retain_loss
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
+from expunge.methods import gs_lora
+from expunge.methods.detection.budget import SceneBudget
+from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,
@@ -32,29 +29,14 @@ We know of no published BND for detection, so the derived one stays. The length 
 
 
 @dataclass(frozen=True)
-class GSLoRA(SceneGroupSparse):
+class GSLoRA(SceneBudget, gs_lora.GSLoRA[SceneContext, SceneTask, SceneBatch]):
     """L_retain + β · ReLU(BND - L_forget) + α · Σ ‖group‖; both losses are the set criterion.
 
     The released code pushes the criterion of all queries of the forget scenes; we push that of the queries that answer
     for an object of a target, see `expunge.methods.detection.losses`.
     """
 
-    name: ClassVar[str] = "gs-lora"
+    lr: float = 1e-2
+
     summary: ClassVar[str] = "group-sparse LoRA in encoder and decoder, bounded forgetting, the set criterion on replay"
-    source: ClassVar[str] = "Zhao et al., CVPR 2024, arXiv 2403.11530"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": PUBLISHED}
-    needs_prototypes: ClassVar[bool] = False
-
-    def objective(self, context: SceneContext, task: SceneTask) -> SceneObjective:
-        """Retain loss and bounded forget loss."""
-        model = context.model
-        forgotten = forget_term(model, self.beta, self.bound)
-
-        def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
-            return retain_loss(model, retain) + forgotten(forget)
-
-        return loss
-
-    def average(self, parameters: Sequence[Tensor]) -> WeightAverage | None:
-        """None: GS-LoRA uses the weights themselves."""
-        return None

@@ -1,30 +1,12 @@
-"""L2 for detectors: every weight is pulled back to its old value alike."""
+"""L2 for detectors: every weight of encoder and decoder is pulled back to its old value alike."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from expunge.adapters import Tuned
-from expunge.methods.detection.importance import SceneImportancePenalty
-from expunge.methods.detection.protocol import SceneContext, SceneTask
+from expunge.methods import l2
+from expunge.methods.detection.budget import SceneBudget
+from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
 
 
 @dataclass(frozen=True)
-class L2(SceneImportancePenalty):
-    """L_retain + β · ReLU(BND - L_forget) + λ/2 · ‖θ - θ*‖²: the baseline of EWC's paper, all weights alike.
-
-    Only the weights in training count, those of encoder and decoder; the rest cannot move.
-    """
-
-    name: ClassVar[str] = "l2"
-    summary: ClassVar[str] = "bounded forgetting with an L2 penalty on the change of the weights"
-    source: ClassVar[str] = "the L2 baseline of Kirkpatrick et al., PNAS 2017, arXiv 1612.00796"
-    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
-    needs_prototypes: ClassVar[bool] = False
-
-    def importance(self, context: SceneContext, task: SceneTask, weights: Tuned) -> list[Tensor]:
-        """One for every weight."""
-        return [torch.ones_like(parameter) for parameter in weights.parameters.values()]
+class L2(SceneBudget, l2.L2[SceneContext, SceneTask, SceneBatch]):
+    """L2 with the set criterion for losses; see `expunge.methods.l2`."""

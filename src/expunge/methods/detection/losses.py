@@ -6,21 +6,14 @@ targets alone, so every other object in them counts as a false alarm, and surer 
 anything being forgotten. What is pushed here is therefore the criterion of the queries that answer for an object.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from expunge.methods.bounds import BEYOND_CHANCE
-from expunge.methods.detection.protocol import SceneBatch
-from expunge.methods.losses import bounded
 from expunge.vision.detection import Criterion, DetectionModel, DetectionOutput, Kind, Target
-
-
-def retain_loss(model: DetectionModel, batch: SceneBatch) -> Float[Tensor, ""]:
-    """The set criterion of a batch; an object without a box in it is background."""
-    return model.loss(batch.output, batch.targets).total
 
 
 def answers_loss(criterion: Criterion, output: DetectionOutput, targets: Sequence[Target]) -> Float[Tensor, ""]:
@@ -63,13 +56,3 @@ def forget_bound(model: DetectionModel) -> float:
     probability below 0.003.
     """
     return BEYOND_CHANCE * chance_loss(model.criterion, model.kind, len(model.classes))
-
-
-def forget_term(model: DetectionModel, beta: float, bound: float) -> Callable[[SceneBatch], Tensor]:
-    """Forget batch -> `beta · ReLU(BND - L_forget)` (arXiv 2501.09705, eq. 5); BND is derived where `bound` is 0."""
-    limit = bound or forget_bound(model)
-
-    def term(forget: SceneBatch) -> Tensor:
-        return beta * bounded(answers_loss(model.criterion, forget.output, forget.targets), limit)
-
-    return term

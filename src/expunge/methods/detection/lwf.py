@@ -8,11 +8,11 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.errors import MethodError
-from expunge.methods.comparison import refuse_negative
+from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.fine_tuning import SceneFineTuning
-from expunge.methods.detection.losses import retain_loss
 from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
 from expunge.methods.detection.teacher import SceneTeacher, box_distance, softened
+from expunge.methods.losses import forget_term
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,16 @@ class LwF(SceneFineTuning):
 
     def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
         """The replay's loss, the bounded forget loss, and the distillation."""
-        model, teacher, forgotten = context.model, SceneTeacher(context, task), self.forgotten(context)
+        model, teacher, forgotten = (
+            context.model,
+            SceneTeacher(context, task),
+            forget_term(context, self.beta, self.bound),
+        )
 
         def loss(retain: SceneBatch, forget: SceneBatch) -> Tensor:
             now, old = teacher.pair(retain)
             boxes = self.box_weight * box_distance(now.boxes, old.boxes, model.criterion)
             distilled = softened(now, old, self.temperature) + boxes
-            return retain_loss(model, retain) + forgotten(forget) + self.distillation * distilled
+            return context.retain_loss(retain) + forgotten(forget) + self.distillation * distilled
 
         return loss

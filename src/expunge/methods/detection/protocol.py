@@ -4,62 +4,28 @@ The twin of `expunge.methods.protocol`: scenes with boxes in place of images wit
 objects in place of embeddings. Test scenes never come near.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Scene, Scenes
 from expunge.memory import Prototypes
-from expunge.methods.protocol import Progress
-from expunge.vision.detection import DetectionModel, DetectionOutput, Target
+from expunge.methods.detection import losses
+from expunge.methods.detection.judge import SceneJudge
+from expunge.methods.detection.scene_batches import both_batches, make_batch
+from expunge.methods.detection.task import SceneBatch, SceneObjective, SceneTask
+from expunge.methods.task import Progress
+from expunge.vision.detection import DetectionModel, matched
 from expunge.vision.scene_states import SceneCache
+
+__all__ = ["DetectionMethod", "SceneBatch", "SceneContext", "SceneObjective", "SceneTask"]
 
 
 def _silent(progress: Progress) -> None:
     """Tells nobody."""
-
-
-@dataclass(frozen=True)
-class SceneTask:
-    """One request, as a method sees it.
-
-    One picture may be in both sets, with other boxes each time: what stays behind without a box is background.
-
-    Attributes:
-        targets: Indices of the classes to forget now.
-        forgotten: Indices of the classes that earlier requests have taken.
-        forget: Training scenes in which objects of `targets` are, with their boxes alone.
-        retain: Replay: training scenes with the boxes of classes that stay; some may hold no box.
-        validation: Held-out scenes with the boxes of `targets` and of classes that stay; may be empty.
-    """
-
-    targets: tuple[int, ...]
-    forgotten: tuple[int, ...]
-    forget: Scenes
-    retain: Scenes
-    validation: Scenes
-
-
-@dataclass(frozen=True, eq=False)
-class SceneBatch:
-    """Scenes of one training step and what the detector makes of them now.
-
-    Attributes:
-        scenes: The scenes.
-        targets: Their objects.
-        output: Queries under the weights in training.
-    """
-
-    scenes: tuple[Scene, ...]
-    targets: tuple[Target, ...]
-    output: DetectionOutput
-
-
-SceneObjective = Callable[[SceneBatch, SceneBatch], Tensor]
-"""(retain batch, forget batch) -> scalar data loss."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +46,35 @@ class SceneContext:
     prototypes: Prototypes | None = None
     seed: int = 0
     report: Callable[[Progress], None] = _silent
+
+    def batches(self, task: SceneTask, retain: Sequence[int], forget: Sequence[int]) -> tuple[SceneBatch, SceneBatch]:
+        """Runs some of the replay and some of the forget scenes in one forward pass, under the caller's grad mode."""
+        return both_batches(self.activations, task.retain, retain, task.forget, forget)
+
+    def replayed(self, task: SceneTask, indices: Sequence[int]) -> SceneBatch:
+        """Runs some of the replay alone, under the caller's grad mode."""
+        return make_batch(task.retain, indices, self.activations.output(task.retain, indices))
+
+    def judge(self, task: SceneTask, objective: SceneObjective) -> SceneJudge:
+        """Looks at the validation scenes now; see `expunge.methods.detection.judge`."""
+        return SceneJudge(self.activations, task, objective)
+
+    def retain_loss(self, batch: SceneBatch) -> Float[Tensor, ""]:
+        """The set criterion of a batch; an object without a box in it is background."""
+        return self.model.loss(batch.output, batch.targets).total
+
+    def forget_loss(self, batch: SceneBatch) -> Float[Tensor, ""]:
+        """The set criterion of the queries that answer for an object; see `expunge.methods.detection.losses`."""
+        return losses.answers_loss(self.model.criterion, batch.output, batch.targets)
+
+    def forget_bound(self) -> float:
+        """BND, derived from the set criterion; see `expunge.methods.detection.losses`."""
+        return losses.forget_bound(self.model)
+
+    def embedded(self, batch: SceneBatch) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
+        """Features of the queries that answer for an object, matched as the criterion matches them, and its class."""
+        found = matched(batch.output, batch.targets, self.model.criterion.match(batch.output, batch.targets))
+        return found.features, found.labels
 
 
 @runtime_checkable

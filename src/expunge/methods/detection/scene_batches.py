@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from expunge.data import Scenes
-from expunge.methods.detection.protocol import SceneBatch
+from expunge.methods.detection.task import SceneBatch
 from expunge.vision.detection import DetectionOutput, target_of
 from expunge.vision.device import autocast
 from expunge.vision.scene_states import SceneCache

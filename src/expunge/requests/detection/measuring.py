@@ -14,10 +14,10 @@ from expunge.requests.comparing import Compared, Parts, Steps, check_models, nam
 from expunge.requests.detection.scenes import align_scenes
 from expunge.requests.sequence import Stage
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.scene_states import look, shared_caches
 
 BATCH = 16
-"""Scenes that run together; no state of them is kept, as each is looked at once."""
+"""Scenes that run together."""
 
 
 class DetectorComparison(Compared[DetectionModel]):
@@ -61,9 +61,9 @@ def measure_detectors(
     _check_boxes(data, parts)
     tell = Steps(report, len(compared.models) * (1 + len(measures)))
     views: list[DetectionView] = []
-    for part, model in compared.models:
+    caches = shared_caches([model for _, model in compared.models], batch_size=BATCH)
+    for (part, _), cache in zip(compared.models, caches, strict=True):
         tell(f"{part}: running the scenes")
-        cache = SceneCache(model, batch_size=BATCH, limit_bytes=0)
         views.append(DetectionView(objects_in(cache, [data.train, data.validation]), look(cache, data.test)))
     case = SceneCase(
         view=views[0],

@@ -1,35 +1,25 @@
-"""Keeps the state that does best on the validation scenes. Test data never comes near."""
+"""Judges a state of a detector on the validation scenes. Test data never comes near."""
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor
-
-from expunge.methods.detection.protocol import SceneBatch, SceneObjective, SceneTask
 from expunge.methods.detection.scene_batches import at_images, make_batch, outputs
+from expunge.methods.detection.task import SceneBatch, SceneObjective, SceneTask
 from expunge.vision.detection import DetectionOutput, ap50, detect, targets_of
 from expunge.vision.detection.ap50 import mean
 from expunge.vision.scene_states import SceneCache
 
 
-class BestState:
-    """Copies of the trained parameters at the best validation score so far.
+class SceneJudge:
+    """H = 2 · AP_r · Drop / (AP_r + Drop) in AP50 on the validation scenes, the measure of the papers.
 
-    The score is H = 2 · AP_r · Drop / (AP_r + Drop) in AP50 on the validation scenes, the measure of the papers. Ties
-    go to the state with the lowest objective there, the loss that the method trains with. Without validation scenes
-    the last state is kept.
+    Ties go to the state with the lowest objective there, the loss that the method trains with.
     """
 
-    def __init__(self, cache: SceneCache, task: SceneTask, parameters: Sequence[Tensor], objective: SceneObjective):
+    def __init__(self, cache: SceneCache, task: SceneTask, objective: SceneObjective):
         """Measures the state before training, to know the drop."""
         self._cache = cache
         self._task = task
         self._scenes = task.validation
         self._truth = targets_of(self._scenes)
-        self._parameters = parameters
         self._objective = objective
-        self._best = (-1.0, 0.0)
-        self._state: list[Tensor] | None = None
         forgotten, _ = self._precisions(outputs(cache, self._scenes)) if len(self._scenes) else (None, None)
         self._before = forgotten or 0.0
 
@@ -47,11 +37,14 @@ class BestState:
         forgotten, retained = (mean(part) if any(p is not None for p in part) else None for part in (gone, kept))
         return forgotten, retained
 
-    def score(self) -> tuple[float, float]:
+    def __call__(self) -> tuple[float, float]:
         """H of the present state, 0 to 100, and minus the objective; greater is better.
 
-        Where the targets or what stays have no validation box, the AP50 of the others stands alone.
+        Where the targets or what stays have no validation box, the AP50 of the others stands alone; without validation
+        scenes all states are equal.
         """
+        if not len(self._scenes):
+            return 0.0, 0.0
         output = outputs(self._cache, self._scenes)
         forgotten, retained = self._precisions(output)
         drop = max(0.0, self._before - (forgotten or 0.0))
@@ -68,18 +61,3 @@ class BestState:
         rows = [i for i, scene in enumerate(gone.scenes) if scene.boxes]
         every = range(len(kept))
         return make_batch(kept, every, output), make_batch(gone, rows, at_images(output, rows))
-
-    def consider(self) -> None:
-        """Keeps the present state if no earlier one was better."""
-        with torch.no_grad():
-            score = self.score() if len(self._scenes) else (0.0, 0.0)
-        if score >= self._best:
-            self._best = score
-            self._state = [p.detach().clone() for p in self._parameters]
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        """Puts the kept state back into the parameters."""
-        if self._state is not None:
-            for parameter, value in zip(self._parameters, self._state, strict=True):
-                parameter.copy_(value)

@@ -1,0 +1,31 @@
+"""Images of a training step, and what the model makes of them."""
+
+from collections.abc import Sequence
+
+import torch
+
+from expunge.data import Images
+from expunge.methods.task import Batch
+from expunge.vision import ActivationCache, Output
+from expunge.vision.device import autocast
+
+
+def both_batches(
+    cache: ActivationCache, retain: Images, kept: Sequence[int], forget: Images, gone: Sequence[int]
+) -> tuple[Batch, Batch]:
+    """Runs `retain[kept]` and `forget[gone]` in one forward pass, under the caller's grad mode."""
+    hidden = torch.cat([cache.hidden(retain, kept), cache.hidden(forget, gone)])
+    with autocast(cache.model.device):
+        both = cache.model.resume(hidden, cache.entry)
+    cut = len(kept)
+    embedding, logits = both.embedding.float(), both.logits.float()
+    return (
+        make_batch(retain, kept, Output(embedding[:cut], logits[:cut])),
+        make_batch(forget, gone, Output(embedding[cut:], logits[cut:])),
+    )
+
+
+def make_batch(images: Images, indices: Sequence[int], output: Output) -> Batch:
+    """`images[indices]` with the model's `output` for them; labels on the output's device."""
+    labels = torch.tensor([images.labels[i] for i in indices], device=output.logits.device, dtype=torch.int64)
+    return Batch(tuple(images.samples[i] for i in indices), labels, output)
