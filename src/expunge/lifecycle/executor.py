@@ -15,7 +15,7 @@ from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
 from expunge.methods import Progress
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.workspace import Workspace
 
 

@@ -12,7 +12,7 @@ from expunge.lifecycle.material import Material
 from expunge.lifecycle.standing import Standing
 from expunge.methods import Method
 from expunge.methods.detection import DetectionMethod
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.workspace import Workspace
 
 AnyMethod = Method | DetectionMethod

@@ -23,7 +23,7 @@ from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
 from expunge.lifecycle.upkeep import set_right
 from expunge.release import edit_digest
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.workspace import Plan, Runner, State, Workspace
 from expunge.workspace.clock import moment
 

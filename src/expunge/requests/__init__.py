@@ -5,7 +5,8 @@ from expunge.requests.api import ForgetRun, forget
 from expunge.requests.detection.api import SceneRun, forget_scenes
 from expunge.requests.loading import is_detection, load_any_model, load_data, load_model, load_scenes
 from expunge.requests.outputs import RunFolder
-from expunge.requests.sequence import SequenceRun, Stage
+from expunge.requests.run import Stage
+from expunge.requests.sequence import SequenceRun
 
 __all__ = [
     "ForgetRun",

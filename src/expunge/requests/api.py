@@ -16,7 +16,8 @@ from expunge.methods.plan import make_plan
 from expunge.requests.loading import load_data, load_model
 from expunge.requests.outputs import RunFolder
 from expunge.requests.reporting import build_report
-from expunge.requests.sequence import SequenceRun, Stage
+from expunge.requests.run import Stage
+from expunge.requests.sequence import SequenceRun
 from expunge.vision import VisionModel
 
 
@@ -110,16 +111,5 @@ def forget(
     sequence = SequenceRun(
         model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
     )
-    metrics = sequence.prepare()
-    logits = [sequence.baseline_logits]
-    done = folder.metrics() if folder else None
-    if folder and done:
-        folder.check_model(done, metrics)
-        metrics = done
-        logits += sequence.replay_edits(folder.edits(len(done.requests)))
-    for result in sequence.run():
-        metrics = metrics.with_request(result.metrics)
-        logits.append(result.logits)
-        if folder:
-            folder.add(result.edit, metrics)
-    return ForgetRun(sequence.stack, metrics, data, tuple(logits))
+    metrics, logits = sequence.carry_on(folder)
+    return ForgetRun(sequence.stack, metrics, data, logits)

@@ -12,7 +12,7 @@ from expunge.memory.calibrate import RANK
 from expunge.memory.store import check_free
 from expunge.methods import Progress
 from expunge.methods.closed_form import ClosedForm
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]

@@ -14,7 +14,7 @@ from expunge.errors import (
 )
 from expunge.evidence.scorecard import ModelName
 from expunge.methods import Progress
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
 

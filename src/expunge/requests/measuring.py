@@ -11,7 +11,7 @@ from expunge.evidence import Case, Measure, Observed, Reading, View, make_measur
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.vision import VisionModel
 
 

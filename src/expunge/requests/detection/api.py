@@ -17,7 +17,7 @@ from expunge.requests.detection.scenes import align_scenes
 from expunge.requests.detection.sequence import SceneSequence
 from expunge.requests.loading import load_any_model, load_scenes
 from expunge.requests.outputs import RunFolder
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneView
 
@@ -108,16 +108,5 @@ def forget_scenes(
     sequence = SceneSequence(
         loaded, data, plan, chosen, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report
     )
-    metrics = sequence.prepare()
-    views = [sequence.original]
-    done = folder.metrics() if folder else None
-    if folder and done:
-        folder.check_model(done, metrics)
-        metrics = done
-        views += sequence.replay_edits(folder.edits(len(done.requests)))
-    for result in sequence.run():
-        metrics = metrics.with_request(result.metrics)
-        views.append(result.view)
-        if folder:
-            folder.add(result.edit, metrics)
-    return SceneRun(sequence.stack, metrics, data, tuple(views))
+    metrics, views = sequence.carry_on(folder)
+    return SceneRun(sequence.stack, metrics, data, views)

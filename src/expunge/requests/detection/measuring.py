@@ -12,7 +12,7 @@ from expunge.evidence.scorecard import Scorecard, make_rows
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
 from expunge.requests.detection.scenes import align_scenes
-from expunge.requests.sequence import Stage
+from expunge.requests.run import Stage
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import look, shared_caches
 
