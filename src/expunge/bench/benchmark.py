@@ -1,7 +1,7 @@
 """What every suite is, whatever its models do: requests in order, settings, and where its cells are run."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,6 +15,7 @@ from expunge.bench.results import Task
 from expunge.errors import BenchError
 from expunge.evidence import Reading
 from expunge.methods.plan import Plan, make_plan
+from expunge.methods.trainable import AnyTask
 
 Taken = tuple[Sequence[Reading], Mapping[str, str]]
 """The readings, and measure -> why it was not taken."""
@@ -40,21 +41,6 @@ class Setting:
 
 
 @runtime_checkable
-class Given(Protocol):
-    """What a method was given for one request."""
-
-    @property
-    def forget(self) -> Sized:
-        """Training images of what goes."""
-        ...
-
-    @property
-    def retain(self) -> Sized:
-        """Training images of what stays."""
-        ...
-
-
-@runtime_checkable
 class Steps(Protocol):
     """A sequence of requests on one model."""
 
@@ -62,7 +48,7 @@ class Steps(Protocol):
         """Makes the edit of request `number`, from 0, and puts it on the model."""
         ...
 
-    def task(self, number: int) -> Given:
+    def task(self, number: int) -> AnyTask:
         """That request as the method sees it."""
         ...
 

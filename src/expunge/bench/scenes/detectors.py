@@ -34,7 +34,7 @@ class SceneSuite(Benchmark):
     The backbone was trained before, on other pictures, and is frozen in the detector and in its oracles alike, so the
     oracle that starts anew differs from the original in nothing but what was learned from scenes. There is no
     `oracle-finetune`: to go on from the original would show how much fine-tuning forgets, at the price of as many
-    trainings again, and the method `retrain` shows it as well.
+    trainings again.
 
     Only what `Benchmark` does not list is listed here.
 
