@@ -31,6 +31,19 @@ def test_the_budget_is_kept_and_hooks_come_in_order(context, task) -> None:
     assert rates == sorted(rates, reverse=True)
 
 
+def test_a_rate_below_the_lowest_one_does_not_rise(context, task) -> None:
+    made, rates = context(), []
+    with tuned(made.model.module, block_parameters(made.model, 2)[:1]) as weights:
+        Training(max_steps=4, batch_size=8, lr=1e-6, min_lr=1e-5).fit(
+            made,
+            task,
+            list(weights.parameters.values()),
+            lambda retain, forget: retain.output.logits.square().mean(),
+            after_step=lambda done, lr: rates.append(lr),
+        )
+    assert rates == [1e-6] * 4
+
+
 @pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"last_blocks": -1}])
 def test_settings_that_cannot_work_are_refused(bad) -> None:
     with pytest.raises(MethodError, match=next(iter(bad))):

@@ -34,7 +34,7 @@ class Training:
         max_steps: Steps at the most; 0 sets no limit.
         batch_size: Images or scenes of each kind a step.
         lr: Learning rate at the start.
-        min_lr: Learning rate at the end of the cosine.
+        min_lr: Learning rate at the end of the cosine; it stays at `lr` where that is lower.
         weight_decay: AdamW's, decoupled.
         validate_every: Epochs between looks at the validation data.
     """
@@ -93,7 +93,8 @@ class Training:
         per_epoch = max(1, math.ceil(len(task.retain) / self.batch_size))
         total = min(self.epochs * per_epoch, self.max_steps or sys.maxsize)
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=self.min_lr)
+        lowest = min(self.min_lr, self.lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=lowest)
         best = BestState(parameters, context.judge(task, objective))
 
         for step, (retain, forget) in enumerate(islice(batches, total), start=1):
