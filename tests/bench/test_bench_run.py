@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from expunge.adapters import Edit
 from expunge.bench.memory import peak_memory
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
@@ -169,6 +170,27 @@ class TestModels:
         stands = [make_stand(suite, "replay-10", seed, tmp_path, splits) for seed in (0, 1)]
         names = [{sample.name for sample in stand.test.samples} for stand in stands]
         assert names[0] != names[1]
+
+
+class TestViews:
+    def test_running_the_edited_blocks_alone_shows_what_the_whole_model_shows(self, suite, splits, tmp_path) -> None:
+        stand = make_stand(suite, "4-shot", 0, tmp_path, splits)
+        entry = len(stand.model.blocks) - 1
+        name = stand.model.blocks[entry].linears[0] + ".weight"
+        moved = torch.randn_like(stand.model.module.get_parameter(name), generator=torch.Generator().manual_seed(0))
+        with stand.forgetting("gs-lora", {"last_blocks": 1}) as steps:
+            steps.stack.push(Edit(dense={name: moved}))
+            assert steps.entry == entry
+            whole, above = stand.view(), stand.edited_view(entry, attack=True)
+            brief = stand.edited_view(entry, attack=False)
+        for seen, expected in ((above.attack, whole.attack), (above.test, whole.test), (brief.test, whole.test)):
+            assert torch.equal(seen.logits, expected.logits)
+            assert torch.equal(seen.embedding, expected.embedding)
+            assert all(map(torch.equal, seen.layers, expected.layers))
+            assert len(seen.layers) == len(stand.model.blocks)
+        assert len(brief.attack) == 1
+        assert torch.equal(brief.attack.labels, whole.attack.labels[:1])
+        assert not torch.equal(whole.test.logits, stand.original.test.logits)
 
 
 def test_peak_memory_sees_a_large_tensor() -> None:

@@ -44,6 +44,11 @@ class Setting:
 class Steps(Protocol):
     """A sequence of requests on one model."""
 
+    @property
+    def entry(self) -> int:
+        """Index of the first block that edits may change."""
+        ...
+
     def carry_out(self, number: int) -> Edit:
         """Makes the edit of request `number`, from 0, and puts it on the model."""
         ...
@@ -103,8 +108,8 @@ class CellStand(Protocol):
         """What is measured of the untouched model after request `number`, from 1."""
         ...
 
-    def of_edited(self, number: int) -> Taken:
-        """The same of the model as it is now."""
+    def of_edited(self, number: int, entry: int) -> Taken:
+        """The same of the model as it is now; no block below `entry` has been edited."""
         ...
 
     def of_oracle(self, kind: str, number: int) -> OracleTaken:

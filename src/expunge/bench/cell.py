@@ -41,7 +41,7 @@ def _requests(stand: CellStand, method: str, settings: Mapping[str, object], rep
                 seconds = time.perf_counter() - started
             task = steps.task(number - 1)
             images = (len(task.forget), len(task.retain))
-            yield _result(stand, number, stand.of_edited(number), edit, images, seconds, peak.mb)
+            yield _result(stand, number, stand.of_edited(number, steps.entry), edit, images, seconds, peak.mb)
             report(Progress(number, total))
 
 

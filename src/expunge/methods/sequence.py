@@ -84,6 +84,11 @@ class Forgetting:
         if self.memory is not None:
             self.memory.check_entry(method.first_block(stack.model), method.name)
 
+    @property
+    def entry(self) -> int:
+        """Index of the first block that edits may change."""
+        return self.activations.entry
+
     def prepare(self) -> None:
         """Takes the original model's prototypes, where the method wants them."""
         if self._method.needs_prototypes:

@@ -168,7 +168,7 @@ class SceneStand:
         """See `CellStand.of_original`."""
         return self._taken(number, self.original)
 
-    def of_edited(self, number: int) -> Taken:
+    def of_edited(self, number: int, entry: int) -> Taken:
         """See `CellStand.of_edited`."""
         return self._taken(number, self.view(self.cache, attack=number in self.suite.checkpoints))
 

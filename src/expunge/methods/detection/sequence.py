@@ -86,6 +86,11 @@ class SceneForgetting:
         self._plan, self._method, self._data, self._seed = plan, method, data, seed
         self._prototypes: Prototypes | None = None
 
+    @property
+    def entry(self) -> int:
+        """Index of the first block that edits may change."""
+        return self.activations.entry
+
     def prepare(self) -> None:
         """Takes the original detector's prototypes, where the method wants them."""
         if self._method.needs_prototypes:
