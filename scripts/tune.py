@@ -1,16 +1,21 @@
-"""Chooses settings for every rival on validation images: `python scripts/tune.py [METHOD ...]`.
+"""Chooses settings for every rival on validation images: `python scripts/tune.py small|faces [METHOD ...]`.
 
-The same for all methods: five trials over at most two settings (the middle of both, and one step along each), on the
-first request of `glyphs` and the second of `fashion` (a T-shirt, which looks like what stays), with the suites' budget
-and the seed-0 model. A trial's score is H on the validation images, which the models have not been trained on, averaged
-over both; of equal scores the first wins. No test image is loaded into a score.
+The same for all methods: five trials over at most two settings (the middle of both, and one step along each), with the
+suites' budget and the seed-0 model. A trial's score is H on the validation images over all that was forgotten, averaged
+over suites; of equal scores the first wins. No test image is loaded into a score.
 
-Writes src/expunge/bench/tuned.json, trials included.
+- `small`: the first request of `glyphs` and the second of `fashion` (a T-shirt, which looks like what stays), with a
+  tenth of the images. The models have not been trained on the validation images.
+- `faces`: the first two requests of `faces` in a row, ten people, with four photos each. The recogniser has been
+  trained on the validation photos, one a person; there are no others.
+
+Writes src/expunge/bench/tuned/small.json or faces.json, trials included.
 """
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,59 +23,91 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.stand import Stand, budgeted, make_stand
-from expunge.bench.suites import fashion, glyphs
-from expunge.bench.tuned import CLASSIFIERS
+from expunge.bench.suite import Suite
+from expunge.bench.suites import faces, fashion, glyphs
+from expunge.bench.tuned import FACES, SMALL
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.evidence import accuracy_of, harmonic_mean
 from expunge.methods.plan import Plan
 from expunge.methods.sequence import Forgetting
 
-DENSE = {"lr": (1e-3, 3e-3, 1e-2)}
-LOW_RANK = {"lr": (5e-3, 1e-2, 3e-2)}
-BETA = {"beta": (0.3, 1.0, 3.0)}
-GRID: Mapping[str, Grid] = {
-    "l2": DENSE | BETA,
-    "ewc": DENSE | BETA,
-    "mas": DENSE | BETA,
-    "lwf": DENSE | BETA,
-    "der": DENSE | BETA,
-    "der++": DENSE | BETA,
-    "fdr": DENSE | BETA,
-    "scrub": DENSE | {"beta": (0.3, 1.0, 3.0)},
-    "scrub-s": DENSE | {"beta": (0.3, 1.0, 3.0)},
-    "lirf": DENSE | {"replay": (1.0, 5.0, 20.0)},
-    "retrain": {"lr": (3e-4, 1e-3, 2e-3, 3e-3, 1e-2)},
-    "neg-grad+": DENSE | {"beta": (0.05, 0.2, 1.0)},
-    "random-labels": DENSE | {"beta": (0.3, 1.0, 3.0)},
-    "salun": DENSE | {"beta": (0.3, 1.0, 3.0)},
-    "delete": {"lr": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
-    "ssd": {"alpha": (0.0, 3.0, 10.0), "dampening": (0.1, 0.5, 1.0)},
-    "damp": {"strength": (0.5, 1.0, 1.5, 2.0, 4.0)},
-    "fg-oriu": LOW_RANK | {"forget_weight": (0.03, 0.1, 0.3)},
-    "gs-lora": LOW_RANK | BETA,
-    "gs-lora++": LOW_RANK | BETA,
+
+@dataclass(frozen=True)
+class Ground:
+    """What is tuned on.
+
+    Attributes:
+        file: Where the trials are kept.
+        setting: The suites' setting.
+        requests: (a suite, the numbers of its requests from 0).
+        lr: Learning rates of methods that train whole weights.
+        retrain: Those of Retrain, which draws blocks anew.
+        delete: Those of DELETE, which has no other setting.
+    """
+
+    file: Path
+    setting: str
+    requests: Sequence[tuple[Callable[[bool], Suite], tuple[int, ...]]]
+    lr: tuple[float, float, float]
+    retrain: tuple[float, ...]
+    delete: tuple[float, ...]
+
+    @property
+    def grid(self) -> Mapping[str, Grid]:
+        """What is tried. Deep Unlearning is not here: it searches on the validation images itself, every time."""
+        dense: Grid = {"lr": self.lr}
+        low_rank: Grid = {"lr": (5e-3, 1e-2, 3e-2)}
+        beta: Grid = {"beta": (0.3, 1.0, 3.0)}
+        weighed = ("l2", "ewc", "mas", "lwf", "der", "der++", "fdr", "scrub", "scrub-s", "random-labels", "salun")
+        return {
+            **{method: {**dense, **beta} for method in weighed},
+            "lirf": {**dense, "replay": (1.0, 5.0, 20.0)},
+            "retrain": {"lr": self.retrain},
+            "neg-grad+": {**dense, "beta": (0.05, 0.2, 1.0)},
+            "delete": {"lr": self.delete},
+            "ssd": {"alpha": (0.0, 3.0, 10.0), "dampening": (0.1, 0.5, 1.0)},
+            "damp": {"strength": (0.5, 1.0, 1.5, 2.0, 4.0)},
+            "fg-oriu": {**low_rank, "forget_weight": (0.03, 0.1, 0.3)},
+            "gs-lora": {**low_rank, **beta},
+            "gs-lora++": {**low_rank, **beta},
+        }
+
+
+GROUNDS = {
+    "small": Ground(
+        SMALL,
+        "replay-10",
+        ((glyphs.suite, (0,)), (fashion.suite, (1,))),
+        lr=(1e-3, 3e-3, 1e-2),
+        retrain=(3e-4, 1e-3, 2e-3, 3e-3, 1e-2),
+        delete=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    ),
+    "faces": Ground(
+        FACES,
+        "4-shot",
+        ((faces.suite, (0, 1)),),
+        lr=(3e-5, 1e-4, 3e-4),
+        retrain=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        delete=(1e-6, 3e-6, 1e-5, 3e-5, 1e-4),
+    ),
 }
-"""Deep Unlearning is not here: it searches its two settings on the validation images itself, for every request."""
-
-REQUESTS = {"glyphs": 0, "fashion": 1}
-SUITES = {"glyphs": glyphs.suite, "fashion": fashion.suite}
 
 
-def stands(folder: Path) -> dict[str, Stand]:
-    """One stand a suite, with one request each."""
+def stands(ground: Ground, folder: Path) -> dict[str, Stand]:
+    """One stand a suite, with the ground's requests alone."""
     found = {}
-    for name, number in REQUESTS.items():
-        suite = SUITES[name](False)
-        stand = make_stand(suite, "replay-10", 0, folder, suite.load())
-        stand.__dict__["plan"] = Plan((stand.plan.requests[number],))
-        found[name] = stand
+    for make, numbers in ground.requests:
+        suite = make(False)
+        stand = make_stand(suite, ground.setting, 0, folder, suite.load())
+        stand.__dict__["plan"] = Plan(tuple(stand.plan.requests[number] for number in numbers))
+        found[suite.name] = stand
     return found
 
 
 def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str, float]:
-    """H on validation images after the stand's request."""
+    """H on validation images after the stand's requests."""
     stack = EditStack(stand.model)
-    images, targets = stand.data.validation, stand.plan.requests[0]
+    images, targets = stand.data.validation, [c for request in stand.plan.requests for c in request]
     labels = torch.tensor(images.labels)
     rest = set(images.labels) - set(targets)
     before = accuracy_of(stand.cache.outputs(images).logits, labels, targets).percent
@@ -80,7 +117,8 @@ def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str
     forgetting.prepare()
     started = time.perf_counter()
     try:
-        forgetting.carry_out(0)
+        for number in range(len(stand.requests)):
+            forgetting.carry_out(number)
         seconds = time.perf_counter() - started
         logits = stand.cache.outputs(images).logits
     finally:
@@ -93,17 +131,18 @@ def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str
 def main() -> None:
     """Tunes the named methods, or all in the grid."""
     torch.set_num_threads(1)
+    ground = GROUNDS[sys.argv[1]]
     with TemporaryDirectory() as folder:
-        there = stands(Path(folder))
-        for method, grid in chosen(sys.argv[1:], GRID):
+        there = stands(ground, Path(folder))
+        for method, grid in chosen(sys.argv[2:], ground.grid):
 
-            def both(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
+            def each(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
                 scores = {name: trial(stand, method, settings) for name, stand in there.items()}
                 mean = sum(score["h"] for score in scores.values()) / len(scores)
                 sys.stderr.write(f"{method} {settings} {mean:.1f} {scores}\n")
                 return {"h": round(mean, 2), "suites": {name: rounded(score) for name, score in scores.items()}}
 
-            keep(CLASSIFIERS, method, search(grid, both))
+            keep(ground.file, method, search(grid, each))
 
 
 if __name__ == "__main__":

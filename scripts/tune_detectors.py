@@ -5,7 +5,7 @@ first request of `scenes` in the setting replay-10, with the suite's budget. A t
 validation scenes, which the detector has not been trained on; of equal scores the first wins. No test scene is loaded
 into a score. The closed form is not here: `scripts/detection_trials.py` chose its settings, on the same scenes.
 
-Writes src/expunge/bench/scenes/tuned.json, trials included.
+Writes src/expunge/bench/tuned/scenes.json, trials included.
 """
 
 import sys

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench.tuned import CLASSIFIERS, DETECTORS, tuned_settings
+from expunge.bench.tuned import DETECTORS, FACES, SMALL, tuned_settings
 from expunge.bench.tuning import Found, chosen, keep, rounded, search, star
 from expunge.methods import make_method
 from expunge.methods.detection import make_detection_method
@@ -54,7 +54,9 @@ def test_all_methods_or_those_that_were_asked_for() -> None:
     assert rounded({"h": 1.23456}) == {"h": 1.23}
 
 
-@pytest.mark.parametrize(("file", "make"), [(CLASSIFIERS, make_method), (DETECTORS, make_detection_method)])
+@pytest.mark.parametrize(
+    ("file", "make"), [(SMALL, make_method), (FACES, make_method), (DETECTORS, make_detection_method)]
+)
 def test_the_shipped_files_hold_five_trials_a_method_and_settings_it_has(file, make) -> None:
     kept = json.loads(file.read_text())
     assert kept["settings"].keys() == kept["trials"].keys()

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from expunge.bench.benchmark import Benchmark, CellStand, Setting
 from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH
-from expunge.bench.tuned import tuned_settings
+from expunge.bench.tuned import SMALL, tuned_settings
 from expunge.data import Images, Splits, few_shot
 from expunge.errors import BenchError
 from expunge.evidence import measure_names
@@ -37,6 +37,7 @@ class Suite(Benchmark):
         train: Trains the models of other seeds, and oracles.
         shipped: Whether `base` has a checkpoint to read. If not, the model of seed 0 is trained like the others.
         one_base: Whether all seeds share the model of seed 0, because another costs too much.
+        chosen: Where the settings are kept that were chosen for each method; see `expunge.bench.tuned`.
     """
 
     always: ClassVar[tuple[str, ...]] = ("forgetting",)
@@ -46,6 +47,7 @@ class Suite(Benchmark):
     train: Train
     shipped: bool = True
     one_base: bool = False
+    chosen: Path = SMALL
 
     def rows(self) -> tuple[str, ...]:
         """Four anchors first, then every installed method."""
@@ -66,7 +68,7 @@ class Suite(Benchmark):
 
     def tuned(self, method: str) -> Mapping[str, object]:
         """What `scripts/tune.py` chose."""
-        return tuned_settings(method)
+        return tuned_settings(method, self.chosen)
 
     def open(self, models: Path) -> Callable[[str, int], CellStand]:
         """Reads the images; see `Benchmark.open`."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from expunge.bench.suite import Setting, Suite
+from expunge.bench.tuned import FACES
 from expunge.data import Images, Splits
 from expunge.vision import VisionModel
 from expunge.zoo.faces.model import TUNED_BLOCKS, faces
@@ -54,6 +55,7 @@ def _suite(
         train=training,
         recipe=asdict(recipe),
         one_base=True,
+        chosen=FACES,
         attack=0,
         checkpoints=checkpoints,
         budget=budget,
