@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from expunge.adapters import Edit, EditStack
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, view
-from expunge.evidence.measures.relearn_time import RelearnTime, anamnesis_index, opened
-from expunge.vision import CosFaceHead, CosineClassifier, VisionModel
+from expunge.evidence import Case, accuracy, view
+from expunge.evidence.measures.relearn_time import RelearnTime, anamnesis_index, opened, reaches
+from expunge.vision import ActivationCache, CosFaceHead, CosineClassifier, VisionModel
 from tests.evidence.measures import marks
 
 
@@ -40,6 +40,21 @@ def test_nothing_hidden_soon_never_known(original_case: Case, masked_case: Case,
 
 def test_a_lower_bar_is_reached_sooner(masked_case: Case) -> None:
     assert _steps(masked_case, alpha=0.5) < _steps(masked_case, alpha=0.05)
+
+
+@pytest.mark.parametrize("classes", [(0, 4), (1, 2, 3, 5), range(6)])
+def test_a_target_is_reached_if_all_images_say_so_and_ruled_out_as_soon_as_can_be(masked_case: Case, classes) -> None:
+    test = masked_case.test.only(classes)
+    cache = ActivationCache(masked_case.model, batch_size=7)
+    known = accuracy(cache.outputs(test).logits, torch.tensor(test.labels)).percent
+    for target in (0.0, 1.0, 50.0, known - 1e-6, known, known + 1e-6, 100.0):
+        assert reaches(cache, test, target) == (known >= target)
+    ran = []
+    counted = ActivationCache(masked_case.model, batch_size=7)
+    handle = counted.model.module.register_forward_hook(lambda *call: ran.append(1))
+    assert not reaches(counted, test, 101.0)
+    handle.remove()
+    assert len(ran) <= 2  # one batch, and a model may try itself out first
 
 
 def test_models_come_out_bit_for_bit(masked_case: Case) -> None:

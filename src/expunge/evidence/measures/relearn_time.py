@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from expunge.adapters import tuned
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.accuracy import accuracy_of
+from expunge.evidence.accuracy import accuracy, accuracy_of
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.protocol import Case, Reading
+from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.vision.heads import STRUCK_LOGIT
 
@@ -90,7 +91,7 @@ class RelearnTime:
         optimizer = torch.optim.Adam(parameters, lr=self.lr)
         batches = shuffled(len(few), self.batch_size, case.seed)
         for step in range(self.cap):
-            if _accuracy(cache, test) >= target:
+            if reaches(cache, test, target):
                 return step
             rows = next(batches)
             with torch.enable_grad():
@@ -99,6 +100,19 @@ class RelearnTime:
                 loss.backward()
             optimizer.step()
         return self.cap
+
+
+@torch.no_grad()
+def reaches(cache: ActivationCache, test: Images, target: float) -> bool:
+    """Whether accuracy on all of `test` is `target` percent or more; stops at the batch that rules it out."""
+    right, unseen = 0, len(test)
+    for batch in cache.batches(test):
+        labels = torch.tensor([test.labels[i] for i in batch])
+        right += accuracy(cache.output(test, batch).logits.float().cpu(), labels).hits
+        unseen -= len(batch)
+        if Rate(right + unseen, len(test)).percent < target:
+            return False
+    return True
 
 
 def shuffled(n: int, size: int, seed: int) -> Iterator[Tensor]:
@@ -188,8 +202,3 @@ def _some(images: Images, count: int, seed: int) -> Images:
         return images
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return images.select(sorted(order[:count].tolist()))
-
-
-def _accuracy(cache: ActivationCache, test: Images) -> float:
-    output = cache.outputs(test)
-    return accuracy_of(output.logits, torch.tensor(test.labels), set(test.labels)).percent
