@@ -73,8 +73,9 @@ model, a mask on its head, and two oracles. `oracle-scratch` is trained by the m
 from where that training started, and never saw the forgotten classes. `oracle-finetune` is the original, trained
 further on what is retained: it shows how much fine-tuning alone forgets. Methods were tuned
 alike on validation data, five trials each (`scripts/tune.py`, `scripts/tune_detectors.py`). Seconds count from cached
-hidden states, which cost all of them the same. Everything here is measured evidence on these data sets, not a
-proof of deletion."""
+hidden states, which cost all of them the same, and are the wall clock's, of cells that ran beside each other over many
+days: a factor of two or three between rows says nothing, and [speed](speed/speed.md) times methods side by side.
+Everything here is measured evidence on these data sets, not a proof of deletion."""
 
 
 def _settings_of_the_run(cells: Sequence[Cell]) -> str:
