@@ -22,15 +22,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from expunge.durable import sync_folder
+from expunge.durable import replace_file, sync_folder, whole_folder, write_file
 from expunge.errors import ClassMemoryError, DamagedMemoryError, OutputError, UnknownClassError
-from expunge.memory._disk import one_at_a_time, replace_file, whole_folder, write_file, writing
+from expunge.memory._disk import one_at_a_time, writing
 from expunge.memory.index import FILE, Entry, Index
 from expunge.memory.memory import Memory
 from expunge.memory.statistics import ClassStatistics
 from expunge.vision import VisionModel
 
 _LARGEST = float(torch.finfo(torch.float16).max)
+
+PRIVATE = 0o600
+"""Statistics of people are for the eyes of whoever runs the memory."""
 
 
 def save_memory(memory: Memory, folder: Path) -> None:
@@ -53,10 +56,10 @@ def write_memory(
         OutputError: The folder holds something already, or cannot be written.
     """
     check_free(folder)
-    with writing(folder), whole_folder(folder) as partial:
+    with writing(folder), whole_folder(folder, mode=0o700) as partial:
         entries = tuple(_write_class(partial, label, one) for label, one in statistics)
         index = Index.of(entry, model, classes, entries)
-        write_file(partial / FILE, index.to_json())
+        write_file(partial / FILE, index.to_json(), mode=PRIVATE)
     return index
 
 
@@ -114,7 +117,7 @@ def forget_classes(folder: Path, classes: Sequence[str]) -> None:
         index = Index.read(folder)  # another process may have been here
         kept = index.without(classes)
         if kept != index:
-            replace_file(folder / FILE, kept.to_json())
+            replace_file(folder / FILE, kept.to_json(), mode=PRIVATE)
         _sweep(folder, kept)
 
 
@@ -140,7 +143,7 @@ def _write_class(folder: Path, label: int, found: ClassStatistics) -> Entry:
     data = save(tensors)
     sha256 = hashlib.sha256(data).hexdigest()
     entry = Entry(index=label, count=found.count, directions=len(factors), size=len(data), sha256=sha256)
-    write_file(folder / entry.file, data)
+    write_file(folder / entry.file, data, mode=PRIVATE)
     return entry
 
 

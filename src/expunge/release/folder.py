@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Edit
+from expunge.durable import replace_file, whole_folder
 from expunge.errors import ExpungeError, OnnxError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
 from expunge.release import files, record
 from expunge.release.digests import edit_digest
@@ -219,7 +220,8 @@ class Releases:
         return found
 
     def _write(self, wanted: ReleaseRecord, model: AnyModel, onnx_pixels: Tensor | None) -> ReleaseRecord:
-        with files.whole_folder(self._place(wanted.number)) as partial:
+        place = self._place(wanted.number)
+        with files.writing(place), whole_folder(place) as partial:
             folder, onnx = partial / MODEL, None
             model.save(folder)
             self._loaded(folder, wanted.weights_after)
@@ -248,7 +250,7 @@ class Releases:
 
     def _point_to(self, number: int) -> None:
         with files.writing(self.folder / CURRENT):
-            files.replace_file(self.folder / CURRENT, record.Pointer(number=number).to_bytes() + b"\n")
+            replace_file(self.folder / CURRENT, record.Pointer(number=number).to_bytes() + b"\n")
 
     def _place(self, number: int) -> Path:
         return self.folder / record.folder_name(number)

@@ -8,13 +8,13 @@ report.html     the report
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from expunge.adapters import Edit, load_edit, save_edit
+from expunge.durable import remove, replace_file, whole_folder
 from expunge.errors import OutputError, ResumeError
 from expunge.evidence import Metrics
 
@@ -120,40 +120,24 @@ class RunFolder:
         return self.path / EDITS / f"{number:04d}"
 
     def _write(self, name: str, text: str) -> None:
-        with _whole(self.path / name) as partial, partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(self.path / name):
+            self.path.mkdir(parents=True, exist_ok=True)
+            replace_file(self.path / name, text.encode())
 
     def _write_folder(self, target: Path, save: Callable[[Path], None]) -> None:
-        with _whole(target) as partial:
-            partial.mkdir()
+        with writing(target), whole_folder(target) as partial:
             save(partial)
+            remove(target)
 
 
 @contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Gives a path beside `target` to write to and moves it there at the end; whatever goes wrong, nothing is left.
+def writing(target: Path) -> Iterator[None]:
+    """Turns a disk that refuses into one error.
 
     Raises:
-        OutputError: The disk refuses.
+        OutputError: Something inside could not be written.
     """
-    partial = target.with_name(f".{target.name}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)
-        yield partial
-        if partial.is_dir():
-            _remove(target)
-        partial.replace(target)
+        yield
     except OSError as error:
         raise OutputError(f"cannot write to {target}: {error.strerror or error}") from error
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.parent.is_dir():
-        path.unlink(missing_ok=True)

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from expunge.durable import whole_folder
 from expunge.errors import OutputError
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
 from expunge.evidence.verdict import Verdict
-from expunge.requests.outputs import _whole
+from expunge.requests.outputs import writing
 
 FILES = ("scorecard.json", "scorecard.md", "scorecard.svg", "scorecard.html", "verdict.json")
 
@@ -38,7 +39,6 @@ def write_scorecard(folder: Path, scorecard: Scorecard, verdict: Verdict) -> Non
         render_page(scorecard, verdict, created=created),
         verdict.to_json(),
     )
-    with _whole(folder) as partial:
-        partial.mkdir()
+    with writing(folder), whole_folder(folder) as partial:
         for name, text in zip(FILES, texts, strict=True):
             (partial / name).write_text(text, encoding="utf-8")
