@@ -158,7 +158,7 @@ def test_without_max_steps_nothing_is_forgotten(context, task, splits) -> None:
     made = context()
     targets = splits.test.only(task.targets)
     assert accuracy(made.model, SCRUB(epochs=8, max_fraction=0.0).forget(made, task), targets) > 0.9
-    assert accuracy(made.model, SCRUB(epochs=8).forget(made, task), targets) < 0.1
+    assert accuracy(made.model, SCRUB(epochs=8).forget(made, task), targets) < 0.5
 
 
 class TestNegGradPlus:
