@@ -143,8 +143,9 @@ class TestLook:
         one, all_ = (look(SceneCache(model, 1, batch_size=size), scenes) for size in (1, 4))
         assert torch.equal(one.objects.scenes, all_.objects.scenes)
         assert torch.equal(one.objects.labels, all_.objects.labels)
-        torch.testing.assert_close(one.objects.features, all_.objects.features)
-        torch.testing.assert_close(one.boxes, all_.boxes)
+        # Batches of another size take other kernels, and how far apart those are differs from processor to processor.
+        torch.testing.assert_close(one.objects.features, all_.objects.features, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(one.boxes, all_.boxes, rtol=1e-3, atol=1e-3)
 
     def test_scenes_without_any_object(self, model: DetectionModel, scenes: Scenes) -> None:
         view = look(SceneCache(model, 1), scenes.without([0, 1, 2]))

@@ -150,15 +150,15 @@ def test_scrub_s_is_scrub_with_smoothing(context, task) -> None:
 
 def test_smoothing_holds_the_weights_back(context, task, splits) -> None:
     free = dataclasses.replace(task, validation=splits.validation.select([]))  # the last state, not the best
-    sizes = [size(SCRUBS(epochs=4, smoothing=s).forget(context(), free)) for s in (0.0, 0.05, 0.3)]
+    sizes = [size(SCRUBS(epochs=4, smoothing=s).forget(context(), free)) for s in (0.0, 0.3, 0.6)]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_without_max_steps_nothing_is_forgotten(context, task, splits) -> None:
     made = context()
     targets = splits.test.only(task.targets)
-    assert accuracy(made.model, SCRUB(epochs=8, max_fraction=0.0).forget(made, task), targets) > 0.9
-    assert accuracy(made.model, SCRUB(epochs=8).forget(made, task), targets) < 0.5
+    assert accuracy(made.model, SCRUB(epochs=16, max_fraction=0.0).forget(made, task), targets) > 0.9
+    assert accuracy(made.model, SCRUB(epochs=16).forget(made, task), targets) < 0.1
 
 
 class TestNegGradPlus:
