@@ -14,6 +14,7 @@ Writes src/expunge/bench/tuned/small.json or faces.json, trials included.
 
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,10 +132,14 @@ def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str
 def main() -> None:
     """Tunes the named methods, or all in the grid."""
     torch.set_num_threads(1)
-    ground = GROUNDS[sys.argv[1]]
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("ground", choices=GROUNDS)
+    parser.add_argument("methods", nargs="*", metavar="METHOD")
+    asked = parser.parse_args()
+    ground = GROUNDS[asked.ground]
     with TemporaryDirectory() as folder:
         there = stands(ground, Path(folder))
-        for method, grid in chosen(sys.argv[2:], ground.grid):
+        for method, grid in chosen(asked.methods, ground.grid):
 
             def each(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
                 scores = {name: trial(stand, method, settings) for name, stand in there.items()}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from expunge.durable import sync_folder
+from expunge.durable import sync_folder, write_all
 from expunge.errors import ExpungeError, OutputError, ReadOnlyWorkspaceError
 
 try:
@@ -70,9 +70,7 @@ def write_durable(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            write_all(descriptor, chunk)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
