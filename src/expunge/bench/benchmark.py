@@ -183,6 +183,19 @@ class Benchmark(ABC):
             (name of a setting, seed) -> where their cells are run.
         """
 
+    def decides(self) -> dict[str, object]:
+        """What decides its cells beside setting, method and seed, as plain values: cells are kept by it."""
+        return {
+            "requests": self.requests,
+            "recipe": self.recipe,
+            "pool": self.pool,
+            "attack": self.attack,
+            "test": self.test,
+            "checkpoints": self.checkpoints,
+            "budget": self.budget,
+            "measures": self.measures(),
+        }
+
     def setting(self, name: str) -> Setting:
         """The setting of that name.
 

@@ -116,15 +116,8 @@ def cell_key(name: CellName, suite: Benchmark, settings: Mapping[str, object]) -
         "version": VERSION,
         "name": asdict(name),
         "setting": asdict(suite.setting(name.setting)),
-        "requests": suite.requests,
-        "recipe": suite.recipe,
-        "pool": suite.pool,
-        "attack": suite.attack,
-        "test": suite.test,
-        "checkpoints": suite.checkpoints,
-        "budget": suite.budget,
         "settings": settings,
-        "measures": suite.measures(),
+        **suite.decides(),
     }
     return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -230,5 +230,8 @@ def budgeted(stand: Stand, method: str, settings: Mapping[str, object]) -> Metho
 
 
 def make_stand(suite: Suite, setting: str, seed: int, models: Path, splits: Splits) -> Stand:
-    """A stand whose models are kept in the folder `models`."""
-    return Stand(suite, suite.setting(setting), seed, splits, ModelStore(models, suite, splits.train))
+    """A stand whose models are kept in the folder `models`, with shadow models if the suite has any."""
+    from expunge.bench.shadows import ShadowedStand  # these stands are stands
+
+    kind = ShadowedStand if suite.shadows else Stand
+    return kind(suite, suite.setting(setting), seed, splits, ModelStore(models, suite, splits.train))

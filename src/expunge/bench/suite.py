@@ -38,6 +38,10 @@ class Suite(Benchmark):
         shipped: Whether `base` has a checkpoint to read. If not, the model of seed 0 is trained like the others.
         one_base: Whether all seeds share the model of seed 0, because another costs too much.
         chosen: Where the settings are kept that were chosen for each method; see `expunge.bench.tuned`.
+        shadows: Shadow models a side, for U-LiRA; 0 for none. Each has a base model of its own.
+
+    Raises:
+        BenchError: There are to be shadows, and one base model for all seeds.
     """
 
     always: ClassVar[tuple[str, ...]] = ("forgetting",)
@@ -48,6 +52,11 @@ class Suite(Benchmark):
     shipped: bool = True
     one_base: bool = False
     chosen: Path = SMALL
+    shadows: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shadows and self.one_base:
+            raise BenchError(f"suite {self.name!r}: shadows need base models of their own, not one_base")
 
     def rows(self) -> tuple[str, ...]:
         """Four anchors first, then every installed method."""
@@ -65,6 +74,10 @@ class Suite(Benchmark):
     def measures(self) -> tuple[str, ...]:
         """Names of all installed measures, sorted."""
         return measure_names()
+
+    def decides(self) -> dict[str, object]:
+        """See `Benchmark.decides`; where there are shadows, their number, too."""
+        return super().decides() | ({"shadows": self.shadows} if self.shadows else {})
 
     def tuned(self, method: str) -> Mapping[str, object]:
         """What `scripts/tune.py` chose."""

@@ -1,15 +1,19 @@
-"""A hundred characters in real typefaces: the papers' protocol of 4 × 20 classes, and a long one of 50 × 1."""
+"""A hundred characters in real typefaces: the papers' protocol of 4 × 20 classes, a long one of 50 × 1, and U-LiRA."""
 
 from dataclasses import replace
 from hashlib import sha256
 
 from expunge.bench.suite import Suite
 from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
+from expunge.evidence.measures.u_lira import LEAST
 from expunge.zoo.glyphs.data import CLASSES, glyphs
 from expunge.zoo.small import GLYPHS
 
 ORDER = tuple(sorted(CLASSES, key=lambda name: sha256(name.encode()).digest()))
 """The classes in an order that nobody chose."""
+
+SHADOWS = 8
+"""Shadow models a side of `glyphs-shadows`. Half a minute trains one, which makes 16 of them affordable."""
 
 
 def suite(quick: bool) -> Suite:
@@ -26,6 +30,19 @@ def long_suite(quick: bool) -> Suite:
     return _suite(
         "glyphs-50x1", "50 requests of 1 class", requests, checkpoints=(50,), budget=dict(max_steps=25), quick=quick
     )
+
+
+def shadowed_suite(quick: bool) -> Suite:
+    """The first request of `glyphs`, on the model and on shadow models: the only suite that can afford them."""
+    made = _suite(
+        "glyphs-shadows",
+        "1 request of 20 classes, with shadow models",
+        (ORDER[:20],),
+        checkpoints=(1,),
+        budget=dict(max_steps=200),
+        quick=quick,
+    )
+    return replace(made, shadows=LEAST if quick else SHADOWS)
 
 
 def _suite(

@@ -1,0 +1,97 @@
+"""A stand with shadow models, for U-LiRA: the suite's own training run again, with the classes and without them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from expunge.bench.benchmark import OracleTaken
+from expunge.bench.models import Kind
+from expunge.bench.results import FINETUNE
+from expunge.bench.stand import Stand
+from expunge.evidence import Case, Observed, Shadows, View, observe
+from expunge.methods.sequence import Forgetting
+from expunge.vision import ActivationCache, VisionModel
+
+SHADOW_SEEDS = 3000
+"""Shadow k is trained, and forgets, with the seeds of a stand of seed 3000 + k; all seeds of a suite share them."""
+
+
+@dataclass(frozen=True)
+class ShadowedStand(Stand):
+    """A stand that also carries every request out on shadow models, by the same method with the same settings.
+
+    What a method's shadows show after the request is set against shadows that never saw the classes. Those of
+    oracle-finetune are fine-tuned as it was; those of the original and of oracle-scratch have forgotten nothing.
+    """
+
+    @cached_property
+    def shadows(self) -> tuple[Stand, ...]:
+        """One stand a shadow model, with a model and draws of its own."""
+        seeds = range(SHADOW_SEEDS, SHADOW_SEEDS + self.suite.shadows)
+        return tuple(Stand(self.suite, self.setting, seed, self.splits, self.store) for seed in seeds)
+
+    @contextmanager
+    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
+        """See `CellStand.forgetting`. The shadows forget first, on no clock."""
+        with self._shown(self._forgotten(method, settings)), super().forgetting(method, settings) as steps:
+            yield steps
+
+    def of_oracle(self, kind: str, number: int) -> OracleTaken:
+        """See `CellStand.of_oracle`."""
+        shown = {number: self._trained(FINETUNE, number)} if kind == FINETUNE else {}
+        with self._shown(shown):
+            return super().of_oracle(kind, number)
+
+    def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
+        """What `Stand.case` gives, with shadows where all measures are taken."""
+        case = super().case(number, view, model)
+        if number not in self.suite.checkpoints:
+            return case
+        return replace(case, shadows=Shadows(self._now.get(number, self._untouched), self._never(number)))
+
+    @cached_property
+    def _now(self) -> dict[int, tuple[Observed, ...]]:
+        """After request: what shadows of the row that is being measured show."""
+        return {}
+
+    @contextmanager
+    def _shown(self, views: Mapping[int, tuple[Observed, ...]]) -> Iterator[None]:
+        self._now.update(views)
+        try:
+            yield
+        finally:
+            self._now.clear()
+
+    def _forgotten(self, method: str, settings: Mapping[str, object]) -> dict[int, tuple[Observed, ...]]:
+        found: dict[int, list[Observed]] = {number: [] for number in self.suite.checkpoints}
+        for shadow in self.shadows:
+            with shadow.forgetting(method, settings) as steps:
+                for number in range(1, max(self.suite.checkpoints) + 1):
+                    steps.carry_out(number - 1)
+                    if number in found:
+                        found[number].append(self._seen(shadow.cache))
+        return {number: tuple(views) for number, views in found.items()}
+
+    @cached_property
+    def _untouched(self) -> tuple[Observed, ...]:
+        return self._all_seen(shadow.model for shadow in self.shadows)
+
+    def _never(self, number: int) -> tuple[Observed, ...]:
+        if number not in self._never_seen:
+            self._never_seen[number] = self._trained("oracle-scratch", number)
+        return self._never_seen[number]
+
+    @cached_property
+    def _never_seen(self) -> dict[int, tuple[Observed, ...]]:
+        return {}
+
+    def _trained(self, kind: Kind, number: int) -> tuple[Observed, ...]:
+        return self._all_seen(shadow.oracle(kind, number).model for shadow in self.shadows)
+
+    def _all_seen(self, models: Iterable[VisionModel]) -> tuple[Observed, ...]:
+        return tuple(self._seen(ActivationCache(model)) for model in models)
+
+    def _seen(self, cache: ActivationCache) -> Observed:
+        """What the model of `cache` makes of this stand's attack images; an attack on shadows looks at answers only."""
+        return replace(observe(cache, self.attack), layers=())
