@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from expunge.cli.app import run
-from expunge.memory import load_memory
+from expunge.memory import forget_classes, load_memory
 from expunge.vision import load_model
 
 
@@ -68,6 +68,51 @@ def test_a_run_with_a_memory_leaves_it_as_it_is(memory, toy_model_folder, toy_da
     assert run([*command, "--resume"]) == 0
     assert json.loads((tmp_path / "out" / "run.json").read_text())["memory"] == str(memory)
     assert {path.name: path.read_bytes() for path in memory.iterdir()} == before
+
+
+def test_with_a_memory_train_may_be_empty(memory, toy_model_folder, toy_data_folder, tmp_path, capsys) -> None:
+    data, out = Path(shutil.copytree(toy_data_folder, tmp_path / "data")), tmp_path / "out"
+    command = ["forget", str(toy_model_folder), "--data", str(data), "--request", "amber"]
+    for name in ("blue", "coral", "dune", "elm", "fern"):
+        shutil.rmtree(data / "train" / name)
+    assert run([*command, "--out", str(tmp_path / "kept"), "--memory", str(memory)]) == 0
+    shutil.rmtree(data / "train")
+    assert run([*command, "--out", str(out), "--memory", str(memory)]) == 0
+    (request,) = json.loads((out / "metrics.json").read_text())["requests"]
+    assert request["images"] == {"forget": 0, "retain": 0}
+    assert request["acc_f"]["after"] == 0
+    assert request["acc_r"]["after"] > 80
+    capsys.readouterr()
+    assert run([*command, "--out", str(tmp_path / "none")]) == 2
+    assert "classes without training images, though they have test images (5): 'blue', 'coral'" in said(capsys)
+    assert run([*command, "--out", str(tmp_path / "none"), "--memory", str(memory), "--method", "head-mask"]) == 2
+    assert "classes without training images" in said(capsys)
+
+
+def test_a_class_that_neither_images_nor_the_memory_know(
+    memory, toy_model_folder, toy_data_folder, tmp_path, capsys
+) -> None:
+    data = Path(shutil.copytree(toy_data_folder, tmp_path / "data"))
+    known = Path(shutil.copytree(memory, tmp_path / "known"))
+    forget_classes(known, ["fern"])
+    shutil.rmtree(data / "train" / "fern")
+    command = ["forget", str(toy_model_folder), "--data", str(data), "--memory", str(known)]
+    command += ["--out", str(tmp_path / "out"), "--request"]
+    for more in ([], ["--partial"]):
+        assert run([*command, "amber", *more]) == 2
+        assert "classes without training images, though they have test images (1): 'fern'" in said(capsys)
+    assert run([*command, "fern"]) == 2
+    assert "class 'fern' is to be forgotten but has no training image" in said(capsys)
+    assert run([*command, "amber", "--missing", "fern"]) == 0
+
+
+def test_calibrating_wants_images(toy_model_folder, toy_data_folder, tmp_path, capsys) -> None:
+    data = Path(shutil.copytree(toy_data_folder, tmp_path / "data"))
+    shutil.rmtree(data / "train")
+    assert run(arguments(toy_model_folder, data, tmp_path / "m")) == 2
+    assert "classes without training images" in said(capsys)
+    assert run(arguments(toy_model_folder, data, tmp_path / "m", "--partial")) == 2
+    assert "no training image of any class" in said(capsys)
 
 
 def test_unusable_input_leaves_nothing(memory, toy_model_folder, toy_data_folder, tmp_path, capsys) -> None:

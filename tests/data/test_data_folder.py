@@ -1,4 +1,5 @@
 import os
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -135,6 +136,27 @@ def test_train_and_test_hold_the_same_classes(pets, put, has, lacks):
     put(f"{has}/fox/1.png", f"{has}/owl/1.png")
     with pytest.raises(DataLayoutError, match=f"{lacks} lacks the classes fox, owl: .*{lacks} holds cat/, dog/"):
         load_folder(pets)
+
+
+def test_train_may_lack_classes_of_test_where_that_is_said(pets, put):
+    put("test/ant/1.png", "test/fox/1.png")
+    splits = load_folder(pets, untrained=True)
+    assert splits.classes == ("ant", "cat", "dog", "fox")
+    assert splits.train.counts() == (0, 4, 4, 0)
+    assert splits.test.counts() == (1, 2, 2, 1)
+    assert load_folder(pets, untrained=True, skip_unreadable=True) == splits
+    shutil.rmtree(pets / "train")
+    alone = load_folder(pets, untrained=True)
+    assert (len(alone.train), len(alone.validation), alone.test) == (0, 0, splits.test)
+
+
+def test_test_lacks_no_class_of_train_whatever_is_said(pets, put):
+    put("train/fox/1.png")
+    with pytest.raises(DataLayoutError, match="test lacks the classes fox"):
+        load_folder(pets, untrained=True)
+    shutil.rmtree(pets / "test")
+    with pytest.raises(DataLayoutError, match=r"cannot list .*test"):
+        load_folder(pets, untrained=True)
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

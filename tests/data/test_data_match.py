@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from expunge.data import Splits, align
-from expunge.errors import ClassMismatchError, DuplicateClassError
+from expunge.errors import ClassMismatchError, DuplicateClassError, EmptyClassError
 
 
 @pytest.fixture
@@ -65,3 +67,13 @@ def test_a_long_difference_is_cut_but_counted(splits):
 def test_a_model_with_two_classes_of_one_name_cannot_be_matched(splits):
     with pytest.raises(DuplicateClassError, match="'a' is named more than once"):
         align(splits, ["a", "b", "c", "a"])
+
+
+def test_classes_without_training_images_are_named_unless_they_may_lack_them(splits):
+    lacking = replace(splits, train=splits.train.without([0]))
+    with pytest.raises(EmptyClassError, match=r"without training images, .*\(1\): 'a'\. .*--memory.*--missing"):
+        align(lacking, ["a", "b", "c"])
+    with pytest.raises(EmptyClassError, match="'a'"):
+        align(lacking, ["a", "b", "c", "d"], partial=True, untrained=["d"])
+    assert align(lacking, ["a", "b", "c"], untrained=["a"]) == lacking
+    assert align(lacking, ["a", "b", "c"], partial=True) == lacking

@@ -11,6 +11,7 @@ from expunge.errors import (
     AlreadyForgottenError,
     ClassMismatchError,
     DuplicateClassError,
+    EmptyClassError,
     NothingRetainedError,
     RequestError,
     TooFewImagesError,
@@ -119,6 +120,8 @@ def test_images_that_are_not_there(original: VisionModel, data: Splits) -> None:
         measured(Comparison(original, original, ("amber",)), none_left)
     alone = Splits(data.train.only([0]), data.validation.only([0]), data.test)
     with pytest.raises(TooFewImagesError, match="no class that stays has a training image"):
+        measured(Comparison(original, original, ("amber",)), alone, partial=True)
+    with pytest.raises(EmptyClassError, match="without training images"):
         measured(Comparison(original, original, ("amber",)), alone)
 
 

@@ -11,21 +11,32 @@ PARTS = ("train", "test")
 _SHOWN = 10
 
 
-def class_folders(root: Path) -> tuple[str, ...]:
+def class_folders(root: Path, *, untrained: bool = False) -> tuple[str, ...]:
     """Names of the class folders, the same below `train` and `test`, sorted by class name.
+
+    Args:
+        root: The data root.
+        untrained: Whether `train` may lack some of the folders below `test`, or be missing.
 
     Raises:
         DataLayoutError: `root`, `train` or `test` is missing or holds no folder, or their classes differ.
         DuplicateClassError: Two names differ by case or Unicode normalisation only.
     """
-    train, test = ({entry.name for entry in _entries(root, part) if os.path.isdir(entry.path)} for part in PARTS)
+    absent = untrained and not os.path.lexists(root / PARTS[0])
+    train, test = set() if absent else _folders(root, PARTS[0]), _folders(root, PARTS[1])
     _check_spelling(sorted(train | test))
+    if untrained:
+        train |= test
     for part, names, others in (("train", train, test - train), ("test", test, train - test)):
         if not names:
             raise _layout_error(root, f"{root / part} holds no class folder", root / part)
         if others:
             raise _layout_error(root, f"{root / part} lacks the classes {_first(sorted(others))}", root / part)
     return tuple(sorted(train, key=class_name))
+
+
+def _folders(root: Path, part: str) -> set[str]:
+    return {entry.name for entry in _entries(root, part) if os.path.isdir(entry.path)}
 
 
 def class_name(folder: str) -> str:

@@ -13,7 +13,14 @@ from expunge.errors import DataLayoutError, EmptyClassError
 _Files = dict[str, dict[str, str]]
 
 
-def load_folder(root: Path | str, *, validation: float = 0.2, seed: int = 0, skip_unreadable: bool = False) -> Splits:
+def load_folder(
+    root: Path | str,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+    skip_unreadable: bool = False,
+    untrained: bool = False,
+) -> Splits:
     """Lists a data set in folders; validation images are carved from `train`, `test` stays as it is.
 
     Classes are the sub-folders' names, sorted. The images are the files directly in a class folder that
@@ -25,6 +32,7 @@ def load_folder(root: Path | str, *, validation: float = 0.2, seed: int = 0, ski
         seed: Draws the validation images.
         skip_unreadable: Whether to decode every file now and leave out those that cannot be read; their
             paths are in `Splits.skipped`. Otherwise no file is opened here.
+        untrained: Whether `train` may lack classes of `test`; they have no training image then.
 
     Raises:
         DataLayoutError: The layout is another one, or a link leads out of `root` or from test to train.
@@ -34,7 +42,7 @@ def load_folder(root: Path | str, *, validation: float = 0.2, seed: int = 0, ski
     """
     check_carved(validation)
     root = Path(root)
-    folders = class_folders(root)
+    folders = class_folders(root, untrained=untrained)
     train_files = _list_files(root, "train", folders)
     test_files = _list_files(root, "test", folders)
     _check_apart(root, train_files, test_files)
@@ -44,9 +52,11 @@ def load_folder(root: Path | str, *, validation: float = 0.2, seed: int = 0, ski
 
 
 def _list_files(root: Path, part: str, folders: tuple[str, ...]) -> _Files:
-    files = {f"{part}/{folder}": image_files(root, f"{part}/{folder}") for folder in folders}
-    for folder, names in files.items():
-        if not names:
+    files = {}
+    for folder in (f"{part}/{name}" for name in folders):
+        there = (root / folder).is_dir()
+        files[folder] = image_files(root, folder) if there else {}
+        if there and not files[folder]:
             raise EmptyClassError(
                 f"no image in {root / folder}: put some there ({', '.join(sorted(IMAGE_SUFFIXES))}), or "
                 "remove the class from train and test; nested folders, hidden and other files are not read"
@@ -76,6 +86,6 @@ def _images(root: Path, files: _Files, skip_unreadable: bool) -> tuple[Images, t
     bad = unreadable(images)
     images = images.select(sorted(set(range(len(images))) - set(bad)))
     for folder, count in zip(files, images.counts(), strict=True):
-        if count == 0:
+        if files[folder] and count == 0:
             raise EmptyClassError(f"no image in {root / folder} can be read: replace its {len(files[folder])} files")
     return images, tuple(str(samples[position].path) for position in bad)

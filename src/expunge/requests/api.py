@@ -13,6 +13,7 @@ from expunge.evidence.report import render_report
 from expunge.memory import Memory
 from expunge.methods import Method, make_method
 from expunge.methods.plan import make_plan
+from expunge.methods.protocol import uses_memory
 from expunge.requests.loading import load_data, load_model
 from expunge.requests.outputs import RunFolder
 from expunge.requests.reporting import build_report
@@ -80,7 +81,8 @@ def forget(
 
     Args:
         model: A model, or what `load_model` takes. It is changed in place.
-        data: Splits, or what `load_data` takes.
+        data: Splits, or what `load_data` takes. A class that stays may lack training images where `memory` knows it
+            and the method reads it, or where it is `missing`.
         requests: Class names of each request.
         method: A method, or the name of one with its default settings; "auto" is the one that `expunge methods` marks.
         shots: Training images a class that the method may see; None for all.
@@ -104,10 +106,13 @@ def forget(
     model = model if isinstance(model, VisionModel) else load_model(model)
     data = data if isinstance(data, Splits) else load_data(data, seed=seed)
     method = make_method(method) if isinstance(method, str) else method
-    data = align(data, model.classes, partial=partial)
-    plan = make_plan(model.classes, requests, missing)
     if memory is not None:
         memory.check_model(model)
+    remembered = memory.known if memory is not None and uses_memory(method) else ()
+    named = {name for request in requests for name in request}  # the plan tells which of these cannot do without
+    spared = {*named, *missing, *(model.classes[label] for label in remembered)}
+    data = align(data, model.classes, partial=partial, untrained=spared)
+    plan = make_plan(model.classes, requests, missing)
     sequence = SequenceRun(
         model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from expunge.data import Images
+from expunge.errors import EmptyClassError
 from expunge.memory import measure_classes, write_memory
 from expunge.memory.calibrate import RANK
 from expunge.memory.store import check_free
@@ -58,10 +59,13 @@ def calibrate_to(
 
     Raises:
         OutputError: The folder holds something already, or cannot be written.
+        EmptyClassError: There is no image.
         ClassMemoryError: Hidden states are not finite, or `rank` is below 1.
         ModelError: The model cannot go on from the states that are kept.
     """
     check_free(folder)
+    if not len(images):
+        raise EmptyClassError("no training image of any class: there is nothing to take statistics of; fill train/")
     started, done = time.perf_counter(), 0
 
     def tell(count: int) -> None:

@@ -61,7 +61,8 @@ def load_model(source: str | Path, *, device: str = "auto") -> VisionModel:
 def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, skip_unreadable: bool = False) -> Splits:
     """Loads an image folder (`train/<class>/*`, `test/<class>/*`) or the data of `zoo:NAME`, for classifiers.
 
-    Every image is decoded once, so that a damaged one is reported before any work starts.
+    Every image is decoded once, so that a damaged one is reported before any work starts. A class with test images may
+    have no folder in `train`; `expunge.data.align` refuses it where nothing stands in for its training images.
 
     Raises:
         DataError: The folder is laid out wrongly, or holds images that cannot be read.
@@ -75,7 +76,9 @@ def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, ski
             f"{source} is laid out as COCO lays out boxes, for object detectors; a classifier needs "
             "train/<class>/* and test/<class>/*"
         )
-    splits = load_folder(Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable)
+    splits = load_folder(
+        Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable, untrained=True
+    )
     if not skip_unreadable:
         bad = [name for images in (splits.train, splits.validation, splits.test) for name in verify(images)]
         if bad:

@@ -46,6 +46,7 @@ def measure_models(
     Raises:
         ClassMismatchError: The models do not have the same classes in the same order, or the data have others.
         RequestError: The named classes cannot be what they are said to be.
+        EmptyClassError: Unless `partial`, a class has test images and no training images.
         TooFewImagesError: A forgotten class has no attack or no test image, or no retained class has a test image.
     """
     check_models(compared)
