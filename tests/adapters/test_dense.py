@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from expunge.adapters import Edit, EditStack, load_edit, save_edit, tuned
 from expunge.errors import EditError
-from tests.adapters.test_stack import edit, model, same, state
+from tests.adapters.test_stack import edit, model, same, state, tied
 
 PARAMETERS = ("blocks.0.0.weight", "blocks.0.2.bias", "blocks.1.2.weight", "head.weight", "head.bias")
 
@@ -55,6 +55,16 @@ class TestTuned:
         with pytest.raises(RuntimeError, match="stop"):
             break_off()
         assert same(state(EditStack(made)), before)
+
+    def test_a_parameter_with_two_names_is_one_change(self) -> None:
+        made = tied()
+        with tuned(made.module, ("blocks.1.0.weight", "blocks.0.0.weight")) as weights, torch.no_grad():
+            weights.parameters["blocks.0.0.weight"].add_(1.0)
+            trained = made.linear("blocks.0.0").weight.clone()
+            change = weights.edit()
+        assert set(change.dense) == {"blocks.1.0.weight"}
+        EditStack(made).push(change)
+        torch.testing.assert_close(made.linear("blocks.0.0").weight, trained)
 
     def test_what_did_not_move_is_no_part_of_the_edit(self) -> None:
         made = model()

@@ -9,6 +9,7 @@ from expunge.errors import EditError
 from expunge.vision import VisionModel, standard_preprocess
 from expunge.vision.heads import STRUCK_LOGIT
 
+NAN = float("nan")
 NAMES = ("blocks.0.0", "blocks.0.2", "blocks.1.0", "blocks.1.2")
 
 
@@ -42,6 +43,14 @@ def edit(seed: int, names: tuple[str, ...] = NAMES, masked: tuple[int, ...] = ()
         a = torch.randn(2, inner, generator=generator)
         deltas[name] = LowRank(a, torch.randn(out, 2, generator=generator), 0.5)
     return Edit(deltas, masked)
+
+
+def malformed(a: tuple[int, ...], b: tuple[int, ...]) -> LowRank:
+    """Shapes that the tests' own checks of types would not let pass."""
+    low = LowRank(torch.zeros(1, 1), torch.zeros(1, 1))
+    object.__setattr__(low, "a", torch.zeros(a))
+    object.__setattr__(low, "b", torch.zeros(b))
+    return low
 
 
 def state(stack: EditStack) -> dict[str, torch.Tensor]:
@@ -137,6 +146,11 @@ def test_a_struck_class_never_wins_and_undo_brings_it_back(bias) -> None:
     [
         (Edit({"blocks.9.0": LowRank(torch.zeros(1, 4), torch.zeros(8, 1))}), "does not have"),
         (Edit({"blocks.0.0": LowRank(torch.zeros(1, 5), torch.zeros(8, 1))}), r"of shape \(8, 5\)"),
+        (Edit({"blocks.0.0": malformed((2, 4), (8, 3))}), r"A of shape \(2, 4\) and B of \(8, 3\)"),
+        (Edit({"blocks.0.0": malformed((4,), (8, 4))}), r"A of shape \(4,\)"),
+        (Edit({"blocks.0.0": LowRank(torch.zeros(1, 4), torch.zeros(8, 1), NAN)}), "the scale nan"),
+        (Edit({"blocks.0.0": LowRank(torch.full((1, 4), NAN), torch.zeros(8, 1))}), "holds NaN"),
+        (Edit(dense={"head.bias": torch.full((3,), float("inf"))}), "'head.bias' holds NaN or infinity"),
         (Edit(masked=(3,)), r"class indices \[3\]; the model has 3"),
     ],
 )
@@ -152,3 +166,62 @@ def test_an_edit_that_does_not_fit_changes_nothing(bad, message) -> None:
 def test_undo_of_nothing_is_an_error() -> None:
     with pytest.raises(EditError, match="the stack holds 0"):
         EditStack(model()).undo()
+
+
+def test_a_rebuild_that_fails_leaves_the_model_as_it_was(monkeypatch) -> None:
+    stack = EditStack(model())
+    stack.push(edit(1))
+    before, changes = state(stack), LowRank.delta
+
+    def fail(low: LowRank) -> torch.Tensor:
+        if low is broken.deltas[NAMES[-1]]:
+            raise MemoryError
+        return changes(low)
+
+    broken = edit(2, masked=(1,))
+    monkeypatch.setattr(LowRank, "delta", fail)
+    with pytest.raises(MemoryError):
+        stack.push(broken)
+    assert len(stack.edits) == 1
+    assert same(state(stack), before)
+
+
+def tied() -> VisionModel:
+    """The lowest layer of both blocks is one."""
+    found = model()
+    found.linear("blocks.1.0").weight = found.linear("blocks.0.0").weight
+    return found
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_undo_is_exact_for_a_parameter_with_two_names(gone) -> None:
+    whole = state(EditStack(tied()))
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(8, 4, generator=generator) for _ in range(2))
+    edits = (Edit(dense={"blocks.0.0.weight": first}), Edit(dense={"blocks.1.0.weight": second}))
+    stack, alone = EditStack(tied()), EditStack(tied())
+    for one in edits:
+        stack.push(one)
+    stack.undo(gone)
+    alone.push(edits[1 - gone])
+    assert same(state(stack), state(alone))
+    stack.undo()
+    assert same(state(stack), whole)
+    both = Edit(dense={"blocks.0.0.weight": first, "blocks.1.0.weight": second})
+    stack.push(both)
+    expected = (whole["blocks.0.0.weight"].double() + first + second).float()
+    assert torch.equal(stack.model.linear("blocks.0.0").weight, expected)
+    stack.undo()
+    assert same(state(stack), whole)
+
+
+def test_a_bias_that_only_struck_classes_made_cannot_be_changed() -> None:
+    stack = EditStack(model(bias=False))
+    before = state(stack)
+    stack.push(Edit(masked=(1,)))
+    with pytest.raises(EditError, match=r"'head.bias', which this model has only while"):
+        stack.push(Edit(dense={"head.bias": torch.ones(3)}))
+    stack.undo()
+    assert same(state(stack), before)
+    with pytest.raises(EditError, match=r"'head.bias', which this model does not have"):
+        stack.push(Edit(dense={"head.bias": torch.ones(3)}))

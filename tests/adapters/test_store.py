@@ -93,3 +93,34 @@ def test_damage_is_one_clear_error(tmp_path, how) -> None:
     _damage(tmp_path, how)
     with pytest.raises(EditError, match=str(tmp_path)):
         load_edit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"schema": "expunge/edit/v1", "masked": ["x"], "scales": {}}',
+        b'{"schema": "expunge/edit/v1", "masked": [1e400], "scales": {}}',
+        b'{"schema": "expunge/edit/v1", "masked": "12", "scales": {}}',
+        b'{"schema": "expunge/edit/v1", "masked": [], "scales": {"a": "x"}}',
+        b'{"schema": "expunge/edit/v1", "masked": [], "scales": {"a": 1' + b"0" * 400 + b"}}",
+        b'{"schema": "expunge/edit/v1", "masked": [], "scales": []}',
+        b"[1]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+    ids=range(9),
+)
+def test_odd_values_are_one_clear_error(tmp_path, text) -> None:
+    save_edit(Edit(masked=(1,)), tmp_path)
+    (tmp_path / "edit.json").write_bytes(text)
+    with pytest.raises(EditError, match=f"{tmp_path.name} does not hold a readable edit"):
+        load_edit(tmp_path)
+
+
+def test_changes_that_are_one_tensor_can_be_stored(tmp_path) -> None:
+    shared = torch.arange(8.0).view(4, 2)
+    save_edit(Edit({"c": LowRank(shared[:2], shared[1:])}, dense={"a": shared, "b": shared}), tmp_path)
+    found = load_edit(tmp_path)
+    assert torch.equal(found.dense["a"], shared)
+    assert torch.equal(found.dense["b"], shared)
+    assert torch.equal(found.deltas["c"].b, shared[1:])

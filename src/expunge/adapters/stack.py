@@ -1,17 +1,19 @@
 """A pre-trained model and the edits on it, in order: `W = W₀ + Σ ΔWᵢ`, where `ΔW` is `B A` or a dense change.
 
 The pristine value of every tensor that an edit touches is kept, and weights are always rebuilt from it: the sum is
-taken in float64 in the order of the edits and rounded once. So undoing any edit gives, bit for bit, the model that the
-remaining edits alone would have made, and no rounding error piles up over many requests.
+taken in float64 in the order of the edits and brought to the weight's own precision at the end. So undoing any edit
+gives, bit for bit, the model that the remaining edits alone would have made, and no rounding error piles up over many
+requests. A parameter that the model knows under several names is one parameter here, whichever name an edit uses.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from expunge.adapters.edit import Edit
+from expunge.adapters.edit import Edit, LowRank
 from expunge.errors import EditError
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
@@ -48,11 +50,11 @@ class EditStack(Generic[M]):
         """Applies `edit` on top.
 
         Raises:
-            EditError: The edit does not fit the model. The model is left as it was.
+            EditError: The edit does not fit the model, or holds numbers that are not finite. The model is left as it
+                was.
         """
         self._check(edit)
-        self._edits.append(edit)
-        self._rebuild(edit)
+        self._become([*self._edits, edit], edit)
 
     def undo(self, index: int = -1) -> Edit:
         """Takes the edit at `index` away, wherever in the order it stands, and returns it.
@@ -62,8 +64,9 @@ class EditStack(Generic[M]):
         """
         if not -len(self._edits) <= index < len(self._edits):
             raise EditError(f"no edit at index {index}: the stack holds {len(self._edits)}")
-        edit = self._edits.pop(index)
-        self._rebuild(edit)
+        edits = list(self._edits)
+        edit = edits.pop(index)
+        self._become(edits, edit)
         return edit
 
     def _check(self, edit: Edit) -> None:
@@ -72,55 +75,101 @@ class EditStack(Generic[M]):
                 weight = self.model.linear(name).weight
             except (AttributeError, ValueError) as error:
                 raise EditError(f"the edit changes {name!r}, which this model does not have: {error}") from error
-            expected, found = tuple(weight.shape), (low.b.shape[0], low.a.shape[1])
-            if expected != found:
-                raise EditError(f"the edit changes {name!r} of shape {found}; in this model it has {expected}")
+            _check_low_rank(name, low, tuple(weight.shape))
         for name, change in edit.dense.items():
             try:
                 parameter = self.model.module.get_parameter(name)
             except AttributeError as error:
                 raise EditError(f"the edit changes {name!r}, which this model does not have: {error}") from error
-            if parameter.shape != change.shape:
-                expected, found = tuple(parameter.shape), tuple(change.shape)
-                raise EditError(f"the edit changes {name!r} of shape {found}; in this model it has {expected}")
+            _check_shape(name, tuple(change.shape), tuple(parameter.shape))
+            _check_finite(name, change)
+            if self._bias_is_ours and name == f"{self.model.head_name}.bias":
+                raise EditError(
+                    f"the edit changes {name!r}, which this model has only while classes are struck from its head; "
+                    "leave it out"
+                )
         unknown = [c for c in edit.masked if not 0 <= c < len(self.model.classes)]
         if unknown:
             raise EditError(f"the edit strikes class indices {unknown}; the model has {len(self.model.classes)}")
 
+    def _become(self, edits: list[Edit], changed: Edit) -> None:
+        """Puts `edits` in force, which differ from those that are by `changed`; all of it or, on an error, nothing."""
+        before, self._edits = self._edits, edits
+        try:
+            self._rebuild(changed)
+        except BaseException:
+            self._edits = before
+            self._rebuild(changed)
+            raise
+
     @torch.no_grad()
     def _rebuild(self, edit: Edit) -> None:
         """Recomputes every tensor that `edit` touches from its pristine value and the edits in force."""
-        for name in edit.touched:
-            self._rebuild_parameter(name)
-        head = f"{self.model.head_name}."
-        if edit.masked or (self.masked and any(name.startswith(head) for name in edit.touched)):
-            self._rebuild_head()
+        names = self._names()
+        touched = {names[name][0]: names[name] for name in edit.touched}
+        for aliases in touched.values():
+            self._rebuild_parameter(aliases)
+        head = [names[name][0] for name in self._head_parts() if name in names]
+        if edit.masked or (self.masked and any(name in touched for name in head)):
+            self._rebuild_head(names)
 
-    def _rebuild_parameter(self, name: str) -> None:
-        parameter = self.model.module.get_parameter(name)
-        changes = (change for edit in self._edits for change in _changes(edit, name))
-        parameter.copy_(merge(self._remember(name, parameter), changes))
+    def _names(self) -> Mapping[str, tuple[str, ...]]:
+        """For each name of a parameter all names of it; the first of them stands for it."""
+        found: dict[int, list[str]] = {}
+        for name, parameter in self.model.module.named_parameters(remove_duplicate=False):
+            found.setdefault(id(parameter), []).append(name)
+        return {name: tuple(aliases) for aliases in found.values() for name in aliases}
 
-    def _rebuild_head(self) -> None:
+    def _head_parts(self) -> tuple[str, str]:
+        return f"{self.model.head_name}.weight", f"{self.model.head_name}.bias"
+
+    def _rebuild_parameter(self, aliases: tuple[str, ...]) -> None:
+        parameter = self.model.module.get_parameter(aliases[0])
+        changes = (change for edit in self._edits for name in aliases for change in _changes(edit, name))
+        parameter.copy_(merge(self._remember(aliases[0], parameter), changes))
+
+    def _rebuild_head(self, names: Mapping[str, tuple[str, ...]]) -> None:
         """Gives the struck classes a zero row and a hopeless bias; a bias that was made for that goes with the last."""
         head, rows = self.model.module.get_submodule(self.model.head_name), list(self.masked)
         weight, bias = head.get_parameter("weight"), getattr(head, "bias", None)
-        self._rebuild_parameter(f"{self.model.head_name}.weight")
+        weight_name, bias_name = self._head_parts()
+        self._rebuild_parameter(names[weight_name])
         if self._bias_is_ours is None:
             self._bias_is_ours = bias is None
         if self._bias_is_ours:
             bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False) if rows else None
             head.register_parameter("bias", bias)
         elif isinstance(bias, nn.Parameter):
-            self._rebuild_parameter(f"{self.model.head_name}.bias")
+            self._rebuild_parameter(names[bias_name])
         elif isinstance(bias, Tensor):
-            bias.copy_(self._remember(f"{self.model.head_name}.bias", bias))
+            bias.copy_(self._remember(bias_name, bias))
         if isinstance(bias, Tensor) and rows:
             weight[rows] = 0.0
             bias[rows] = STRUCK_LOGIT
 
     def _remember(self, key: str, tensor: Tensor) -> Tensor:
         return self._pristine.setdefault(key, tensor.detach().cpu().clone())
+
+
+def _check_low_rank(name: str, low: LowRank, expected: tuple[int, ...]) -> None:
+    a, b = tuple(low.a.shape), tuple(low.b.shape)
+    if len(a) != 2 or len(b) != 2 or a[0] != b[1]:
+        raise EditError(f"the edit of {name!r} has A of shape {a} and B of {b}: expected (rank, in) and (out, rank)")
+    _check_shape(name, (b[0], a[1]), expected)
+    if not math.isfinite(low.scale):
+        raise EditError(f"the edit of {name!r} has the scale {low.scale}: expected a finite number")
+    _check_finite(name, low.a)
+    _check_finite(name, low.b)
+
+
+def _check_shape(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise EditError(f"the edit changes {name!r} of shape {found}; in this model it has {expected}")
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    if not bool(values.isfinite().all()):
+        raise EditError(f"the edit of {name!r} holds NaN or infinity; a method that diverged leaves such numbers")
 
 
 def _changes(edit: Edit, name: str) -> Iterator[Tensor]:
@@ -133,9 +182,10 @@ def _changes(edit: Edit, name: str) -> Iterator[Tensor]:
 
 
 def merge(pristine: Tensor, changes: Iterable[Tensor]) -> Tensor:
-    """`W₀ + Σ ΔW`, summed on the CPU in float64 in the given order and rounded once to W₀'s dtype.
+    """`W₀ + Σ ΔW`, summed on the CPU in float64 in the given order, then brought to W₀'s dtype.
 
-    On the CPU whatever the device, so that the same edits give the same bits everywhere.
+    On the CPU whatever the device, so that the same edits give the same bits everywhere. torch brings float64 to half
+    precision by way of float32, so there the last bit may be off where the sum lies next to the middle of two numbers.
     """
     total = None
     for change in changes:

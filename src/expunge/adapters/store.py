@@ -20,6 +20,10 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 EXTRA = "edit.json"
 DENSE = "dense.safetensors"
+_UNREADABLE = (
+    *(OSError, SafetensorError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),  # what odd JSON leads to
+)
 _PREFIX = "base_model.model."
 
 
@@ -32,12 +36,13 @@ def save_edit(edit: Edit, folder: Path, *, base_model: str = "") -> None:
     if edit.deltas:
         tensors = {}
         for name, low in edit.deltas.items():
-            tensors[f"{_PREFIX}{name}.lora_A.weight"] = low.a.contiguous()
-            tensors[f"{_PREFIX}{name}.lora_B.weight"] = low.b.contiguous()
+            tensors[f"{_PREFIX}{name}.lora_A.weight"] = low.a.contiguous().clone()
+            tensors[f"{_PREFIX}{name}.lora_B.weight"] = low.b.contiguous().clone()
         save_file(tensors, folder / WEIGHTS)
         _write_json(folder / CONFIG, _peft_config(edit, base_model))
     if edit.dense:
-        save_file({name: change.contiguous() for name, change in edit.dense.items()}, folder / DENSE)
+        # safetensors refuses tensors that share memory, as the changes of two names may.
+        save_file({name: change.contiguous().clone() for name, change in edit.dense.items()}, folder / DENSE)
     scales = {name: low.scale for name, low in edit.deltas.items()}
     extra: dict[str, object] = {"schema": SCHEMA, "masked": list(edit.masked), "scales": scales}
     if edit.dense:
@@ -63,9 +68,17 @@ def load_edit(folder: Path) -> Edit:
         }
         stored = load_file(folder / DENSE) if extra.get("dense") else {}
         dense = {str(name): stored[name] for name in extra.get("dense", ())}
-        return Edit(deltas=deltas, masked=tuple(int(c) for c in extra["masked"]), dense=dense)
-    except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        return Edit(deltas=deltas, masked=_class_indices(extra["masked"]), dense=dense)
+    except EditError:
+        raise
+    except _UNREADABLE as error:
         raise EditError(f"{folder} does not hold a readable edit: {error!r}") from error
+
+
+def _class_indices(values: object) -> tuple[int, ...]:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise ValueError(f"expected a list of class indices under 'masked', found {values!r}")
+    return tuple(values)
 
 
 def _peft_config(edit: Edit, base_model: str) -> dict[str, object]:

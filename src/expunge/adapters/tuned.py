@@ -23,8 +23,14 @@ class Tuned:
     before: Mapping[str, Tensor]
 
     def edit(self) -> Edit:
-        """The change so far as a value on the CPU; parameters that did not move do not appear."""
-        changes = {n: (p.detach() - self.before[n]).cpu() for n, p in self.parameters.items()}
+        """The change so far as a value on the CPU; parameters that did not move do not appear.
+
+        A parameter with several names appears under the first of them.
+        """
+        first: dict[int, str] = {}
+        for name, parameter in self.parameters.items():
+            first.setdefault(id(parameter), name)
+        changes = {name: (self.parameters[name].detach() - self.before[name]).cpu() for name in first.values()}
         return Edit(dense={name: change for name, change in changes.items() if bool(change.count_nonzero())})
 
 
