@@ -233,7 +233,7 @@ class TestKills:
 
 
 DAMAGES = (
-    *("truncated", "same size", "no file", "another shape", "other schema"),
+    *("truncated", "same size", "one bit", "another class", "no file", "another shape", "other schema"),
     *("a class too many", "wrong sum", "no number", "no json", "no object"),
 )
 
@@ -245,6 +245,12 @@ def _damage(folder: Path, how: str) -> None:
         weights.write_bytes(weights.read_bytes()[:-8])
     elif how == "same size":
         weights.write_bytes(b"\x80\x04pickle" + bytes(weights.stat().st_size - 8))
+    elif how == "one bit":
+        data = bytearray(weights.read_bytes())
+        data[-3] ^= 1
+        weights.write_bytes(data)
+    elif how == "another class":
+        weights.write_bytes((folder / "00001.safetensors").read_bytes())
     elif how == "no file":
         weights.unlink()
     elif how == "another shape":

@@ -76,8 +76,8 @@ def check_free(folder: Path) -> None:
 def load_memory(folder: Path, model: VisionModel | None = None) -> Memory:
     """Reads what `save_memory` wrote.
 
-    Means and factors stay in float16 and are read from the disk when they are used, so this is quick and takes little
-    room even for many classes.
+    Each file is read once for its digest. Means and factors stay in float16 and are read from the disk when they are
+    used, so this takes little room even for many classes.
 
     Args:
         folder: The memory.
@@ -85,7 +85,7 @@ def load_memory(folder: Path, model: VisionModel | None = None) -> Memory:
 
     Raises:
         MemoryNotFoundError: There is no memory.
-        DamagedMemoryError: A file is missing, damaged or of another version.
+        DamagedMemoryError: A file is missing, is not the one that was written, or is of another version.
         MemoryMismatchError: It was taken from another model.
     """
     index = Index.read(folder)
@@ -152,6 +152,9 @@ def _read_class(folder: Path, entry: Entry) -> ClassStatistics:
     try:
         if path.stat().st_size != entry.size:
             raise ClassMemoryError(f"expected {entry.size} bytes, found {path.stat().st_size}")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+                raise ClassMemoryError("its SHA-256 is not the one in the index")
         tensors = load_file(path)
         mean, factors, prototype = (tensors[name] for name in ("mean", "factors", "prototype"))
         if factors.shape[1:] != mean.shape or len(factors) != entry.directions or prototype.ndim != 1:
