@@ -13,7 +13,7 @@ from PIL import Image
 
 from expunge.data.files import _FORMATS, IMAGE_SUFFIXES
 from expunge.errors import DuplicateClassError, IntakeError, RequestError, UnknownClassError
-from expunge.workspace import Limits, Workspace
+from expunge.workspace import Limits, Original, Workspace
 from expunge.workspace.clock import utc_now
 from expunge.workspace.intake import FORMATS, LIMITS
 from tests.workspace.tools import JANE, assert_sound, write_images
@@ -173,3 +173,20 @@ def test_names_with_a_meaning_elsewhere_are_just_names(tmp_path, images, name) -
         assert place.request(request.id).targets == (unicodedata.normalize("NFC", name),)
         assert place.requests()[0].reason == name
         assert_sound(place)
+
+
+@pytest.mark.parametrize("asked", ["cafe\u0301", "caf\u00e9", " caf\u00e9 "])
+@pytest.mark.parametrize("known", ["cafe\u0301", " caf\u00e9"])
+def test_a_class_is_found_whatever_its_spelling_and_keeps_that_of_the_model(tmp_path, known, asked) -> None:
+    for shade, name in enumerate(("cafe\u0301", "dog")):
+        write_images(tmp_path / "data" / name, shade=shade)
+    with Workspace.create(tmp_path / "w", Original(source="m", classes=(known, "dog")), actor=JANE) as place:
+        request = place.submit([asked, "dog"], tmp_path / "data", JANE)
+        assert request.targets == (known, "dog")
+        assert_sound(place)
+
+
+def test_classes_that_no_request_could_tell_apart(tmp_path) -> None:
+    with pytest.raises(DuplicateClassError, match="Rename one"):
+        Workspace.create(tmp_path / "w", Original(source="m", classes=("tabby", " tabby")), actor=JANE)
+    assert not (tmp_path / "w").exists()

@@ -35,8 +35,8 @@ def test_requests_that_wait_are_planned_as_one_and_keep_their_own_records(place,
         assert runner.claim_next() is None
     for request in accepted:
         records = place.artefact_records(request)
-        assert records[1].sha256 == edit.sha256
-        assert [record.role for record in records[2:]] == (["scorecard"] if request == accepted[0] else [])
+        assert records[2].sha256 == edit.sha256
+        assert [record.role for record in records[3:]] == (["scorecard"] if request == accepted[0] else [])
         moves = [move.after for move in place.moves(request)]
         assert moves == ["received", "accepted", "planned", "running", "measured"]
     assert_sound(place)
@@ -52,7 +52,18 @@ def test_the_first_one_due_comes_first(place, images, clock) -> None:
         assert claimed(runner, most=1).requests == (early.id,)
 
 
-def test_a_living_runner_keeps_its_plan_until_the_lease_ends(place, accepted, clock) -> None:
+def test_a_living_runner_keeps_its_plan_however_long_it_is_silent(place, accepted, clock) -> None:
+    with Runner(place) as first, Runner(place) as second:
+        plan = claimed(first)
+        clock.turn(hours=3)
+        assert second.claim_next() is None
+        first.heartbeat(plan)
+
+
+def test_where_nobody_sees_whether_a_runner_lives_it_keeps_its_plan_until_the_lease_ends(
+    place, accepted, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr("expunge.workspace.presence.LOCKS", False)
     with Workspace.open(place.path, clock=clock) as there, Runner(place) as first, Runner(there) as second:
         plan = claimed(first)
         first.move(plan, State.RUNNING)

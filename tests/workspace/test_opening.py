@@ -25,7 +25,7 @@ from expunge.errors import (
     WorkspaceNotFoundError,
 )
 from expunge.ledger import SigningKey, check, read_public
-from expunge.workspace import State, Workspace, find_workspace
+from expunge.workspace import State, Workspace, creation, find_workspace
 from tests.workspace.tools import JANE, assert_sound, write_images
 
 
@@ -124,7 +124,7 @@ def test_a_ledger_that_was_tampered_with_is_not_added_to(place, images) -> None:
     place.close()
     database = sqlite3.connect(place.path / "expunge.db", isolation_level=None)
     database.execute(
-        "UPDATE ledger SET entry = CAST(replace(CAST(entry AS TEXT), 'received', 'released') AS BLOB) WHERE seq = 2"
+        "UPDATE ledger SET entry = CAST(replace(CAST(entry AS TEXT), 'received', 'released') AS BLOB) WHERE seq = 3"
     )
     database.close()
     with Workspace.open(place.path) as again, pytest.raises(LedgerDamagedError):
@@ -136,8 +136,8 @@ ALTERATIONS = {
     "UPDATE request SET destroyed = received": "destruction",
     "UPDATE request SET legal_hold = 1": "legal hold",
     "UPDATE request SET images_sha256 = 'x'": "digest of images",
-    "UPDATE artefact SET role = 'edit'": "artefacts",
-    "DELETE FROM artefact": "artefacts",
+    "UPDATE artefact SET role = 'edit' WHERE request IS NOT NULL": "artefacts",
+    "DELETE FROM artefact WHERE request IS NOT NULL": "artefacts",
 }
 
 
@@ -240,3 +240,28 @@ def test_a_workspace_that_can_only_be_read() -> None:
         for found in (Path(root), path, *path.rglob("*")):
             found.chmod(0o700)
         assert status == 0
+
+
+def test_of_two_that_make_one_workspace_the_later_one_leaves_the_other_alone(tmp_path, monkeypatch) -> None:
+    (tmp_path / "w").mkdir()
+    claim = creation._claim
+
+    def overtaken(folder: Path) -> bool:
+        """Another process has made the whole workspace since this one was asked to."""
+        monkeypatch.setattr(creation, "_claim", claim)
+        Workspace.create(folder, "m", actor=JANE).close()
+        return claim(folder)
+
+    monkeypatch.setattr(creation, "_claim", overtaken)
+    with pytest.raises(OutputError, match="not an empty folder"):
+        Workspace.create(tmp_path / "w", "m", actor=JANE)
+    with Workspace.open(tmp_path / "w") as place:
+        assert_sound(place)
+
+
+def test_an_empty_folder_is_claimed_by_one_alone(tmp_path, monkeypatch) -> None:
+    (tmp_path / "w").mkdir()
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(()))  # as both saw it before either claimed it
+    assert not creation._claim(tmp_path / "w")
+    with pytest.raises(OutputError, match="not an empty folder"):
+        creation._claim(tmp_path / "w")

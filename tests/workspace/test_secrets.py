@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from expunge.errors import HeldError
+from expunge.errors import HeldError, RequestError
 from expunge.workspace import Actor, State
-from tests.workspace.tools import JANE, assert_sound, ledger_entries, to_released
+from tests.workspace.tools import JANE, assert_sound, ledger_entries, to_released, write_images
 
 SUBJECT, TOKEN, REASON, FILE = "Jürgen Müller 4711", "ticket 0815", "he asked by phone", "juergen-mueller-at-home"
 
@@ -46,7 +46,7 @@ def test_pseudonyms_are_keyed(place, submitted) -> None:
     assert row["subject"] == expected
     assert row["token"] == hmac.new(secret, b"token\0" + TOKEN.encode(), hashlib.sha256).hexdigest()
     reason = hmac.new(secret, b"reason\0" + REASON.encode(), hashlib.sha256).hexdigest()
-    assert ledger_entries(place)[2]["facts"]["reason_sha256"] == reason
+    assert ledger_entries(place)[3]["facts"]["reason_sha256"] == reason
     assert secret.hex() not in repr(place._keys())
 
 
@@ -104,3 +104,12 @@ def test_nothing_is_released_on_hold(place, submitted) -> None:
             transaction.hold_all(JANE)
     with pytest.raises(HeldError):
         place.move(submitted, State.RELEASED, JANE)
+
+
+def test_a_token_belongs_to_one_request(place, submitted, images, tmp_path) -> None:
+    with pytest.raises(RequestError, match=f"belongs to request {submitted}"):
+        place.submit(["blue"], images, JANE, token=TOKEN)
+    with pytest.raises(RequestError, match="other images"):
+        place.submit(["amber"], write_images(tmp_path / "others", shade=9), JANE, token=TOKEN)
+    assert len(place.requests()) == 1
+    assert_sound(place)

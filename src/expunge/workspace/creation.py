@@ -14,10 +14,11 @@ from expunge.ledger.log import Log
 from expunge.workspace.artefacts import Artefacts
 from expunge.workspace.clock import Clock, moment
 from expunge.workspace.database import Database
-from expunge.workspace.disk import remove_folder, write_whole, writing
+from expunge.workspace.disk import DRAFT, remove_folder, write_whole, writing
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.settings import FILE, Original, Settings
 from expunge.workspace.states import Actor
+from expunge.workspace.submission import require_distinct
 from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
 
@@ -37,15 +38,13 @@ def create_workspace(
     folder: Path, model: Original, memory: str | None, policy: Path | None, key: Path | None, actor: Actor, clock: Clock
 ) -> None:
     """Fills a new or empty folder; see `Workspace.create`."""
+    require_distinct(model.classes)
     text = _policy_text(policy)
-    name, four_eyes = _policy_facts(text, str(policy or "the default policy"))
+    name, four_eyes = policy_facts(text, str(policy or "the default policy"))
     origin = f"expunge.local/{secrets.token_hex(8)}"
     signer = SigningKey.generate(origin) if key is None else SigningKey.load(key, origin)
     with writing(str(folder)):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputError(f"{folder} is not an empty folder. Give the workspace a new one.")
-        is_ours = not folder.exists()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_ours = _claim(folder)
         try:
             settings = _fill(folder, signer, text, model, memory, four_eyes, moment(clock()), name, actor)
             write_whole(folder / FILE, [settings.to_json()])
@@ -53,6 +52,23 @@ def create_workspace(
         except BaseException:
             _clear(folder, is_ours)
             raise
+
+
+def _claim(folder: Path) -> bool:
+    """Takes a new or empty folder for this process alone, and says whether the folder itself was made.
+
+    Raises:
+        OutputError: It holds something already, if only what another process has just begun.
+    """
+    is_ours = not folder.exists()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FileExistsError
+        (folder / _FOLDERS[0]).mkdir(mode=0o700)  # of two processes that saw an empty folder, one can
+    except FileExistsError as error:
+        raise OutputError(f"{folder} is not an empty folder. Give the workspace a new one.") from error
+    return is_ours
 
 
 def _fill(
@@ -66,12 +82,15 @@ def _fill(
     policy_name: str,
     actor: Actor,
 ) -> Settings:
-    for name in _FOLDERS:
+    for name in _FOLDERS[1:]:  # the first one is there: it claimed the folder
         (folder / name).mkdir(mode=0o700)
     signer.save(folder / KEYS / SIGNING_KEY)
     write_whole(folder / KEYS / VERIFIER_KEY, [f"{signer.public}\n".encode()])
     pseudonyms = Pseudonyms.create(folder / KEYS / SECRET)
     stored = Artefacts(folder / ARTEFACTS).put(policy)
+    settings = Settings(
+        created=now, origin=signer.name, model=model, memory=memory, policy=stored.sha256, four_eyes=four_eyes
+    )
     database = Database.create(folder / DATABASE)
     try:
         with database.transaction() as connection:
@@ -80,11 +99,10 @@ def _fill(
             transaction.set_policy(policy_name, stored.sha256, actor)
             if model.sha256 is not None:
                 transaction.record_artefact(None, "model", model.sha256, None, actor)
+            transaction.record_settings(settings, actor)
     finally:
         database.close()
-    return Settings(
-        created=now, origin=signer.name, model=model, memory=memory, policy=stored.sha256, four_eyes=four_eyes
-    )
+    return settings
 
 
 def _clear(folder: Path, is_ours: bool) -> None:
@@ -93,7 +111,8 @@ def _clear(folder: Path, is_ours: bool) -> None:
         for name in _FOLDERS:
             remove_folder(folder / name)
         for path in folder.iterdir():
-            path.unlink()
+            if path.name.startswith((DATABASE, FILE, DRAFT)):
+                path.unlink()
         if is_ours:
             folder.rmdir()
     except OSError:
@@ -110,7 +129,7 @@ def _policy_text(path: Path | None) -> bytes:
         raise PolicyError(f"the policy {path} cannot be read: {error.strerror}") from error
 
 
-def _policy_facts(text: bytes, source: str) -> tuple[str, bool]:
+def policy_facts(text: bytes, source: str) -> tuple[str, bool]:
     """A policy's name as a token, and whether it demands four eyes. Its rules are read where they are applied."""
     try:
         policy: dict[str, Any] = tomllib.loads(text.decode("utf-8"))

@@ -8,9 +8,9 @@ Whoever must rule out that blocks are read from the bare device encrypts the dis
 from collections.abc import Callable
 from pathlib import Path
 
-from expunge.errors import HeldError
+from expunge.errors import DamagedWorkspaceError, HeldError
 from expunge.ledger.entries import Destruction
-from expunge.workspace.disk import remove_folder, writing
+from expunge.workspace.disk import links_in, remove_folder, writing
 from expunge.workspace.rows import read_artefacts
 from expunge.workspace.states import Actor, Request, State
 from expunge.workspace.submission import digest_of
@@ -40,6 +40,7 @@ def destroy_images(
 
     Raises:
         HeldError: The request is not settled, a hold stands, or statistics are noted and nothing can delete them.
+        DamagedWorkspaceError: The images lie behind a link. Nothing is destroyed then, and nothing is recorded.
         OutputError: The disk refuses.
     """
     found = transaction.request(request)
@@ -51,6 +52,11 @@ def destroy_images(
     if noted and forget is None:
         raise HeldError(
             f"Request {request} is released: `expunge run` destroys its images and its classes' statistics."
+        )
+    if links := links_in(quarantine / found.id):  # only the link would go, and the images would stay where it leads
+        raise DamagedWorkspaceError(
+            f"{links[0]} is a link, so the images of request {request} lie elsewhere and are not destroyed. Expected "
+            "a plain folder: put what the link leads to in its place."
         )
     with writing(f"The quarantine {quarantine}"):
         remove_folder(quarantine / found.id)

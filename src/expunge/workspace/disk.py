@@ -20,6 +20,8 @@ try:
 except ImportError:  # not a POSIX system: one process at a time is then up to the caller
     fcntl = None
 
+LOCKS = fcntl is not None
+"""Whether this system can tell that another process holds a file."""
 DRAFT = ".draft-"
 CHUNK = 1 << 20
 
@@ -78,7 +80,14 @@ def write_durable(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
 
 
 def remove_folder(path: Path) -> None:
-    """Removes a folder with all it holds, durably. A folder that is gone already is fine; a link is not followed."""
+    """Removes a folder with all it holds, durably. A folder that is gone already is fine.
+
+    A link is removed itself, at the top as further down; what it leads to is left alone.
+    """
+    if path.is_symlink():
+        os.unlink(path)
+        sync_folder(path.parent)
+        return
     if not path.is_dir():
         return
     for entry in sorted(path.iterdir()):
@@ -89,6 +98,14 @@ def remove_folder(path: Path) -> None:
     sync_folder(path)
     os.rmdir(path)
     sync_folder(path.parent)
+
+
+def links_in(path: Path) -> tuple[Path, ...]:
+    """The links in a folder at any depth, and the folder itself if it is one. None is followed."""
+    if path.is_symlink():
+        return (path,)
+    below = [Path(root, name) for root, folders, files in os.walk(path) for name in (*folders, *files)]
+    return tuple(sorted(one for one in below if one.is_symlink()))
 
 
 @contextmanager

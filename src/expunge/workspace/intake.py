@@ -7,7 +7,6 @@ here, and messages speak of the place in the list. For the same reason no messag
 
 import os
 import stat
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from expunge.durable import sync_folder
 from expunge.errors import IntakeError
 from expunge.workspace.disk import CHUNK, write_durable
 from expunge.workspace.rows import ImageRecord
+from expunge.workspace.submission import spelled
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF", "AVIF")
 """What Pillow may recognise: with all of its formats, a file that is PostScript inside would reach Ghostscript."""
@@ -106,8 +106,9 @@ def _open_folder(path: Path | str, stack: ExitStack, inside: int | None = None) 
 def _target_folders(root: int, targets: Sequence[str], stack: ExitStack) -> list[int]:
     with os.scandir(root) as entries:
         # A target is looked up among the names that are there, so it can never lead anywhere else.
-        there = {unicodedata.normalize("NFC", e.name): e.name for e in entries if not e.is_file(follow_symlinks=False)}
-    missing = [number for number, target in enumerate(targets, start=1) if target not in there]
+        there = {spelled(e.name): e.name for e in entries if not e.is_file(follow_symlinks=False)}
+    names = tuple(map(spelled, targets))
+    missing = [number for number, name in enumerate(names, start=1) if name not in there]
     if len(targets) == 1 and missing:
         return [root]
     if missing:
@@ -115,7 +116,7 @@ def _target_folders(root: int, targets: Sequence[str], stack: ExitStack) -> list
             f"Expected one folder of images for each of {len(targets)} targets, named like it; "
             f"target {missing[0]} has none."
         )
-    return [_open_folder(there[target], stack, inside=root) for target in targets]
+    return [_open_folder(there[name], stack, inside=root) for name in names]
 
 
 def _copy_all(folder: int, position: int, into: Path, limits: Limits, what: str) -> Iterator[ImageRecord]:

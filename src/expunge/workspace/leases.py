@@ -1,7 +1,8 @@
 """Plans, and the leases by which no two runners ever work on one request.
 
-A plan groups requests that are carried out as one edit. It belongs to one runner until its lease expires or the runner
-is gone. Then another one takes it over: the plan's epoch grows, and whatever the old owner still tries is refused.
+A plan groups requests that are carried out as one edit. It belongs to one runner until the runner is gone. Where that
+cannot be seen, as on another machine, it belongs to the runner until its lease expires. Then another one takes it over:
+the plan's epoch grows, and whatever the old owner still tries is refused.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def claim(transaction: Transaction, presence: Presence, time: datetime, lease: t
     expires = moment(time + lease)
     for row in transaction.connection.execute("SELECT * FROM plan WHERE finished IS NULL ORDER BY id").fetchall():
         mine = row["owner"] == presence.name
-        if mine or row["expires"] < moment(time) or presence.is_gone(row["owner"]):
+        silent = row["expires"] < moment(time)
+        if mine or presence.is_gone(row["owner"]) or (silent and not presence.is_here(row["owner"])):
             epoch = row["epoch"] + (not mine)
             update = "UPDATE plan SET owner = ?, epoch = ?, expires = ? WHERE id = ?"
             transaction.connection.execute(update, (presence.name, epoch, expires, row["id"]))

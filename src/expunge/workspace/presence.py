@@ -5,7 +5,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from expunge.workspace.disk import lock
+from expunge.workspace.disk import LOCKS, lock
 
 
 class Presence:
@@ -20,6 +20,10 @@ class Presence:
         """Ends the runner; its unfinished plans can be taken over at once."""
         (self._folder / self.name).unlink(missing_ok=True)
         self._file.close()
+
+    def is_here(self, other: str) -> bool:
+        """Whether another runner is known to be alive, however long it has been silent."""
+        return LOCKS and not self.is_gone(other)
 
     def is_gone(self, other: str) -> bool:
         """Whether another runner has ended. On a system without such locks only the lease tells."""

@@ -42,7 +42,11 @@ class Pseudonyms:
             raise DamagedWorkspaceError(f"{path} holds no secret of {_BYTES} bytes. Restore it from a copy.")
         return cls(secret)
 
-    def of(self, kind: Literal["actor", "reason", "subject", "token"], text: str) -> str:
+    def of(self, kind: Literal["actor", "reason", "request", "settings", "subject", "token"], text: str) -> str:
         """64 hexadecimal digits; the same for the same text of the same kind, and for no other."""
         spelled = unicodedata.normalize("NFC", text.strip()).encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, kind.encode() + b"\0" + spelled, hashlib.sha256).hexdigest()
+
+    def actor(self, role: str, name: str) -> str:
+        """What the ledger calls an actor; the same whatever the case of the name."""
+        return f"{role}-{self.of('actor', name.casefold())[:16]}"

@@ -1,21 +1,26 @@
 """The reading half of a workspace. It takes no key and writes nothing, so it works on a read-only disk, too."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from expunge.errors import DamagedWorkspaceError
+from expunge.errors import DamagedWorkspaceError, PolicyError
+from expunge.ledger.entries import Artefact
 from expunge.ledger.log import Log
 from expunge.workspace import rows
 from expunge.workspace.artefacts import Artefacts
-from expunge.workspace.audit import disagreements
+from expunge.workspace.audit import Audit, Auditor
 from expunge.workspace.clock import Clock, moment
-from expunge.workspace.creation import ARTEFACTS, QUARANTINE
+from expunge.workspace.creation import ARTEFACTS, KEYS, QUARANTINE, SECRET, policy_facts
 from expunge.workspace.database import Database
+from expunge.workspace.pseudonyms import Pseudonyms
+from expunge.workspace.published import RELEASES, ROLE, altered_releases
 from expunge.workspace.settings import Settings
 from expunge.workspace.states import SETTLED, Request, State
 from expunge.workspace.table import TableStorage
+from expunge.workspace.told import Told
 from expunge.workspace.transaction import is_on_hold
 
 
@@ -109,12 +114,44 @@ class WorkspaceReader:
             return Log(TableStorage(connection))
 
     def disagreements(self) -> tuple[str, ...]:
-        """Where the tables and the ledger differ; empty unless somebody changed one of them by hand."""
+        """The sentences of `audit` on what was altered; empty unless somebody changed something by hand."""
+        return self.audit().altered
+
+    def audit(self) -> Audit:
+        """Holds tables, `workspace.json` and releases against the ledger, which `expunge.ledger` checks itself.
+
+        Raises:
+            LedgerError: An entry is malformed.
+            DamagedWorkspaceError: A row holds what no request can.
+        """
         with self._database.reading() as connection:
-            return disagreements(connection)
+            auditor = Auditor(connection, self._pseudonyms_if_readable())
+            told = auditor.told()
+            altered = auditor.tables(told)
+            unchecked = auditor.unchecked(told)
+        four_eyes = None
+        try:
+            _, four_eyes = policy_facts(self.artefacts.read(told[None].policy or ""), "the policy in the ledger")
+        except (DamagedWorkspaceError, PolicyError) as error:
+            altered.append(f"The policy that the ledger names cannot be read. {error}")
+        altered += auditor.settings(self.settings, told[None], four_eyes)
+        altered += altered_releases(self.path / RELEASES, *_releases(told))
+        return Audit(tuple(altered), tuple(unchecked))
+
+    def _pseudonyms_if_readable(self) -> Pseudonyms | None:
+        path = self.path / KEYS / SECRET
+        return Pseudonyms.load(path) if os.access(path, os.R_OK) else None
 
     @contextmanager
     def ledger_storage(self) -> Iterator[TableStorage]:
         """The ledger's bytes as they stood at one instant, for `expunge.ledger.check`."""
         with self._database.reading() as connection:
             yield TableStorage(connection)
+
+
+def _releases(told: Mapping[str | None, Told]) -> tuple[list[str], str | None]:
+    """Digests of the release records that the ledger holds, and of the model that may be served by it."""
+    entries = sorted((entry for one in told.values() for entry in one.artefacts.values()), key=lambda entry: entry.seq)
+    artefacts = [entry.facts for entry in entries if isinstance(entry.facts, Artefact)]
+    models = [one.sha256 for one in artefacts if one.role == "model"]
+    return [one.sha256 for one in artefacts if one.role == ROLE], models[-1] if models else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from expunge.errors import UnknownRequestError
+from expunge.errors import DamagedWorkspaceError, UnknownRequestError
 from expunge.workspace.states import Request, State
 
 _COLUMNS = tuple(field.name for field in fields(Request))
@@ -113,6 +113,23 @@ def read_artefacts(connection: sqlite3.Connection, request: str | None) -> tuple
     return tuple(ArtefactRecord(**dict(row)) for row in rows)
 
 
+def read_all_moves(connection: sqlite3.Connection) -> tuple[MoveRecord, ...]:
+    """All moves there are, oldest first."""
+    rows = connection.execute("SELECT * FROM move ORDER BY seq")
+    return tuple(MoveRecord(**{**dict(row), "clock_back": bool(row["clock_back"])}) for row in rows)
+
+
+def read_all_artefacts(connection: sqlite3.Connection) -> tuple[ArtefactRecord, ...]:
+    """All artefacts there are, oldest first."""
+    return tuple(ArtefactRecord(**dict(row)) for row in connection.execute("SELECT * FROM artefact ORDER BY seq"))
+
+
+def read_digests(connection: sqlite3.Connection, request: str) -> tuple[str | None, str | None]:
+    """The keyed digests of a request's subject and token."""
+    row = connection.execute("SELECT subject, token FROM request WHERE id = ?", (request,)).fetchone()
+    return row["subject"], row["token"]
+
+
 def read_images(connection: sqlite3.Connection, request: str) -> tuple[ImageRecord, ...]:
     """What is recorded of a request's images, whether they are still there or not."""
     query = "SELECT target, sha256, format, bytes FROM image WHERE request = ? ORDER BY target, sha256"
@@ -143,6 +160,15 @@ def _values(request: Request) -> dict[str, Any]:
 
 
 def _request(row: sqlite3.Row) -> Request:
+    try:
+        return _as_request(row)
+    except (ValueError, TypeError) as error:
+        raise DamagedWorkspaceError(
+            f"The row of request {row['id']!r:.80} holds what no request can: {error}. Restore it from a copy."
+        ) from error
+
+
+def _as_request(row: sqlite3.Row) -> Request:
     values = {name: row[name] for name in _COLUMNS}
     return Request(
         **values

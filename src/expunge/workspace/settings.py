@@ -30,12 +30,15 @@ class Original(Record):
         sha256: Its digest, if it was loaded when the workspace was made.
         classes: Its classes, if it was. A request can then only name one of them.
         task: "detection" for a detector of objects; None, and no key in the file, for a classifier.
+        files: SHA-256 of the files beside the weights that say what its outputs mean, by name; None, and no key in the
+            file, where they were not recorded.
     """
 
     source: str
     sha256: Sha256 | None = None
     classes: tuple[str, ...] = ()
     task: Annotated[Literal["detection"] | None, Field(exclude_if=lambda value: value is None)] = None
+    files: Annotated[dict[str, Sha256] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Settings(Record):
@@ -62,6 +65,14 @@ class Settings(Record):
     def to_json(self) -> bytes:
         """The text of the file: two-space indent, one trailing newline."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False).encode() + b"\n"
+
+    def facts(self) -> str:
+        """What must never change, spelled out for a keyed digest; where model and memory lie may change."""
+        return json.dumps(
+            self.model_dump(mode="json", exclude={"memory": True, "model": {"source"}}),
+            sort_keys=True,
+            ensure_ascii=False,
+        )
 
     @classmethod
     def read(cls, folder: Path) -> "Settings":

@@ -26,7 +26,8 @@ class TableStorage:
 
     def checkpoints(self, start: int = 0, stop: int | None = None) -> Sequence[str]:
         """See `Storage.checkpoints`."""
-        return [row[0] for row in self._rows("checkpoint", start, stop)]
+        # As bytes: SQLite may hold a text that is no UTF-8, and it is for the ledger's check to say where.
+        return [row[0].decode("utf-8", "replace") for row in self._rows("CAST(checkpoint AS BLOB)", start, stop)]
 
     def commit(self, at: int, entry: bytes, checkpoint: str) -> None:
         """See `Storage.commit`; durable once the caller's transaction is.

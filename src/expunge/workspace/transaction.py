@@ -22,10 +22,15 @@ from expunge.workspace.rows import (
     read_requests,
     update_request,
 )
+from expunge.workspace.settings import Settings
 from expunge.workspace.states import SETTLED, Actor, Request, State, moved
+from expunge.workspace.submission import facts_of
 
 OPEN, HELD = "open", "on_hold"
 LEGAL_HOLD, LEGAL_HOLD_LIFTED = "legal-hold", "legal-hold-lifted"
+FORGET_IMAGES = "forget-images"
+REQUEST_FACTS, SETTINGS_FACTS = "request-facts", "settings-facts"
+"""Roles of keyed digests: of what a request asks for, and of what a workspace was made for. No file belongs to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,9 @@ class Transaction:
         rows = [(request.id, image.target, image.sha256, image.format, image.bytes) for image in images]
         self.connection.executemany("INSERT INTO image VALUES (?, ?, ?, ?, ?)", rows)
         self._record(request.id, None, State.RECEIVED, actor, request.reason)
-        self.record_artefact(request.id, "forget-images", request.images_sha256, None, actor)
+        self.record_artefact(request.id, FORGET_IMAGES, request.images_sha256, None, actor)
+        facts = self._pseudonyms.of("request", facts_of(request, images, (digests["subject"], digests["token"])))
+        self.record_artefact(request.id, REQUEST_FACTS, facts, None, actor)
 
     def move(
         self, request: str, after: State, actor: Actor, reason: str | None = None, code: str | None = None
@@ -91,10 +98,10 @@ class Transaction:
 
         Raises:
             UnlawfulMoveError: It cannot go there, or not by this actor.
-            HeldError: The workspace is on hold, and this would release something.
+            HeldError: The workspace is on hold, and this would release something or roll it back.
         """
         before = self.request(request)
-        if after == State.RELEASED:
+        if after in (State.RELEASED, State.ROLLED_BACK):  # either lets another model be served
             self.require_open()
         changed = moved(before, after, actor, reason, four_eyes=self._four_eyes)
         update_request(self.connection, changed)
@@ -130,7 +137,9 @@ class Transaction:
             HeldError: It is.
         """
         if self.on_hold():
-            raise HeldError("The workspace is on hold: nothing is run, released or destroyed until `expunge unhold`.")
+            raise HeldError(
+                "The workspace is on hold: nothing is run, released, rolled back or destroyed until `expunge unhold`."
+            )
 
     def record_artefact(
         self, request: str | None, role: str, sha256: str, size: int | None, actor: Actor
@@ -165,7 +174,7 @@ class Transaction:
 
     def record_destruction(self, request: Request, actor: Actor) -> Request:
         """Notes that a request's images are gone."""
-        facts = Destruction(what="forget-images", count=request.images, sha256=request.images_sha256)
+        facts = Destruction(what=FORGET_IMAGES, count=request.images, sha256=request.images_sha256)
         self.append(facts, actor, request.id)
         changed = replace(request, destroyed=self.now)
         update_request(self.connection, changed)
@@ -179,9 +188,13 @@ class Transaction:
         """Notes which policy decides."""
         self.append(PolicyChange(name=name, sha256=sha256), actor)
 
+    def record_settings(self, settings: Settings, actor: Actor) -> None:
+        """Notes a keyed digest of what the workspace is made for."""
+        self.record_artefact(None, SETTINGS_FACTS, self._pseudonyms.of("settings", settings.facts()), None, actor)
+
     def append(self, facts: Facts, actor: Actor, request: str | None = None) -> int:
         """Adds an entry to the ledger under a pseudonym of the actor's, and returns its number."""
-        name = f"{actor.role}-{self._pseudonyms.of('actor', actor.name.casefold())[:16]}"
+        name = self._pseudonyms.actor(actor.role, actor.name)
         return self._log.append(facts, time=self.now, actor=name, request=request)
 
     def _record(

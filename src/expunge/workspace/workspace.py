@@ -30,7 +30,7 @@ from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.reading import WorkspaceReader
 from expunge.workspace.settings import DETECTION, Original, Settings
 from expunge.workspace.states import Actor, Request, Role, State
-from expunge.workspace.submission import check_targets, digest_of, new_id
+from expunge.workspace.submission import check_targets, digest_of, is_id, new_id, require_same
 from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
 
@@ -71,6 +71,7 @@ class Workspace(WorkspaceReader):
             OutputError: The folder holds something already, or cannot be written.
             PolicyError: The policy cannot be read.
             KeyFileError: The key cannot be read, or others can read it.
+            DuplicateClassError: Two classes of the model are one name to a request.
         """
         original = Original(source=model) if isinstance(model, str) else model
         creation.create_workspace(path, original, memory, policy, key, actor, clock)
@@ -152,7 +153,7 @@ class Workspace(WorkspaceReader):
             limits: What is refused as too much.
 
         Raises:
-            RequestError: The targets cannot be used.
+            RequestError: The targets cannot be used, or the token belongs to a request for other targets or images.
             IntakeError: The images are refused, nothing of them is kept; or there should be some, or none.
             OutputError: The disk refuses; nothing is kept.
         """
@@ -166,11 +167,11 @@ class Workspace(WorkspaceReader):
                 found = take_none(draft) if images is None else take_in(images, names, draft, limits)
                 with self.transaction() as transaction:
                     known = None if token is None else transaction.known(token)
+                    digest = digest_of(image.sha256 for image in found)
                     if known is not None:
-                        return known
+                        return require_same(known, names, digest)
                     os.rename(draft, final)  # before the commit: a row never speaks of images that are not there
                     sync_folder(final.parent)
-                    digest = digest_of(image.sha256 for image in found)
                     day = due or one_month_after(date.fromisoformat(transaction.now[:10]))
                     request = Request(number, State.RECEIVED, names, transaction.now, day, reason, len(found), digest)
                     transaction.receive(request, found, actor, subject=subject, token=token)
@@ -223,7 +224,7 @@ class Workspace(WorkspaceReader):
             if nobody_writes:
                 known = {request.id for request in self.requests()}
                 for folder in quarantine.iterdir():
-                    if folder.name not in known:
+                    if is_id(folder.name.removeprefix(".")) and folder.name not in known:
                         remove_folder(folder)
                 self.artefacts.sweep()
 
