@@ -1,5 +1,7 @@
 """The closed form for detectors: its rows by hand, what an edit does to queries, and the cut it goes on from."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -7,8 +9,8 @@ from expunge.adapters import EditStack
 from expunge.errors import MethodError
 from expunge.methods.detection.closed_form import ClosedForm
 from expunge.methods.detection.scene_aims import TokenAim, attention, query_aim
-from expunge.methods.detection.scene_rows import Located, SceneSeen, see, states_of
-from expunge.methods.sites import Site
+from expunge.methods.detection.scene_rows import Located, SceneSeen, scene_gain, see, states_of
+from expunge.methods.sites import Site, find_sites
 from expunge.vision.detection import DetectionModel
 from tests.detection.detectors import KINDS
 from tests.detection_methods.little import TRAIN, context_of, little_model, little_task, made
@@ -129,6 +131,29 @@ def test_going_on_from_block_to_block_is_entering_there(name: str) -> None:
     with torch.no_grad():
         for to in range(len(model.blocks)):
             assert torch.equal(model.advance(model.enter(pixels, 0), 0, to), model.enter(pixels, to))
+
+
+@pytest.mark.parametrize("name", ["deformable-two-stage", "detr"])
+def test_a_gain_is_what_a_small_change_of_random_sign_becomes(name: str) -> None:
+    model = little_model(name)
+    few = states_of(context_of(model).activations, TRAIN, 4)
+    for site in find_sites(model, 0):
+        linear = model.linear(site.linear)
+        signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1
+        with torch.no_grad():
+            before = see(model, site, few).outputs
+            hook = linear.register_forward_hook(lambda module, given, result, signs=signs: result + 0.1 * signs)
+            after = see(model, site, few).outputs
+            hook.remove()
+        assert torch.equal(scene_gain(model, site, few).values, ((after - before) / (0.1 * signs)).mean(dim=(0, 1)))
+
+
+@pytest.mark.parametrize("side", ["forget", "retain"])
+def test_scenes_without_any_box_are_refused(side: str, two_stage: DetectionModel) -> None:
+    task = dataclasses.replace(little_task(), **{side: TRAIN.select([6])})
+    method = ClosedForm()
+    with pytest.raises(MethodError, match=r"no scene of what .* holds a box"):
+        method.forget(context_of(two_stage, method.first_block(two_stage)), task)
 
 
 @pytest.mark.parametrize(

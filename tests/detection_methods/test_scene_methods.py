@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import pytest
 import torch
@@ -165,6 +166,31 @@ def test_settings_that_cannot_work_are_refused(name) -> None:
     for setting in settings_of(name) & set(BAD):
         with pytest.raises(MethodError, match=setting):
             make_detection_method(name, settings={setting: BAD[setting]})
+
+
+@EVERY
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_settings_that_are_no_finite_number_are_refused(name, value) -> None:
+    for field in dataclasses.fields(REGISTRY.find(name)):
+        if isinstance(field.default, float):
+            with pytest.raises(MethodError, match=f"{field.name} must be a finite number, got {value}"):
+                make_detection_method(name, settings={field.name: str(value)})
+
+
+@EVERY
+@pytest.mark.parametrize("side", ["forget", "retain"])
+def test_a_request_without_a_scene_of_one_side_is_refused(name, side, two_stage) -> None:
+    """The head mask looks at no scene."""
+    method = quick(name)
+    context, task = (
+        context_of(two_stage, method.first_block(two_stage)),
+        dataclasses.replace(little_task(), **{side: NOTHING}),
+    )
+    if name == "head-mask":
+        assert method.forget(context, task).masked == task.targets
+        return
+    with pytest.raises(MethodError, match="there is no image of what"):
+        method.forget(context, task)
 
 
 HELD = {"distillation": 0.0, "strength": 0.0}

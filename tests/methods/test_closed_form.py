@@ -276,7 +276,7 @@ def test_five_requests_in_one_order_or_another() -> None:
         ({"passes": 0}, "passes"),
         ({"states": 0}, "states"),
         ({"rows": 0}, "rows"),
-        ({"energy": 0.0}, "energy must be above 0 and at most 1"),
+        ({"energy": 0.0}, "energy is a fraction, above 0 and at most 1"),
         ({"energy": 1.5}, "energy"),
     ],
 )

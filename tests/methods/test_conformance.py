@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+import math
 
 import pytest
 import torch
 
 from expunge.adapters import Edit, EditStack
+from expunge.errors import MethodError, TooFewImagesError
 from expunge.methods import make_method, method_class, method_names
 from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.protocol import Method
@@ -15,13 +17,18 @@ QUICK = {"epochs": 40, "max_steps": 60, "validate_every": 10, "last_blocks": 2}
 OWN: dict[str, dict[str, object]] = {"delete": {"lr": 1e-3}, "gs-lora": {"max_steps": 80}}
 EVERY = pytest.mark.parametrize("name", method_names())
 
+KNOWN = 0.012
+"""More than the toy's cross-entropy on the images of the targets, and on the others, in nats."""
 WEAK = {
-    "damp": "the class passes its edits by in the residual stream, on this model as on every one we tried",
-    "deep-unlearning": "with the lowest block left alone; editing all blocks it forgets",
-    "retrain": "the lowest block is not drawn anew and still knows the class",
-    "ssd": "with 24 images to stay, no weight is much more important for what goes",
+    "damp": 2.0,  # the class passes its edits by in the residual stream, on this model as on every one we tried
+    "deep-unlearning": 30.0,  # with the lowest block left alone; editing all blocks it forgets
+    "retrain": 100.0,  # the lowest block is not drawn anew and may still know the class
+    "ssd": 8.0,  # with 24 images to stay, no weight is much more important for what goes
 }
-"""Methods that are faithful to their papers and do not forget the toy's classes, and why; see the lab notes."""
+"""Methods that are faithful to their papers and may leave the toy's classes in first place, and why; see the lab notes.
+
+The number is how many times `KNOWN` they raise the loss of the targets: about half of what we measured.
+"""
 
 
 def quick(name: str) -> Method:
@@ -46,6 +53,12 @@ def once(name: str, context, task) -> tuple[Method, Edit]:
     return method, edit
 
 
+def accuracy_and_loss(model, images) -> tuple[float, float]:
+    logits, labels = model(model.prepare(images.load())).logits, torch.tensor(images.labels)
+    right = (logits.argmax(1) == labels).float().mean().item()
+    return right, torch.nn.functional.cross_entropy(logits, labels).item()
+
+
 @EVERY
 def test_describes_itself(name) -> None:
     found = method_class(name)
@@ -61,20 +74,52 @@ def test_describes_itself(name) -> None:
 
 
 @EVERY
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_settings_that_are_no_finite_number_are_refused(name, value) -> None:
+    found = method_class(name)
+    for field in dataclasses.fields(found):
+        if isinstance(field.default, float):
+            with pytest.raises(MethodError, match=f"{field.name} must be a finite number, got {value}"):
+                make_method(name, settings={field.name: str(value)})
+            with pytest.raises(MethodError, match=field.name):
+                found(**{field.name: value})
+
+
+@EVERY
+@pytest.mark.parametrize("side", ["forget", "retain"])
+def test_a_request_without_an_image_of_one_side_is_refused(name, side, context, task) -> None:
+    """The head mask looks at no image; the closed form may do with a memory, and says so."""
+    method = quick(name)
+    made, lacking = (
+        context(method.first_block(context().model)),
+        dataclasses.replace(task, **{side: task.forget.select([])}),
+    )
+    if name == "head-mask":
+        assert method.forget(made, lacking).masked == task.targets
+        return
+    refusal = TooFewImagesError if name == "closed-form" else MethodError
+    with pytest.raises(refusal, match=r"expected images of|there is no image of what"):
+        method.forget(made, lacking)
+
+
+@EVERY
 def test_forgets_the_targets_and_keeps_the_rest(name, context, task, splits) -> None:
     _, edit = once(name, context, task)
     model = context().model
+    parts = splits.test.only(task.targets), splits.test.without((*task.targets, *task.forgotten))
+    assert all(accuracy_and_loss(model, images)[1] < KNOWN for images in parts)
     stack = EditStack(model)
     stack.push(edit)
     try:
-        gone, kept = (
-            (model(model.prepare(images.load())).logits.argmax(1) == torch.tensor(images.labels)).float().mean().item()
-            for images in (splits.test.only(task.targets), splits.test.without((*task.targets, *task.forgotten)))
-        )
+        (gone, loss), (kept, kept_loss) = (accuracy_and_loss(model, images) for images in parts)
     finally:
         stack.undo()
     assert kept >= 0.9
-    assert gone <= (1.0 if name in WEAK else 0.1)
+    if name in WEAK:
+        assert loss > WEAK[name] * KNOWN
+        assert kept_loss < 0.5 * loss
+    else:
+        assert gone <= 0.1
 
 
 @EVERY

@@ -168,5 +168,5 @@ def test_the_search_finds_constants_that_forget(context, task, splits) -> None:
 
 @pytest.mark.parametrize("settings", [{"alpha_retain": -1.0}, {"alpha_forget": -1.0}, {"last_blocks": -1}])
 def test_bad_settings_of_deep_unlearning(settings) -> None:
-    with pytest.raises(MethodError, match=f"{next(iter(settings))} must be 0 or greater"):
+    with pytest.raises(MethodError, match=f"{next(iter(settings))} must be 0 or more"):
         DeepUnlearning(**settings)

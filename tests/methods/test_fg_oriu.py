@@ -107,7 +107,13 @@ def test_without_the_forget_term_nothing_is_forgotten(context, task, splits) -> 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"energy": 0.0}, "energy is a part"), ({"energy": 1.5}, "energy is a part"), ({"rank": 0}, "rank must be")],
+    [
+        ({"energy": 0.0}, "energy is a fraction, above 0"),
+        ({"energy": 1.5}, "energy is a fraction"),
+        ({"rank": 0}, "rank must be"),
+        ({"forget_weight": -0.1}, "forget_weight must be 0 or more"),
+        ({"retain_weight": -0.1}, "retain_weight must be 0 or more"),
+    ],
 )
 def test_bad_settings_of_fg_oriu(settings, message) -> None:
     with pytest.raises(MethodError, match=message):

@@ -14,7 +14,7 @@ from torch import nn
 from expunge.adapters import EditStack, Tuned
 from expunge.data import Images
 from expunge.errors import MethodError
-from expunge.methods import Context, ForgetTask
+from expunge.methods import Context, ForgetTask, make_method
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.lirf import LIRF, attention_of, watched
 from expunge.methods.protocol import Batch
@@ -144,6 +144,11 @@ class TestLIRF:
     def test_bad_temperature(self) -> None:
         with pytest.raises(MethodError, match="temperature must be greater than 0"):
             LIRF(temperature=0.0)
+
+    @pytest.mark.parametrize("name", ["relabel", "attention", "preserve", "replay"])
+    def test_negative_weights_are_refused(self, name) -> None:
+        with pytest.raises(MethodError, match=f"{name} must be 0 or more, got -0.1"):
+            make_method("lirf", settings={name: -0.1})
 
 
 class TestRetrain:

@@ -1,3 +1,5 @@
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from expunge.errors import MethodError
@@ -42,7 +44,7 @@ def test_auto_is_the_closed_form() -> None:
         ({"name": "gs-lora", "preset": "best"}, "no preset 'best'; it has: published"),
         ({"name": "gs-lora", "settings": {"epoch": 3}}, "no setting 'epoch'; it has: .*epochs"),
         ({"name": "gs-lora", "settings": {"epochs": "many"}}, "setting 'epochs': .* got 'many'"),
-        ({"name": "gs-lora", "settings": {"epochs": 0}}, "epochs must be greater than 0"),
+        ({"name": "gs-lora", "settings": {"epochs": 0}}, "^method 'gs-lora': epochs must be greater than 0, got 0$"),
         ({"name": "gs-lora", "settings": {"warmup": 2}}, "warmup is a fraction"),
         ({"name": "gs-lora", "settings": {"last_blocks": -1}}, "last_blocks must be 0"),
         ({"name": "gs-lora", "settings": {"grouping": "layer"}}, "setting 'grouping'"),
@@ -52,3 +54,22 @@ def test_auto_is_the_closed_form() -> None:
 def test_bad_settings(arguments, message) -> None:
     with pytest.raises(MethodError, match=message):
         make_method(**arguments)
+
+
+class Half:
+    """What a stranger's package may forget."""
+
+    name, summary, source, presets = "half", "half a method", "nowhere", {}
+
+    def first_block(self, model) -> int:
+        return 0
+
+    def forget(self, context, task) -> None:
+        raise NotImplementedError
+
+
+def test_a_stranger_without_needs_prototypes_is_told_so(monkeypatch) -> None:
+    point = EntryPoint("half", f"{__name__}:Half", "expunge.methods")
+    monkeypatch.setattr("expunge.methods.registry.entry_points", lambda group: [point])
+    with pytest.raises(MethodError, match=r"'half' .* lacks needs_prototypes; see expunge\.methods\.Method"):
+        method_class("half")

@@ -192,6 +192,9 @@ class TestNegGradPlus:
     [
         (SCRUB, {"temperature": 0.0}, "temperature must be greater than 0"),
         (SCRUB, {"turn": 0}, "turn must be greater than 0"),
+        (SCRUB, {"distil": -0.1}, "distil must be 0 or more"),
+        (SCRUB, {"classify": -0.1}, "classify must be 0 or more"),
+        (SCRUBS, {"smoothing": -0.1}, "smoothing must be 0 or more"),
         (SCRUBS, {"max_fraction": 1.5}, "max_fraction is a fraction"),
         (NegGradPlus, {"clip": -1.0}, "clip must be 0"),
         (NegGradPlus, {"epochs": 0}, "epochs must be greater than 0"),

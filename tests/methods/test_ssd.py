@@ -127,8 +127,8 @@ def test_without_a_validation_split_the_training_images_judge(context, task) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"alpha": -1.0}, "alpha must be 0 or greater"),
-        ({"samples": -1}, "samples must be 0 or greater"),
+        ({"alpha": -1.0}, "alpha must be 0 or more"),
+        ({"samples": -1}, "samples must be 0 or more"),
         ({"dampening": 0.0}, "dampening must be greater than 0"),
     ],
 )

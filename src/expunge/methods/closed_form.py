@@ -11,6 +11,7 @@ from torch import Tensor
 from expunge.adapters import Edit, tuned
 from expunge.errors import MethodError
 from expunge.methods.aims import Aim, class_means, find_aims
+from expunge.methods.checks import refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.protocol import Context, ForgetTask, Progress
 from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.sites import Seen, find_sites
@@ -69,11 +70,9 @@ class ClosedForm:
         """Refuses settings that cannot work."""
         if self.depth not in DEPTHS:
             raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
-        for name in ("weight", "ridge", "passes", "states", "rows"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not 0 < self.energy <= 1:
-            raise MethodError(f"energy must be above 0 and at most 1, got {self.energy}")
+        refuse_non_finite(self)
+        refuse_zero_or_less(self, "weight", "ridge", "passes", "states", "rows")
+        refuse_outside_fractions(self, "energy", above_zero=True)
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""

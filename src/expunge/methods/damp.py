@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
+from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.protocol import Context, ForgetTask, Progress
 from expunge.vision import VisionModel
@@ -32,7 +33,8 @@ class DAMP:
     images, class-balanced and judged leave-one-out. Attention and head are left alone.
 
     Attributes:
-        strength: Multiplies s; 1 is the paper's.
+        strength: Multiplies s; 1 is the paper's. A layer is blind to a direction at s = 1; above that it answers to it
+            the other way round, and above s = 2 more loudly than before.
         last_blocks: Edit only this many of the last blocks; 0 edits all.
     """
 
@@ -47,17 +49,21 @@ class DAMP:
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
-        if self.strength <= 0:
-            raise MethodError(f"strength must be greater than 0, got {self.strength}")
-        if self.last_blocks < 0:
-            raise MethodError(f"last_blocks must be 0 (all) or a number of blocks, got {self.last_blocks}")
+        refuse_non_finite(self)
+        refuse_zero_or_less(self, "strength")
+        refuse_negative(self, "last_blocks")
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""
-        return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
+        return lowest_block(model, self.last_blocks)
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Makes the projections; the model is read, never written."""
+        """Makes the projections; the model is read, never written.
+
+        Raises:
+            MethodError: There is no image of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         model, cache = context.model, context.activations
         class_token = has_class_token(model)
         forget_labels, retain_labels = torch.tensor(task.forget.labels), torch.tensor(task.retain.labels)

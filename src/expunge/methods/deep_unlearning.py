@@ -10,7 +10,8 @@ from torch import Tensor
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Images
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite
+from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import block_linears, second_moments
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.search import keep_best
@@ -52,16 +53,20 @@ class DeepUnlearning:
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
-        for name in ("alpha_retain", "alpha_forget", "last_blocks"):
-            if getattr(self, name) < 0:
-                raise MethodError(f"{name} must be 0 or greater, got {getattr(self, name)}")
+        refuse_non_finite(self)
+        refuse_negative(self, "alpha_retain", "alpha_forget", "last_blocks")
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""
-        return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
+        return lowest_block(model, self.last_blocks)
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Projects the weights; the spectra are those of the model before the edit."""
+        """Projects the weights; the spectra are those of the model before the edit.
+
+        Raises:
+            MethodError: There is no image of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         names = block_linears(context.model, self.first_block(context.model))
         retain, forget = (spectra(context, images, names) for images in (task.retain, task.forget))
         with tuned(context.model.module, [f"{name}.weight" for name in forget]) as weights:

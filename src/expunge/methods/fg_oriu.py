@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, LoRALinear, attached, to_edit
-from expunge.errors import MethodError
 from expunge.methods.block_features import BlockFeatures, recorded
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.training import Training
 from expunge.values import Block
@@ -73,14 +73,17 @@ class FGOrIU(Training):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        for name in ("rank", "lora_alpha"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not 0 < self.energy <= 1:
-            raise MethodError(f"energy is a part of the whole, above 0 and at most 1, got {self.energy}")
+        refuse_zero_or_less(self, "rank", "lora_alpha")
+        refuse_outside_fractions(self, "energy", above_zero=True)
+        refuse_negative(self, "forget_weight", "retain_weight")
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the LoRA layers and returns the state that the validation split liked best."""
+        """Trains the LoRA layers and returns the state that the validation split liked best.
+
+        Raises:
+            MethodError: There is no image of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         model = context.model
         blocks = model.blocks[self.first_block(model) :]
         names = [name for block in blocks for name in block.linears]

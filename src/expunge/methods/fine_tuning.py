@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
-from expunge.methods.checks import refuse_negative
+from expunge.methods.checks import refuse_empty, refuse_negative
 from expunge.methods.protocol import Batch, Context, ForgetTask
 from expunge.methods.trainable import B, T, Trainable
 from expunge.methods.training import Training
@@ -44,7 +44,12 @@ class BlockTuning(Training, ABC, Generic[C, T, B]):
         """(retain batch, forget batch) -> data loss of one request; `weights` are those in training, and as before."""
 
     def forget(self, context: C, task: T) -> Edit:
-        """Trains the blocks and returns the change of the state that the validation data liked best."""
+        """Trains the blocks and returns the change of the state that the validation data liked best.
+
+        Raises:
+            MethodError: There is no image or scene of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         names = block_parameters(context.model, self.first_block(context.model))
         with tuned(context.model.module, names) as weights:
             self.train(context, task, weights)

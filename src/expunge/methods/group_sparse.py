@@ -11,9 +11,8 @@ from typing import Generic, Literal
 from torch import Tensor
 
 from expunge.adapters import Edit, Grouping, attached, group_penalty, make_groups, proximal_step, to_edit
-from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
-from expunge.methods.checks import refuse_negative, refuse_outside_fractions
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import C
 from expunge.methods.trainable import B, T
 from expunge.methods.training import Training
@@ -49,9 +48,7 @@ class GroupSparse(Training, ABC, Generic[C, T, B]):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        for name in ("rank", "lora_alpha"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        refuse_zero_or_less(self, "rank", "lora_alpha")
         refuse_outside_fractions(self, "warmup")
         refuse_negative(self, "beta", "bound", "alpha")
 
@@ -64,7 +61,12 @@ class GroupSparse(Training, ABC, Generic[C, T, B]):
         """A running average of the weights, or None to use the weights themselves."""
 
     def forget(self, context: C, task: T) -> Edit:
-        """Trains one group-sparse edit and returns the state that the validation data liked best."""
+        """Trains one group-sparse edit and returns the state that the validation data liked best.
+
+        Raises:
+            MethodError: There is no image or scene of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         blocks = context.model.blocks[self.first_block(context.model) :]
         names = [name for block in blocks for name in block.linears]
         scale = self.lora_alpha / self.rank

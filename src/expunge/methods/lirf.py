@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Sample
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_zero_or_less
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
@@ -57,8 +57,8 @@ class LIRF(Training):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        if self.temperature <= 0:
-            raise MethodError(f"temperature must be greater than 0, got {self.temperature}")
+        refuse_zero_or_less(self, "temperature")
+        refuse_negative(self, "relabel", "attention", "preserve", "replay")
 
     def trained(self, model: VisionModel) -> tuple[Block, ...]:
         """The lower half of the blocks that may be edited, rounded up."""
@@ -66,7 +66,12 @@ class LIRF(Training):
         return blocks[: (len(blocks) + 1) // 2]
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Trains the lower half and returns the change of the state that the validation split liked best."""
+        """Trains the lower half and returns the change of the state that the validation split liked best.
+
+        Raises:
+            MethodError: There is no image of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         module, blocks = context.model.module, self.trained(context.model)
         insides = tuple(f"{block.name}." for block in blocks)
         names = [name for name, _ in module.named_parameters() if name.startswith(insides)]

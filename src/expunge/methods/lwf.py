@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
-from expunge.errors import MethodError
-from expunge.methods.checks import refuse_negative
+from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
@@ -42,8 +41,7 @@ class LwF(FineTuning):
         """Refuses settings that cannot work."""
         super().__post_init__()
         refuse_negative(self, "distillation")
-        if self.temperature <= 0:
-            raise MethodError(f"temperature must be greater than 0, got {self.temperature}")
+        refuse_zero_or_less(self, "temperature")
 
     def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
         """The replay's loss, the bounded forget loss, and the distillation."""

@@ -8,10 +8,14 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from expunge.errors import MethodError
+from expunge.methods.checks import refuse_non_finite
 from expunge.methods.protocol import Method
 
 AUTO, FLAGSHIP = "auto", "closed-form"
 """The name that leaves the choice to us, and what we choose."""
+
+REQUIRED = ("name", "summary", "source", "presets", "needs_prototypes", "forget", "first_block")
+"""What a class must have to be a method; see `expunge.methods.Method`."""
 
 T = TypeVar("T")
 
@@ -42,9 +46,7 @@ class Registry(Generic[T]):
         if name not in points:
             raise MethodError(f"unknown {self.what} {name!r}; installed: {', '.join(sorted(points))}")
         found = points[name].load()
-        missing = [
-            a for a in ("name", "summary", "source", "presets", "forget", "first_block") if not hasattr(found, a)
-        ]
+        missing = [attribute for attribute in REQUIRED if not hasattr(found, attribute)]
         if missing:
             raise MethodError(
                 f"{self.what} {name!r} ({points[name].value}) lacks {', '.join(missing)}; see expunge.methods.Method"
@@ -70,14 +72,26 @@ class Registry(Generic[T]):
         if unknown:
             raise MethodError(f"method {name!r} has no setting {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
         try:
-            return cast(T, TypeAdapter(found).validate_python(values))
+            made = TypeAdapter(found).validate_python(values)
+            refuse_non_finite(made)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise MethodError(f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}") from error
+            raise MethodError(_in_one_sentence(name, error)) from error
+        except MethodError as error:
+            raise MethodError(f"method {name!r}: {error}") from error
+        return cast(T, made)
 
     def _points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
+
+
+def _in_one_sentence(name: str, error: ValidationError) -> str:
+    """What is wrong with a method's settings: the constructor's own words, or which setting has the wrong type."""
+    first = error.errors()[0]
+    refusal = first.get("ctx", {}).get("error")
+    if isinstance(refusal, Exception):
+        return f"method {name!r}: {refusal}"
+    where = ".".join(str(part) for part in first["loc"])
+    return f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}"
 
 
 REGISTRY: Registry[Method] = Registry("expunge.methods")

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_outside_fractions
 from expunge.methods.image_batches import make_batch
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.random_labels import RandomLabels
@@ -38,8 +38,7 @@ class SalUn(RandomLabels):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        if not 0 < self.salient <= 1:
-            raise MethodError(f"salient is a fraction of the weights, above 0 and at most 1, got {self.salient}")
+        refuse_outside_fractions(self, "salient", above_zero=True)
 
     def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
         """Trains the salient weights."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
@@ -57,11 +57,9 @@ class SCRUB(FineTuning):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        for name in ("temperature", "turn"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not 0 <= self.max_fraction <= 1:
-            raise MethodError(f"max_fraction is a fraction of the training, 0 to 1, got {self.max_fraction}")
+        refuse_zero_or_less(self, "temperature", "turn")
+        refuse_negative(self, "distil", "classify", "smoothing")
+        refuse_outside_fractions(self, "max_fraction")
 
     def objective(self, context: Context, task: ForgetTask, weights: Tuned, turns: "Turns | None" = None) -> Objective:
         """The whole objective; with `turns`, only the part whose turn it is has a gradient, and the value is the same.

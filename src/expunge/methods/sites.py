@@ -1,6 +1,6 @@
 """Where the closed form writes: the last Linear layer of each FFN, whose output joins the residual stream."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from expunge.vision import VisionModel
+from expunge.vision.wrapped import Wrapped
 
 STEP = 0.1
 """Size of the change by which the gain is measured, against residual streams of about 1 to 100."""
@@ -48,7 +49,7 @@ class Seen:
     following: Tensor | None
 
 
-def find_sites(model: VisionModel, first: int) -> tuple[Site, ...]:
+def find_sites(model: Wrapped, first: int) -> tuple[Site, ...]:
     """The sites of the blocks from `first` on, lowest first."""
     return tuple(Site(i, model.blocks[i].linears[-1]) for i in range(first, len(model.blocks)))
 
@@ -117,11 +118,20 @@ class Gain:
         return torch.where(heard, 1 / torch.where(heard, self.values, 1.0), 0.0)
 
 
-@torch.no_grad()
 def gain(model: VisionModel, site: Site, hidden: Float[Tensor, "n *hidden"]) -> Gain:
-    """Measures the gain by a small change of random sign in every channel, so that nothing is assumed of the block."""
-    linear = model.linear(site.linear)
-    before = look(model, site, hidden).outputs
+    """The gain of a site, measured on the hidden states that enter its block."""
+    return measured_gain(model.linear(site.linear), lambda: look(model, site, hidden).outputs)
+
+
+@torch.no_grad()
+def measured_gain(linear: nn.Linear, outputs: Callable[[], Float[Tensor, "n t d"]]) -> Gain:
+    """Measures a gain by a small change of random sign in every channel, so that nothing is assumed of the block.
+
+    Args:
+        linear: The layer that writes to the residual stream.
+        outputs: Runs the model, and gives the residual stream after the layer's block.
+    """
+    before = outputs()
     signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)).to(before) * 2 - 1
     nudge = STEP * signs
 
@@ -130,7 +140,7 @@ def gain(model: VisionModel, site: Site, hidden: Float[Tensor, "n *hidden"]) -> 
 
     handle = linear.register_forward_hook(nudged)
     try:
-        slopes = (look(model, site, hidden).outputs - before) / nudge
+        slopes = (outputs() - before) / nudge
     finally:
         handle.remove()
     values = slopes.mean(dim=(0, 1))

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.errors import MethodError
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.image_batches import make_batch
+from expunge.methods.last_blocks import lowest_block
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.search import keep_best
 from expunge.vision import VisionModel
@@ -52,18 +53,21 @@ class SSD:
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
-        for name in ("alpha", "samples", "last_blocks"):
-            if getattr(self, name) < 0:
-                raise MethodError(f"{name} must be 0 or greater, got {getattr(self, name)}")
-        if self.dampening <= 0:
-            raise MethodError(f"dampening must be greater than 0, got {self.dampening}")
+        refuse_non_finite(self)
+        refuse_negative(self, "alpha", "samples", "last_blocks")
+        refuse_zero_or_less(self, "dampening")
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block dampened."""
-        return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
+        return lowest_block(model, self.last_blocks)
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
-        """Dampens the blocks' parameters."""
+        """Dampens the blocks' parameters.
+
+        Raises:
+            MethodError: There is no image of what is forgotten or of what stays.
+        """
+        refuse_empty(task)
         names = block_parameters(context.model, self.first_block(context.model))
         with tuned(context.model.module, names) as weights:
             forget = importance(context, task.forget, weights, self.samples)

@@ -14,10 +14,10 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from expunge.errors import MethodError
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches
-from expunge.methods.checks import refuse_negative
+from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
+from expunge.methods.last_blocks import lowest_block
 from expunge.methods.selection import BestState
 from expunge.methods.task import Progress
 from expunge.methods.trainable import B, T, Trainable
@@ -50,16 +50,13 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
-        for name in ("epochs", "batch_size", "lr", "validate_every"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if self.last_blocks < 0:
-            raise MethodError(f"last_blocks must be 0 (all) or a number of blocks, got {self.last_blocks}")
-        refuse_negative(self, "max_steps", "min_lr", "weight_decay")
+        refuse_non_finite(self)
+        refuse_zero_or_less(self, "epochs", "batch_size", "lr", "validate_every")
+        refuse_negative(self, "last_blocks", "max_steps", "min_lr", "weight_decay")
 
     def first_block(self, model: Wrapped) -> int:
         """The lowest block edited."""
-        return max(0, len(model.blocks) - self.last_blocks) if self.last_blocks else 0
+        return lowest_block(model, self.last_blocks)
 
     def fit(
         self,
@@ -89,6 +86,7 @@ class Training:
             MethodError: There is nothing to forget or nothing to keep.
             MissingExtraError: scipy is not installed, which matches queries with objects.
         """
+        refuse_empty(task)
         batches = paired_batches(len(task.retain), len(task.forget), self.batch_size, context.seed)
         per_epoch = max(1, math.ceil(len(task.retain) / self.batch_size))
         total = min(self.epochs * per_epoch, self.max_steps or sys.maxsize)

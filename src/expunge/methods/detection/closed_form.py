@@ -10,13 +10,20 @@ from torch import Tensor
 
 from expunge.adapters import Edit, tuned
 from expunge.errors import MethodError
+from expunge.methods.checks import (
+    refuse_empty,
+    refuse_negative,
+    refuse_non_finite,
+    refuse_outside_fractions,
+    refuse_zero_or_less,
+)
 from expunge.methods.closed_form import Depth
 from expunge.methods.detection.protocol import SceneContext, SceneTask
 from expunge.methods.detection.scene_aims import SceneAim, query_aim, token_aim
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
 from expunge.methods.protocol import Progress
 from expunge.methods.ridge import low_rank, ridge
-from expunge.methods.sites import Gain, Site
+from expunge.methods.sites import Gain, Site, find_sites
 from expunge.vision.detection import DetectionModel
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
@@ -64,15 +71,11 @@ class ClosedForm:
         """Refuses settings that cannot work."""
         if self.depth not in DEPTHS:
             raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
-        for name in ("weight", "ridge", "passes", "scenes"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if self.background < 0:
-            raise MethodError(f"background must be 0 or more, got {self.background}")
-        if not 0 <= self.silence <= 1:
-            raise MethodError(f"silence must be from 0 to 1, got {self.silence}")
-        if not 0 < self.energy <= 1:
-            raise MethodError(f"energy must be above 0 and at most 1, got {self.energy}")
+        refuse_non_finite(self)
+        refuse_zero_or_less(self, "weight", "ridge", "passes", "scenes")
+        refuse_negative(self, "background")
+        refuse_outside_fractions(self, "silence")
+        refuse_outside_fractions(self, "energy", above_zero=True)
 
     def first_block(self, model: DetectionModel) -> int:
         """The lowest block edited."""
@@ -85,15 +88,18 @@ class ClosedForm:
         """Solves the blocks from the lowest up, `passes` times over.
 
         Raises:
+            MethodError: There is no scene, or no box, of what is forgotten or of what stays.
             MissingExtraError: scipy is not installed.
         """
+        refuse_empty(task)
         model = context.model
         first = self.first_block(model)
-        sites = [Site(i, model.blocks[i].linears[-1]) for i in range(first, len(model.blocks))]
+        sites = find_sites(model, first)
         states = tuple(
             states_of(context.activations, scenes, self.scenes).advanced(model, first)
             for scenes in (task.forget, task.retain)
         )
+        _refuse_boxless(*states)
         aims = {site: self._aim(model, site, *states, task=task, seed=context.seed) for site in sites}
         gains = {site: scene_gain(model, site, states[1]) for site in sites}
         with tuned(model.module, [f"{site.linear}.weight" for site in sites]) as weights:
@@ -136,3 +142,9 @@ class ClosedForm:
             self.ridge * away.inputs.shape[1] / objects,
         )
         return change.to(away.inputs.dtype) * gain.inverse()[:, None]
+
+
+def _refuse_boxless(forget: SceneStates, retain: SceneStates) -> None:
+    for states, what in ((forget, "is forgotten"), (retain, "stays")):
+        if not any(len(target.labels) for target in states.targets):
+            raise MethodError(f"no scene of what {what} holds a box: give at least one of each that does")

@@ -7,8 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.errors import MethodError
-from expunge.methods.checks import refuse_negative
+from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.detection.fine_tuning import SceneFineTuning
 from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
 from expunge.methods.detection.teacher import SceneTeacher, box_distance, softened
@@ -43,8 +42,7 @@ class LwF(SceneFineTuning):
         """Refuses settings that cannot work."""
         super().__post_init__()
         refuse_negative(self, "distillation", "box_weight")
-        if self.temperature <= 0:
-            raise MethodError(f"temperature must be greater than 0, got {self.temperature}")
+        refuse_zero_or_less(self, "temperature")
 
     def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
         """The replay's loss, the bounded forget loss, and the distillation."""

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from expunge.data import Scenes
-from expunge.methods.sites import Gain, Site, by_position
+from expunge.methods.sites import Gain, Site, by_position, measured_gain
 from expunge.vision.detection import DetectionModel, DetectionOutput, Target, target_of
 from expunge.vision.scene_states import SceneCache, locate
 
 BATCH = 32
 FEW = 4
 """Scenes that a gain is measured on."""
-
-STEP, ROUNDING = 0.1, 1e-2
-"""The change by which a gain is measured; how much it may differ between positions before it is more than rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,25 +117,10 @@ def watch(
     return given[-1], last, output
 
 
-@torch.no_grad()
 def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
-    """How much of what the layer writes arrives after the block; see `expunge.methods.sites.gain`."""
-    few, linear = states.first(FEW), model.linear(site.linear)
-    before = see(model, site, few).outputs
-    signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)).to(before) * 2 - 1
-    nudge = STEP * signs
-
-    def nudged(module: nn.Module, entered: object, result: Tensor) -> Tensor:
-        return result + nudge
-
-    handle = linear.register_forward_hook(nudged)
-    try:
-        after = see(model, site, few).outputs
-    finally:
-        handle.remove()
-    slopes = (after - before) / nudge
-    values = slopes.mean(dim=(0, 1))
-    return Gain(values, bool((slopes - values).abs().mean() <= ROUNDING * values.abs().mean()))
+    """How much of what the layer writes arrives after the block; see `expunge.methods.sites.measured_gain`."""
+    few = states.first(FEW)
+    return measured_gain(model.linear(site.linear), lambda: see(model, site, few).outputs)
 
 
 def _located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel, first: int) -> Located:
