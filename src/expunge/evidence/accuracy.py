@@ -5,7 +5,7 @@ arXiv 2403.11530, evaluation metrics. Accuracy here never has a margin: a cosine
 ranks first, and labels take no part in the logits.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -67,6 +67,21 @@ def per_class(logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"], n_classes:
     trials = torch.bincount(labels.long(), minlength=n_classes).tolist()
     hits = torch.bincount(labels[right].long(), minlength=n_classes).tolist()
     return tuple(Rate(hit, n) for hit, n in zip(hits, trials, strict=True))
+
+
+def worst(rates: Iterable[Rate]) -> Rate | None:
+    """The class that a model knows best of several that it should not know.
+
+    Of classes with the same rate it is the one with the fewest trials, of which least is known.
+
+    Args:
+        rates: One a class; those without a trial are left out.
+
+    Returns:
+        Its rate; None where fewer than two classes have a trial, as one alone is what the rate over all says.
+    """
+    known = [rate for rate in rates if rate.n]
+    return max(known, key=lambda rate: (rate.percent, -rate.n)) if len(known) > 1 else None
 
 
 def mask_classes(logits: Float[Tensor, "n c"], classes: Collection[int]) -> Float[Tensor, "n c"]:

@@ -31,7 +31,19 @@ _HEADING = {measure: heading for heading, measures in _HEADINGS.items() for meas
 _OURS = tuple(_HEADING)
 
 HEADLINE = frozenset(
-    {"acc_f", "acc_o", "acc_r", "acc_m", "h", "linear_probe", "linear_probe_retained", "rank1", "knn_5"}
+    {
+        "acc_f",
+        "acc_f_worst",
+        "acc_o",
+        "acc_o_worst",
+        "acc_r",
+        "acc_m",
+        "h",
+        "linear_probe",
+        "linear_probe_retained",
+        "rank1",
+        "knn_5",
+    }
     | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
     | {"relabelled", "silent", "mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
 )

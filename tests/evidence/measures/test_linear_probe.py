@@ -1,5 +1,7 @@
 """The probe against scipy's minimiser on the same objective, and on models that leak and that cannot."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -79,3 +81,12 @@ def test_fires_on_the_original_and_through_the_mask_but_not_on_the_oracle(
     assert oracle["linear_probe"].high < original["linear_probe"].low
     assert oracle["linear_probe_retained"].value >= 75
     assert (original["linear_probe"].n, original["linear_probe_retained"].n) == (40, 80)
+
+
+def test_one_class_that_is_read_is_not_hidden_by_the_others(oracle_case: Case) -> None:
+    rows = _rows(oracle_case)
+    alone = [_rows(replace(oracle_case, forget=(label,), earlier=())) for label in oracle_case.forgotten]
+    worst = max(one["linear_probe"].value for one in alone)
+    assert rows["linear_probe_worst"].value == worst > rows["linear_probe"].value
+    assert (rows["linear_probe_worst"].n, rows["linear_probe_worst"].aim) == (20, "oracle")
+    assert not any("linear_probe_worst" in one for one in alone)

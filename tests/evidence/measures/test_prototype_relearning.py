@@ -38,7 +38,9 @@ def test_a_tie_is_lost() -> None:
 
 
 def _values(case: Case) -> dict[str, float]:
-    return {reading.key: reading.value for reading in PrototypeRelearning().measure(case)}
+    """The rates over all classes."""
+    readings = PrototypeRelearning().measure(case)
+    return {reading.key: reading.value for reading in readings if not reading.key.endswith("_worst")}
 
 
 def test_fires_on_the_original_and_through_the_mask_but_not_on_the_oracle(
@@ -50,6 +52,19 @@ def test_fires_on_the_original_and_through_the_mask_but_not_on_the_oracle(
     assert _values(masked_case) == original
     assert oracle["prototype_relearning_1"] < 50
     assert max(oracle.values()) < 70
+
+
+def test_one_class_that_comes_back_is_not_hidden_by_the_others(original_case: Case) -> None:
+    found = {reading.key: reading for reading in PrototypeRelearning(shots=(5,)).measure(original_case)}
+    alone = [
+        PrototypeRelearning(shots=(5,)).measure(replace(original_case, forget=(label,), earlier=()))
+        for label in original_case.forgotten
+    ]
+    assert list(found) == ["prototype_relearning_5", "prototype_relearning_5_worst"]
+    assert [len(one) for one in alone] == [1, 1]  # of one class there is no other
+    assert found["prototype_relearning_5"].value == pytest.approx(sum(one[0].value for one in alone) / 2, abs=2)
+    assert found["prototype_relearning_5_worst"].value == pytest.approx(max(one[0].value for one in alone), abs=2)
+    assert [reading.n for reading in found.values()] == [40, 20]
 
 
 def test_repeats_with_its_seed_only(oracle_case: Case) -> None:

@@ -41,6 +41,9 @@ class PrototypeRelearning:
         "prototype_relearning_1": "prototype, 1 image",
         "prototype_relearning_5": "prototype, 5 images",
         "prototype_relearning_10": "prototype, 10 images",
+        "prototype_relearning_1_worst": "prototype, 1 image, worst class",
+        "prototype_relearning_5_worst": "prototype, 5 images, worst class",
+        "prototype_relearning_10_worst": "prototype, 10 images, worst class",
     }
 
     def __post_init__(self) -> None:
@@ -55,7 +58,7 @@ class PrototypeRelearning:
         return no_attack(case)
 
     def measure(self, case: Features) -> tuple[Reading, ...]:
-        """One rate a shot number, over all test images of forgotten classes."""
+        """One rate a shot number, over all test images of forgotten classes, and that of the class that wins most."""
         attack, test, classes = case.features.attack, case.features.test, attackable(case)
         known = sorted(set(attack.labels.tolist()).intersection(case.retain))
         rivals = torch.stack([attack.only([label]).embedding.mean(0) for label in known])
@@ -72,6 +75,9 @@ class PrototypeRelearning:
                 wins.append(prototype_wins(test.only([label]).embedding, images[drawn].mean(1), rivals))
             won = torch.cat(wins)
             readings.append(rate_reading(f"prototype_relearning_{shots}", float(won.mean()), len(won)))
+            if len(wins) > 1:
+                rate, n = max(((float(one.mean()), len(one)) for one in wins), key=lambda one: (one[0], -one[1]))
+                readings.append(rate_reading(f"prototype_relearning_{shots}_worst", rate, n))
         return tuple(readings)
 
 
