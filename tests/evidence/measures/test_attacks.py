@@ -64,8 +64,53 @@ def test_repeated_scores_of_one_image_are_no_further_trials() -> None:
     once = attack_readings("x", torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0]))
     thrice = attack_readings("x", torch.tensor([1.0, 3.0]).repeat(3), torch.tensor([0.0, 2.0]).repeat(3), (2, 2))
     assert once == thrice
+    assert (once[0].value, once[0].n) == (75.0, 2)
+    positive, negative = torch.linspace(0, 2, 40), torch.linspace(-1, 1, 150)
+    once = attack_readings("x", positive, negative)
+    assert once == attack_readings("x", positive.repeat(3), negative.repeat(2), (40, 150))
     assert [row.key for row in once] == ["x_auc", "x_tpr_at_fpr_1"]
-    assert (once[0].value, once[0].n, once[1].value) == (75.0, 2, 50.0)
+    # The highest but one of the negatives is 1 - 2/149: 20 of the 40 positives are above it.
+    assert (once[1].value, once[1].n) == (50.0, 40)
+
+
+def test_one_per_cent_of_fewer_than_a_hundred_cannot_be_told() -> None:
+    positive = torch.linspace(0, 2, 40)
+    assert [row.key for row in attack_readings("x", positive, torch.linspace(-1, 1, 99))] == ["x_auc"]
+    assert len(attack_readings("x", positive, torch.linspace(-1, 1, 100))) == 2
+    assert len(attack_readings("x", positive, torch.linspace(-1, 1, 99).repeat(2), (40, 99))) == 1
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(100, 100), (400, 100), (40, 150), (100, 1000)])
+def test_hits_of_an_attack_that_finds_nothing_are_not_called_sure(positives: int, negatives: int) -> None:
+    rng, sure, repeats = np.random.default_rng(0), 0, 60
+    for _ in range(repeats):
+        scores = [torch.tensor(rng.normal(size=n)) for n in (positives, negatives)]
+        hits = attack_readings("x", scores[0], scores[1])[1]
+        assert hits.low is not None
+        assert hits.high is not None
+        assert hits.low <= hits.value <= hits.high
+        sure += hits.low > 1.0
+    assert sure / repeats <= 0.05
+
+
+def test_hits_of_an_attack_that_works_are_sure_with_images_enough() -> None:
+    rng, covered, repeats = np.random.default_rng(1), 0, 60
+    truth = 100 * scipy.stats.norm.sf(scipy.stats.norm.isf(0.01) - 2)  # 37 %
+    for _ in range(repeats):
+        hits = attack_readings("x", torch.tensor(rng.normal(2, 1, 200)), torch.tensor(rng.normal(size=800)))[1]
+        assert hits.low is not None
+        assert hits.high is not None
+        assert hits.low > 1
+        covered += hits.low <= truth <= hits.high
+    assert covered / repeats >= 0.92
+
+
+def test_all_hits_and_none_keep_an_interval() -> None:
+    low, high = torch.linspace(0, 1, 500), torch.linspace(2, 3, 50)
+    every, none = attack_readings("x", high, low)[1], attack_readings("x", low[:50], high.repeat(10))[1]
+    assert (every.value, every.high, none.value, none.low) == (100.0, 100.0, 0.0, 0.0)
+    assert every.low == pytest.approx(100 * 50 / (50 + 1.959964**2), abs=0.01)  # Wilson's, as all draws say 100
+    assert none.high == pytest.approx(100 * 1.959964**2 / (50 + 1.959964**2), abs=0.01)
 
 
 def test_log_probabilities_of_rows_that_say_nothing_are_uniform() -> None:

@@ -6,11 +6,18 @@ from statistics import NormalDist
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import wilson
+from expunge.evidence.intervals import percentiles, resample, wilson
 from expunge.evidence.protocol import Reading
 from expunge.values import Interval, Rate
+
+ONE_PERCENT = 0.01
+LEAST_NEGATIVES = 100
+"""Fewer cannot show a share of 1 %."""
+
+_DRAWS = 200
 
 
 def auc(positive: Float[Tensor, " p"], negative: Float[Tensor, " q"]) -> float:
@@ -93,23 +100,60 @@ def hits_at(positive: Float[Tensor, " p"], negative: Float[Tensor, " q"], false_
 
 def attack_readings(
     prefix: str, positive: Float[Tensor, " p"], negative: Float[Tensor, " q"], images: tuple[int, int] | None = None
-) -> tuple[Reading, Reading]:
-    """Two rows, `PREFIX_auc` and `PREFIX_tpr_at_fpr_1`, both in percent with intervals; to be compared with an oracle.
+) -> tuple[Reading, ...]:
+    """Rows `PREFIX_auc` and `PREFIX_tpr_at_fpr_1`, both in percent with intervals; to be compared with an oracle.
+
+    With fewer than 100 negatives no false alarm at all would be allowed, which is not 1 %: there is no second row then.
 
     Args:
         prefix: Beginning of the keys.
         positive: Scores of the images that the attack looks for.
         negative: Scores of the others.
-        images: How many different images there are on either side, where some are scored more than once: their
-            further scores are no further trials. By default each score is an image.
+        images: How many different images there are on either side, where some are scored more than once, all of them
+            in the same order each time: their further scores are no further trials. By default each score is an image.
     """
     n, others = images or (len(positive), len(negative))
-    area, rate = auc(positive, negative), hits_at(positive, negative, 0.01)
-    around, hits = auc_interval(area, n, others), wilson(round(rate.hits * n / rate.n), n)
-    return (
-        Reading(f"{prefix}_auc", 100 * area, "%", n, around.low, around.high),
-        Reading(f"{prefix}_tpr_at_fpr_1", rate.percent, "%", n, hits.low, hits.high),
-    )
+    area = auc(positive, negative)
+    around = auc_interval(area, n, others)
+    first = Reading(f"{prefix}_auc", 100 * area, "%", n, around.low, around.high)
+    if others < LEAST_NEGATIVES:
+        return (first,)
+    rate, hits = hits_at(positive, negative, ONE_PERCENT).percent, hits_interval(positive, negative, n, others)
+    return (first, Reading(f"{prefix}_tpr_at_fpr_1", rate, "%", min(n, others), hits.low, hits.high))
+
+
+def hits_interval(positive: Float[Tensor, " p"], negative: Float[Tensor, " q"], n: int, others: int) -> Interval:
+    """Interval of the share of positives above the threshold of 1 % false alarms, in percent.
+
+    The threshold is one of the highest few negatives, and as uncertain as they are: above the true one there may lie
+    more or fewer than 1 % of them. So in each of 200 draws that number is drawn (binomial), the threshold set where it
+    belongs, and the positives are drawn anew, image by image with all their scores. Between two negatives the lower
+    end takes the higher threshold, above them all one that nobody passes: of fewer than 368 negatives none may lie
+    above the true threshold in one of 40 cases, so their lower end is 0. Where hits are all or none every draw of
+    positives says the same; there Wilson's interval is the wider one, and holds.
+
+    Source: order statistics as confidence limits of a quantile, e.g. David and Nagaraja, Order Statistics (2003),
+    section 7.1.
+
+    Args:
+        positive: Scores of the images that should score high.
+        negative: Scores of the others.
+        n: How many different images `positive` holds; their scores stand in rounds of all images.
+        others: The same of `negative`.
+    """
+    passed, ranked = positive.reshape(-1, n), negative.sort(descending=True).values.double()
+    above = (torch.rand(_DRAWS, others, generator=torch.Generator().manual_seed(0)) < ONE_PERCENT).sum(1)
+    edges = functional.pad(functional.pad(ranked, (1, 0), value=torch.inf), (0, 1), value=-torch.inf)
+    places = (above * len(negative)) // others
+    lows, highs = [], []
+    for rows, place in zip(resample(n, seed=1, draws=_DRAWS), places.tolist(), strict=True):
+        drawn = passed[:, rows]
+        lows.append(float((drawn > edges[place]).double().mean()))
+        highs.append(float((drawn > edges[place + 1]).double().mean()))
+    rate = hits_at(positive, negative, ONE_PERCENT)
+    plain = wilson(round(rate.hits * n / rate.n), n)
+    low, high = (percentiles(100 * torch.tensor(rates)) for rates in (lows, highs))
+    return Interval(min(low.low, plain.low, rate.percent), max(high.high, plain.high, rate.percent))
 
 
 def _check(positive: Tensor, negative: Tensor) -> None:
