@@ -10,7 +10,16 @@ from torch.nn import functional
 from expunge.adapters import Edit, EditStack
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, accuracy, view
-from expunge.evidence.measures.relearn_time import RelearnTime, anamnesis_index, opened, reaches
+from expunge.evidence.measures.relearn_time import (
+    Bound,
+    RelearnTime,
+    anamnesis_bound,
+    anamnesis_index,
+    difference_bound,
+    opened,
+    reaches,
+    steps_bound,
+)
 from expunge.vision import ActivationCache, CosFaceHead, CosineClassifier, VisionModel
 from tests.evidence.measures import marks
 
@@ -21,6 +30,28 @@ def test_anamnesis_index_by_hand() -> None:
     assert anamnesis_index(30.0, 9.99) == pytest.approx(3.001)
     with pytest.raises(EvidenceError, match="0 or more"):
         anamnesis_index(-1.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("edited", "oracle", "bound"),
+    [
+        (60.0, 67.0, None),
+        (60.0, 100.0, "at_most"),
+        (100.0, 67.0, "at_least"),
+        (100.0, 100.0, "unknown"),
+        (0.0, 99.0, None),
+    ],
+)
+def test_an_index_with_steps_at_the_cap_is_only_a_bound(edited: float, oracle: float, bound: Bound | None) -> None:
+    assert anamnesis_bound(edited, oracle) == bound
+    assert anamnesis_bound(edited / 10, oracle / 10, cap=10) == bound
+
+
+def test_bounds_of_steps_and_of_differences() -> None:
+    assert [steps_bound(steps) for steps in (0.0, 99.0, 100.0)] == [None, None, "at_least"]
+    assert difference_bound("at_most", "at_least") == "at_most"
+    assert difference_bound("at_most", "at_most") == "unknown"
+    assert difference_bound("unknown", None) == difference_bound(None, "unknown") == "unknown"
 
 
 def _steps(case: Case, **settings: float) -> float:

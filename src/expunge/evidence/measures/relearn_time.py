@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.vision.heads import STRUCK_LOGIT
 
+Bound = Literal["at_most", "at_least", "unknown"]
+"""How a number is known that rests on steps at the cap: from one side only, or not at all."""
+
 
 @dataclass(frozen=True)
 class RelearnTime:
@@ -29,6 +32,13 @@ class RelearnTime:
     attacker overwrites it in an instant: such a row starts as the mean of the retained rows, in weight and bias, also
     where the bias is a buffer. Everything is put back bit for bit. Images of retained classes take no part, so an
     accuracy that is back says nothing of what else the model still knows.
+
+    The target is set by all test images and looked for on `judged` of them. Where there are more, the drawn ones may
+    be easier or harder than all: steps then carry that draw, the same for all models of one case, and the original
+    itself may need a few.
+
+    The count is censored: a model that is not back before the `cap` has `cap` steps, and it is not known how many more
+    it would take. See `steps_bound` and `anamnesis_bound`.
 
     Attributes:
         images: Attack images a class, drawn by the case's seed; all of them if there are fewer.
@@ -142,6 +152,37 @@ def anamnesis_index(steps_edited: float, steps_oracle: float) -> float:
     if min(steps_edited, steps_oracle) < 0:
         raise EvidenceError(f"Expected steps of 0 or more, got {steps_edited} and {steps_oracle}.")
     return (steps_edited + 0.01) / (steps_oracle + 0.01)
+
+
+def steps_bound(steps: float, cap: int = RelearnTime.cap) -> Bound | None:
+    """`at_least` where re-learning was stopped at the cap, which says nothing of how long it would have taken."""
+    return "at_least" if steps >= cap else None
+
+
+def anamnesis_bound(steps_edited: float, steps_oracle: float, cap: int = RelearnTime.cap) -> Bound | None:
+    """Whether an anamnesis index is only a bound, because a number of steps in it is at the cap.
+
+    With the oracle at the cap the index is at most what `anamnesis_index` says; with the edited model at the cap it is
+    at least that; with both nothing is known of it.
+
+    Args:
+        steps_edited: Steps of the edited model.
+        steps_oracle: Steps of the oracle.
+        cap: Where both were stopped.
+
+    Returns:
+        None where the index is known.
+    """
+    return difference_bound(steps_bound(steps_edited, cap), steps_bound(steps_oracle, cap))
+
+
+def difference_bound(first: Bound | None, second: Bound | None) -> Bound | None:
+    """How first − second, or first / second of numbers above 0, is known, given how the two are."""
+    turned: dict[Bound | None, Bound | None] = {"at_least": "at_most", "at_most": "at_least"}
+    other = turned.get(second, second)
+    if first is None or other is None:
+        return first or other
+    return first if first == other else "unknown"
 
 
 @contextmanager
