@@ -7,6 +7,7 @@ from torch import nn
 from expunge.errors import EvidenceError
 from expunge.evidence import Case
 from expunge.evidence.measures.quantisation import Quantisation, quantise, quantised
+from expunge.requests.measuring import known_keys
 from expunge.vision import CosFaceHead, VisionModel
 from expunge.vision.classifiers import CosineClassifier
 from tests.evidence.measures import marks
@@ -56,11 +57,20 @@ def test_rows_again_under_the_rounded_model(original_case: Case, original_model:
     before = original_model.digest()
     rows = {row.key: row for row in Quantisation().measure(original_case)}
     assert original_model.digest() == before
-    assert set(rows) == {"int8_acc_f", "int8_acc_r", "int8_acc_o", "int8_linear_probe", "int8_linear_probe_retained"}
+    probe = {"int8_linear_probe", "int8_linear_probe_worst", "int8_linear_probe_retained"}
+    assert set(rows) == {"int8_acc_f", "int8_acc_r", "int8_acc_o"} | probe
     assert set(rows) <= set(Quantisation.labels)
     assert rows["int8_acc_f"].value > 80
     assert rows["int8_linear_probe"].value > 80
     assert Quantisation().missing(original_case) is None
+
+
+def test_only_rows_that_it_can_give_have_a_label(original_case: Case) -> None:
+    assert all(key.startswith("int8_") for key in Quantisation.labels)
+    four = Quantisation(bits=4)
+    assert {row.key for row in four.measure(original_case)} <= set(four.labels)
+    assert four.labels["int4_acc_f"] == "Acc_f, INT4"
+    assert "int4_acc_f" not in known_keys()
 
 
 def test_cannot_fire_on_the_oracle(oracle_case: Case) -> None:

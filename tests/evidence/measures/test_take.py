@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from expunge.errors import EvidenceError
 from expunge.evidence import Case, Reading, make_measure
 from expunge.evidence.take import take
 
@@ -32,6 +33,19 @@ class Never(Always):
         raise AssertionError("must not be asked")
 
 
+class Failing(Always):
+    name: ClassVar[str] = "failing"
+
+    def measure(self, case: Case) -> tuple[Reading, ...]:
+        raise EvidenceError("Expected the probe to converge.")
+
+
+def test_one_that_fails_does_not_take_the_others_with_it(original_case: Case) -> None:
+    readings, skipped = take(original_case, [Failing(), Always()])
+    assert [reading.key for reading in readings] == ["one", "two"]
+    assert skipped == {"failing": "Expected the probe to converge."}
+
+
 def test_runs_what_can_be_taken_and_says_why_not(original_case: Case) -> None:
     readings, skipped = take(original_case, [Always(), Never()])
     assert [reading.key for reading in readings] == ["one", "two"]
@@ -42,6 +56,6 @@ def test_our_measures_give_rows_with_labels_or_a_reason(original_case: Case) -> 
     measures = [make_measure(name) for name in ("forgetting", "class-membership", "js-divergence", "u-lira")]
     readings, skipped = take(replace(original_case, oracle=None), measures)
     labels = {key for measure in measures for key in measure.labels}
-    assert {reading.key for reading in readings} == {"acc_f", "acc_r", "acc_o", "h", "cmia_auc", "cmia_tpr_at_fpr_1"}
+    assert {reading.key for reading in readings} == {"acc_f", "acc_r", "acc_o", "h", "cmia_auc"}
     assert {reading.key for reading in readings} <= labels
     assert skipped == {"js-divergence": "needs an oracle", "u-lira": "needs shadow models"}

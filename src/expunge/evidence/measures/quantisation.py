@@ -20,6 +20,11 @@ _AGAIN = (Forgetting(), LinearProbe())
 _LEFT_OUT = frozenset({"h"})  # it compares with the original, which is not quantised
 
 
+def _labels(bits: int) -> Mapping[str, str]:
+    rows = {key: label for measure in _AGAIN for key, label in measure.labels.items() if key not in _LEFT_OUT}
+    return {f"int{bits}_{key}": f"{label}, INT{bits}" for key, label in rows.items()}
+
+
 @dataclass(frozen=True)
 class Quantisation:
     """The rows of `forgetting` and `linear-probe` again, with weights of all Linear and Conv layers quantised.
@@ -38,17 +43,13 @@ class Quantisation:
     summary: ClassVar[str] = "accuracy and probe again after rounding the weights to INT8"
     source: ClassVar[str] = "arXiv 2605.02196, for language models; scheme: Nagel et al., arXiv 2106.08295"
     slow: ClassVar[bool] = True
-    labels: ClassVar[Mapping[str, str]] = {
-        f"int{bits}_{key}": f"{label}, INT{bits}"
-        for bits in (8, 4)
-        for measure in _AGAIN
-        for key, label in measure.labels.items()
-        if key != "h"
-    }
+    labels: ClassVar[Mapping[str, str]] = _labels(8)
+    """Of the default; an instance with other bits has its own."""
 
     def __post_init__(self) -> None:
         if self.bits not in (8, 4):
             raise EvidenceError(f"Expected 8 or 4 bits for the quantisation measure, got {self.bits}.")
+        object.__setattr__(self, "labels", _labels(self.bits))  # what it cannot give must not be promised
 
     def missing(self, case: Case) -> str | None:
         """Needs what the two measures need, the first of them at least."""
