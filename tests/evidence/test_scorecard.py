@@ -6,7 +6,8 @@ import pytest
 
 from expunge.errors import ScorecardError
 from expunge.evidence import Reading, make_measure
-from expunge.evidence.scorecard import ModelName, Scorecard, make_rows
+from expunge.evidence.measures.relearn_time import RelearnTime
+from expunge.evidence.scorecard import ModelName, Row, Scorecard, make_rows
 from tests.evidence.scorecards import card, row
 
 MEASURES = [make_measure(name) for name in ("forgetting", "linear-probe", "relearn-time")]
@@ -41,6 +42,61 @@ def test_anamnesis_index_follows_the_steps() -> None:
     assert ain.original == pytest.approx(0.01 / 9.01, abs=1e-4)
     assert ain.oracle == 1.0
     assert len(make_rows(MEASURES, steps(2.0), steps(0.0))) == 1
+
+
+def relearnt(edited: float, *oracles: float, cap: int = 100) -> tuple[Row, Row]:
+    def steps(value: float) -> list[Reading]:
+        return [Reading("relearn_time", value, "steps", 20)]
+
+    time, ain = make_rows([RelearnTime(cap=cap)], steps(edited), steps(0.0), [steps(one) for one in oracles])
+    return time, ain
+
+
+def test_steps_at_the_cap_make_bounds() -> None:
+    time, ain = relearnt(60.0, 67.0)
+    assert time.bounds == ain.bounds == {}
+    time, ain = relearnt(60.0, 100.0)
+    assert time.bounds == {"oracle": "at_least", "gap": "at_most"}
+    assert ain.bounds == {"value": "at_most", "original": "at_most", "gap": "at_most"}
+    time, ain = relearnt(100.0, 67.0)
+    assert time.bounds == {"value": "at_least", "gap": "at_least"}
+    assert ain.bounds == {"value": "at_least", "gap": "at_least"}
+    time, ain = relearnt(100.0, 100.0)
+    assert (time.bounds["gap"], ain.bounds["value"]) == ("unknown", "unknown")
+    assert relearnt(60.0, 67.0, 100.0)[1].bounds["value"] == "at_most"  # one oracle at the cap is enough
+    assert relearnt(60.0, 100.0, cap=200)[1].bounds == {}
+
+
+def test_bounds_are_written_and_read() -> None:
+    scorecard = card(*relearnt(60.0, 100.0))
+    assert Scorecard.parse(scorecard.to_json()) == scorecard
+    assert '"bounds"' not in card(*relearnt(60.0, 67.0)).to_json()
+
+
+def test_an_oracle_is_not_compared_with_itself() -> None:
+    keys = ("js_forget", "idi", "cka_oracle_forget", "cka_oracle_forget_layer_0", "linear_probe", "cka_original_forget")
+
+    def readings(value: float) -> list[Reading]:
+        return [Reading(key, value, "1", 20) for key in keys]
+
+    both = {row.key: row for row in make_rows([], readings(0.5), [], [readings(0.0), readings(0.4)])}
+    assert (
+        {key: (row.oracle, row.oracles) for key, row in both.items()}
+        == {
+            **dict.fromkeys(keys[:4], (0.4, 1)),  # the first is the one that they compare with
+            **dict.fromkeys(keys[4:], (0.2, 2)),
+        }
+    )
+    alone = {row.key: row.oracle for row in make_rows([], readings(0.5), [], [readings(0.0)])}
+    assert alone == {**dict.fromkeys(keys[:4]), **dict.fromkeys(keys[4:], 0.0)}
+    assert '"oracles": 2' in both["linear_probe"].model_dump_json(indent=1)
+    assert '"oracles"' not in both["idi"].model_dump_json(indent=1)
+
+
+def test_ends_that_are_no_numbers_are_left_out() -> None:
+    reading = Reading("sharpness", 1.0, "1", 5, low=float("nan"), high=float("inf"))
+    (found,) = make_rows([], [reading], [])
+    assert (found.value, found.low, found.high) == (1.0, None, None)
 
 
 def test_numbers_that_are_none_are_left_out() -> None:

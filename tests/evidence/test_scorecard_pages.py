@@ -143,6 +143,21 @@ def test_markdown_has_every_row_and_reason(scorecard: Scorecard, verdict: Verdic
     assert "- u-lira: needs shadow models" in text
 
 
+def test_bounds_are_shown_as_bounds(verdict: Verdict) -> None:
+    bounded = card(
+        row("anamnesis_index", 0.79, unit="ratio", label="AIN", oracle=1.0, bounds={"value": "at_most"}),
+        row("relearn_time", 100.0, unit="steps", label="steps", oracle=67.0, oracles=2, bounds={"value": "at_least"}),
+        row("other", 1.0, unit="ratio", label="other", bounds={"value": "unknown"}),
+        oracle=True,
+    )
+    text, page = render_markdown(bounded, verdict), Page(render_page(bounded, verdict)).text
+    assert "| AIN (ratio) | at most 0.790 | – | – | 1.000 |" in text
+    assert "| steps (steps) | at least 100 | – | – | 67 |" in text
+    assert "| other (ratio) | unknown |" in text
+    for said in ("at most 0.790", "at least 100", "unknown"):
+        assert said in page
+
+
 def test_numbers_in_tables() -> None:
     assert [number(v, u) for v, u in ((12.345, "%"), (-1.0, "steps"), (0.98765, "1"), (None, "%"))] == [
         "12.3",

@@ -19,13 +19,15 @@ Kind = Literal["erasure", "harm"]
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+_OTHER_END = {"max": "low", "min": "high", "max_loss_from_original": "high"}
+"""The end of the interval that keeps a limit wherever the value does, so that counting it asks for nothing."""
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class Rule(_Record):
+class Rule(BaseModel):
     """One demand on one row of a scorecard; exactly one of the four limits is set.
+
+    Nothing is guessed: a number in quotes or a yes for a number is refused, and so are settings that contradict each
+    other.
 
     Attributes:
         key: The row.
@@ -35,22 +37,27 @@ class Rule(_Record):
         max_gap_to_oracle: Greatest distance from the oracle's value.
         max_loss_from_original: Greatest fall below the original's value.
         side: Whether a gap counts on both sides of the oracle's value, only above, or only below it.
-        counts: What is held against the limit: the value, or an end of its interval.
+        counts: What is held against the limit: the value, or an end of its interval; of a gap to both sides, either
+            end.
         min_n: Fewest images that say anything.
         when: Whether the rule applies only with, or only without, an oracle.
+        unless: A row beside which the rule does not apply: where that row was measured, another rule says more.
         required: Whether the verdict stays open where the row was not measured.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     key: str
     kind: Kind
     min: Limit | None = None
-    max: Limit | None = None
+    max: Distance | None = None
     max_gap_to_oracle: Distance | None = None
     max_loss_from_original: Distance | None = None
     side: Literal["both", "above", "below"] = "both"
     counts: Literal["value", "low", "high"] = "value"
     min_n: Annotated[int, Field(ge=0)] = 0
     when: Literal["always", "oracle", "no_oracle"] = "always"
+    unless: str | None = None
     required: bool = True
 
     @model_validator(mode="after")
@@ -61,8 +68,27 @@ class Rule(_Record):
             raise ValueError(f"expected exactly one of {', '.join(limits)}, got {', '.join(given) or 'none'}")
         return self
 
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Self:
+        if self.max_gap_to_oracle is None:
+            if "side" in self.model_fields_set:
+                raise ValueError(f"side = {self.side!r} is about a gap; it needs max_gap_to_oracle, or leave it out")
+            other = next(end for name, end in _OTHER_END.items() if getattr(self, name) is not None)
+        else:
+            if self.when == "no_oracle":
+                raise ValueError("max_gap_to_oracle needs an oracle, but when = 'no_oracle' applies without one")
+            other = {"above": "low", "below": "high", "both": ""}[self.side]
+        if self.counts == other:
+            raise ValueError(
+                f"counts = {self.counts!r} asks for nothing here, as that end keeps the limit wherever the value does; "
+                f"expected 'value' or {'high' if other == 'low' else 'low'!r}"
+            )
+        if self.unless == self.key:
+            raise ValueError(f"unless = {self.unless!r} is the rule's own row, beside which it could never apply")
+        return self
 
-class Policy(_Record):
+
+class Policy(BaseModel):
     """What a policy file holds.
 
     Attributes:
@@ -73,10 +99,12 @@ class Policy(_Record):
         rule: The rules, in order.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     schema_: Annotated[Literal["expunge/policy/v1"], Field(alias="schema")]
     name: str
-    four_eyes: bool = False
-    name_targets: bool = True
+    four_eyes: Annotated[bool, Field(strict=True)] = False
+    name_targets: Annotated[bool, Field(strict=True)] = True
     rule: Annotated[tuple[Rule, ...], Field(min_length=1)]
 
     @classmethod
@@ -100,11 +128,13 @@ class Policy(_Record):
             raise PolicyError(f"{source} does not follow {SCHEMA}: {_first(error)}") from error
         if known is not None:
             for number, rule in enumerate(policy.rule, start=1):
-                if rule.key not in known:
-                    raise PolicyError(
-                        f"{source}: rule {number} asks for {rule.key!r}, which nothing measures; "
-                        f"there is {', '.join(sorted(known, key=lambda key: _distance(key, rule.key))[:6])}, …"
-                    )
+                for wanted in (rule.key, rule.unless):
+                    if wanted is not None and wanted not in known:
+                        near = sorted(known, key=lambda key, wanted=wanted: _distance(key, wanted))[:6]
+                        raise PolicyError(
+                            f"{source}: rule {number} asks for {wanted!r}, which nothing measures; "
+                            f"there is {', '.join(near)}, …"
+                        )
         return policy
 
 

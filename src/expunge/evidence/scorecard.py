@@ -5,12 +5,20 @@ Numbers are rounded to four decimals when a value is made, so that memory, file 
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from statistics import fmean
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expunge.errors import ScorecardError
-from expunge.evidence.measures.relearn_time import anamnesis_index
+from expunge.evidence.measures.relearn_time import (
+    Bound,
+    RelearnTime,
+    anamnesis_bound,
+    anamnesis_index,
+    difference_bound,
+    steps_bound,
+)
 from expunge.evidence.metrics import Task
 from expunge.evidence.protocol import Aim, MeasureOf, Reading
 
@@ -20,7 +28,12 @@ AIN, RELEARN = "anamnesis_index", "relearn_time"
 DERIVED: Mapping[str, str] = {AIN: "anamnesis index (AIN)"}
 """Rows that no measure gives but that are made from those of several models, with their labels."""
 
+_TO_ORACLE = ("idi", "js_forget", "js_retain", "cka_oracle_")
+"""How rows begin that compare with the first oracle; of that oracle itself they say nothing."""
+
 Readings = Sequence[Reading]
+Part = Literal["value", "original", "oracle", "gap"]
+"""A number of a row."""
 Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 Count = Annotated[int, Field(ge=0)]
 
@@ -50,8 +63,12 @@ class Row(_Record):
         high: Upper end.
         n: Images or other trials behind it.
         original: The original's value; None where it could not be taken.
-        oracle: The oracle's value, the mean of several; None where there is none.
+        oracle: The oracle's value, the mean of several; None where there is none. An oracle has no value in rows that
+            compare with itself.
         gap: value − oracle.
+        oracles: How many oracles `oracle` is the mean of; the key is absent where it is one or none.
+        bounds: Which of the numbers are known from one side only, or not at all, because re-learning was stopped at a
+            greatest number of steps; the key is absent where all are known.
     """
 
     key: str
@@ -66,6 +83,20 @@ class Row(_Record):
     original: Number | None = None
     oracle: Number | None = None
     gap: Number | None = None
+    oracles: Annotated[Count, Field(exclude_if=lambda value: value <= 1)] = 1
+    bounds: Annotated[Mapping[Part, Bound], Field(exclude_if=lambda value: not value)] = {}
+
+    def bounded(self, part: Part, text: str) -> str:
+        """How a number of this row is written: its text, "at most" or "at least" that, or "unknown"."""
+        match self.bounds.get(part):
+            case "at_most":
+                return f"at most {text}"
+            case "at_least":
+                return f"at least {text}"
+            case "unknown":
+                return "unknown"
+            case None:
+                return text
 
 
 class Scorecard(_Record):
@@ -149,33 +180,61 @@ class Scorecard(_Record):
             ) from error
 
 
+def leans_on_oracle(key: str) -> bool:
+    """Whether a row cannot be had without an oracle, whatever limit is set to it."""
+    return key == AIN or key.startswith(_TO_ORACLE)
+
+
 def make_rows(
     measures: Iterable[MeasureOf[Any]], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
 ) -> tuple[Row, ...]:
     """Puts the readings of several models side by side.
 
-    A reading that is no finite number is left out, in whichever model it is.
+    A reading that is no finite number is left out, in whichever model it is; so is an end of an interval.
 
     Args:
         measures: The measures that were taken, for names and labels.
         edited: Readings of the edited model; each gives a row.
         original: Readings of the original.
-        oracles: Readings of each oracle.
+        oracles: Readings of each oracle; the first is the one that measures look at.
     """
-    labels = {key: (measure.name, label) for measure in measures for key, label in measure.labels.items()}
-    originally, oracle = _values(original), _mean([_values(one) for one in oracles])
+    taken = tuple(measures)
+    labels = {key: (measure.name, label) for measure in taken for key, label in measure.labels.items()}
+    cap = next((measure.cap for measure in taken if isinstance(measure, RelearnTime)), RelearnTime.cap)
+    originally, oracle = _values(original), _of_oracles([_values(one) for one in oracles])
     rows = []
     for reading in edited:
         if not isfinite(reading.value):
             continue
         measure, label = labels.get(reading.key, ("", reading.key))
-        rows.append(_row(reading, measure, label, originally.get(reading.key), oracle.get(reading.key)))
-        if reading.key == RELEARN and RELEARN in oracle:
-            rows.append(_anamnesis(reading, originally.get(RELEARN), oracle[RELEARN]))
+        before, others = originally.get(reading.key), oracle.get(reading.key, [])
+        if reading.key != RELEARN:
+            rows.append(_row(reading, measure, label, before, others))
+            continue
+        # A mean is a bound as soon as one of its numbers is.
+        counts = (reading.value, before or 0.0, max(others, default=0.0))
+        known: list[Bound | None] = [steps_bound(steps, cap) for steps in counts]
+        rows.append(_row(reading, measure, label, before, others, known))
+        if others:
+            rows.append(_anamnesis(reading, before, others, cap))
     return tuple(rows)
 
 
-def _row(reading: Reading, measure: str, label: str, original: float | None, oracle: float | None) -> Row:
+def _row(
+    reading: Reading,
+    measure: str,
+    label: str,
+    original: float | None,
+    oracles: Sequence[float],
+    bounds: Sequence[Bound | None] = (None, None, None),
+) -> Row:
+    """A row; `bounds` says how the value, the original's and the oracle's are known."""
+    low, high = (None if end is None or not isfinite(end) else end for end in (reading.low, reading.high))
+    oracle = fmean(oracles) if oracles else None
+    of_value, of_original, of_oracle = bounds
+    known: dict[Part, Bound | None] = {"value": of_value, "original": of_original, "oracle": of_oracle}
+    if oracle is not None:
+        known["gap"] = difference_bound(of_value, of_oracle)
     return Row(
         key=reading.key,
         label=label,
@@ -183,27 +242,36 @@ def _row(reading: Reading, measure: str, label: str, original: float | None, ora
         unit=reading.unit,
         aim=reading.aim,
         value=reading.value,
-        low=reading.low,
-        high=reading.high,
+        low=low,
+        high=high,
         n=reading.n,
         original=original,
         oracle=oracle,
         gap=None if oracle is None else reading.value - oracle,
+        oracles=max(1, len(oracles)),
+        bounds={part: bound for part, bound in known.items() if bound},
     )
 
 
-def _anamnesis(steps: Reading, original: float | None, oracle: float) -> Row:
+def _anamnesis(steps: Reading, original: float | None, oracles: Sequence[float], cap: int) -> Row:
     """AIN: how many steps re-learning takes, as a multiple of the oracle's."""
+    oracle, longest = fmean(oracles), max(oracles)
     index = Reading(AIN, anamnesis_index(steps.value, oracle), "ratio", steps.n)
     before = None if original is None else anamnesis_index(original, oracle)
-    return _row(index, "derived", DERIVED[AIN], before, 1.0)
+    of_value = anamnesis_bound(steps.value, longest, cap)
+    of_original = None if original is None else anamnesis_bound(original, longest, cap)
+    return _row(index, "derived", DERIVED[AIN], before, [1.0], (of_value, of_original, None))
 
 
 def _values(readings: Readings) -> dict[str, float]:
     return {reading.key: reading.value for reading in readings if isfinite(reading.value)}
 
 
-def _mean(several: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Mean of each key over those that have it."""
-    keys = dict.fromkeys(key for one in several for key in one)
-    return {key: sum(found := [one[key] for one in several if key in one]) / len(found) for key in keys}
+def _of_oracles(several: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """The values of each key, from all oracles that have it; the first is not compared with itself."""
+    found: dict[str, list[float]] = {}
+    for place, one in enumerate(several):
+        for key, value in one.items():
+            if place or not key.startswith(_TO_ORACLE):
+                found.setdefault(key, []).append(value)
+    return found

@@ -6,9 +6,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from expunge.evidence.report import formats
-from expunge.evidence.scorecard import Row, Scorecard
+from expunge.evidence.scorecard import Part, Row, Scorecard
 from expunge.evidence.scorecard_groups import HINTS, drawn, grouped
-from expunge.evidence.verdict import Outcome, Verdict, with_unit
+from expunge.evidence.verdict import Outcome, Verdict
 
 WIDTH = 860.0
 _AXIS_LEFT, _AXIS_RIGHT = 258.0, 610.0
@@ -90,6 +90,12 @@ def number(value: float | None, unit: str) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def shown(row: Row, part: Part = "value") -> str:
+    """One of a row's numbers in a table, with "at most" or "at least" where it is only a bound."""
+    value: float | None = getattr(row, part)
+    return number(value, row.unit) if value is None else row.bounded(part, number(value, row.unit))
+
+
 def names(classes: tuple[str, ...], most: int = 3) -> str:
     """Some names, and how many more there are."""
     more = f" and {len(classes) - most} more" if len(classes) > most else ""
@@ -110,7 +116,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "names": names, "shortened": shortened, "with_unit": with_unit}
+    environment.filters |= {"number": number, "shown": shown, "names": names, "shortened": shortened}
     environment.filters |= {"count": formats.count}
     axis = {"left": _AXIS_LEFT, "right": _AXIS_RIGHT, "top": _TOP, "width": WIDTH, "label": _LABEL}
     environment.globals |= {"plural": formats.plural, "says": SAYS, "hints": HINTS, "axis": axis}

@@ -3,7 +3,7 @@
 import re
 
 from expunge.evidence.scorecard import Row, Scorecard
-from expunge.evidence.scorecard_figure import SAYS, layout, names, number, render
+from expunge.evidence.scorecard_figure import SAYS, layout, names, number, render, shown
 from expunge.evidence.scorecard_groups import grouped
 from expunge.evidence.verdict import Verdict
 
@@ -66,8 +66,8 @@ def _row(row: Row) -> str:
         "–" if row.low is None or row.high is None else f"{number(row.low, row.unit)} to {number(row.high, row.unit)}"
     )
     unit = "" if row.unit == "1" else f" ({row.unit})"
-    cells = [number(value, row.unit) for value in (row.original, row.oracle, row.gap)]
-    return f"| {_safe(row.label)}{unit} | {number(row.value, row.unit)} | {interval} | {' | '.join(cells)} | {row.n} |"
+    before = f"| {_safe(row.label)}{unit} | {shown(row)} | {interval} "
+    return before + f"| {shown(row, 'original')} | {shown(row, 'oracle')} | {shown(row, 'gap')} | {row.n} |"
 
 
 def _safe(text: str) -> str:
