@@ -50,6 +50,15 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
     return Interval(100.0 * low, 100.0 * high)
 
 
+LEAST_RESAMPLED = 5
+"""Fewer images than this are drawn again and again alike: what varies over draws says little of the truth then."""
+
+
+def ends(around: Interval, n: int) -> tuple[float, float] | tuple[None, None]:
+    """The ends of an interval made by resampling `n` images; none of fewer than `LEAST_RESAMPLED`."""
+    return (around.low, around.high) if n >= LEAST_RESAMPLED else (None, None)
+
+
 def resample(n: int, *, seed: int, draws: int = 200) -> Int[Tensor, "{draws} {n}"]:
     """Images drawn with replacement: `draws` rows of `n` indices from 0 to n - 1.
 

@@ -60,6 +60,27 @@ def test_zrf_is_one_only_for_the_blank_model_itself(original_case: Case, origina
     assert zrf(original_case) < 0.9
 
 
+def test_zrf_of_the_oracle_is_not_one_but_the_value_to_reach(original_case: Case, oracle_case: Case) -> None:
+    (oracle,) = ZRF().measure(oracle_case)
+    assert oracle.low is not None
+    assert oracle.high is not None
+    assert 0.3 < oracle.low < oracle.value < oracle.high < 0.9
+    assert (oracle.n, oracle.aim) == (40, "oracle")
+
+
+def test_of_fewer_than_five_images_there_is_no_interval(original_case: Case) -> None:
+    test, images = original_case.view.test, original_case.test
+    for count, known in ((4, False), (5, True)):
+        rows = torch.arange(count)  # all of class 0
+        few = View(original_case.view.attack, test.select(rows))
+        assert original_case.oracle is not None
+        theirs = View(original_case.oracle.attack, original_case.oracle.test.select(rows))
+        case = replace(original_case, view=few, oracle=theirs, test=images.select(rows.tolist()), earlier=())
+        for reading in (*ZRF().measure(case), *JSDivergence().measure(case)):
+            assert reading.n == count
+            assert (reading.low is not None, reading.high is not None) == (known, known)
+
+
 def test_zrf_fires_on_the_untouched_model_more_than_on_one_without_opinion(original_case: Case) -> None:
     logits = torch.zeros_like(original_case.view.test.logits)
     blind = replace(original_case.view.test, logits=logits)

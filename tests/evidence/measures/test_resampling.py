@@ -6,7 +6,8 @@ import scipy.stats
 import torch
 
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import bootstrap, bootstrap_mean, percentiles, resample, resample_counts
+from expunge.evidence.intervals import bootstrap, bootstrap_mean, ends, percentiles, resample, resample_counts
+from expunge.values import Interval
 
 
 def test_two_images_by_hand() -> None:
@@ -60,3 +61,10 @@ def test_impossible_level_and_never_defined() -> None:
         bootstrap_mean(torch.ones(3), seed=0, level=95.0)
     with pytest.raises(EvidenceError, match="defined for some draw"):
         bootstrap(3, lambda drawn: float("nan"), seed=0)
+
+
+def test_few_images_have_no_interval() -> None:
+    one = bootstrap_mean(torch.tensor([0.3]), seed=0)
+    assert one.low == one.high  # as every draw is the same
+    assert ends(one, 1) == ends(Interval(0.0, 1.0), 4) == (None, None)
+    assert ends(Interval(0.0, 1.0), 5) == (0.0, 1.0)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import percentiles, resample_counts
+from expunge.evidence.intervals import ends, percentiles, resample_counts
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.evidence.views import Observed, View
 
@@ -147,4 +147,4 @@ def _hsic(K: Tensor, L: Tensor, counts: Tensor) -> Tensor:
 def _reading(key: str, values: Tensor, n: int, aim: Aim) -> Reading:
     """The first value is that of the images themselves, the others are those of draws."""
     around = percentiles(values[1:])
-    return Reading(key, float(values[0]), "1", n, around.low, around.high, aim)
+    return Reading(key, float(values[0]), "1", n, *ends(around, n), aim)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from expunge.evidence.intervals import percentiles, resample_counts
+from expunge.evidence.intervals import ends, percentiles, resample_counts
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.measures.linear_probe import fit_probe
 from expunge.evidence.protocol import Aim, Case, Reading
@@ -160,4 +160,4 @@ def _same_labels(first: Observed, second: Observed) -> bool:
 def _reading(key: str, values: Tensor, unit: str, n: int, aim: Aim) -> Reading:
     """The first value is that of the images themselves, the others are those of draws."""
     around = percentiles(values[1:])
-    return Reading(key, float(values[0]), unit, n, around.low, around.high, aim)
+    return Reading(key, float(values[0]), unit, n, *ends(around, n), aim)

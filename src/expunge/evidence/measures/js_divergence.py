@@ -7,7 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.evidence.intervals import bootstrap_mean
+from expunge.evidence.intervals import bootstrap_mean, ends
 from expunge.evidence.measures._probabilities import log_probabilities
 from expunge.evidence.protocol import Case, Reading
 
@@ -63,4 +63,4 @@ def _reading(case: Case, key: str, classes: Collection[int]) -> Reading:
     ours, theirs = case.view.test.only(classes), case.oracle.test.only(classes)
     values = js_divergence(ours.logits, theirs.logits)
     around = bootstrap_mean(values, seed=case.seed)
-    return Reading(key, float(values.mean()), "bits", len(values), around.low, around.high, "low")
+    return Reading(key, float(values.mean()), "bits", len(values), *ends(around, len(values)), "low")

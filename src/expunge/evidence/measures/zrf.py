@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from expunge.evidence.intervals import bootstrap_mean
+from expunge.evidence.intervals import bootstrap_mean, ends
 from expunge.evidence.measures.js_divergence import js_divergence
 from expunge.evidence.protocol import Case, Reading
 from expunge.vision import ActivationCache, VisionModel
@@ -39,7 +39,7 @@ class ZRF:
         theirs = ActivationCache(blank).outputs(case.test.only(case.forgotten)).logits
         scores = 1 - js_divergence(case.view.test.only(case.forgotten).logits, theirs)
         around = bootstrap_mean(scores, seed=case.seed)
-        return (Reading("zrf", float(scores.mean()), "1", len(scores), around.low, around.high),)
+        return (Reading("zrf", float(scores.mean()), "1", len(scores), *ends(around, len(scores))),)
 
 
 def randomly_initialised(model: VisionModel, seed: int) -> VisionModel:
