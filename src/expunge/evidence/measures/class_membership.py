@@ -27,8 +27,10 @@ class ClassMembership:
     `neighbours` most probable retained classes, highest first, and of all other retained classes together; which
     class it is does not count. The attacker trains on retained classes alone: a logistic regression learns, on the
     attack images, to tell answers with the image's own class struck (learnt, then hidden) from answers with another
-    class struck (taken for a known class). Then the test images of the forgotten classes have to be told from those
-    of each retained class, with that class struck for both.
+    class struck (taken for a known class). Then the test images of the forgotten classes have to be told from those of
+    retained classes. An image of a retained class is looked at with its own class struck, an image of a forgotten
+    class once with each of them struck, so that either side has met the same strikes; the AUC is over all of these
+    answers together, whatever was struck.
 
     About 50 % or below: the class is answered like a known one. An oracle stands high, as it never learnt the class,
     and its value is the one to reach. No oracle and no answer of the forgotten classes is needed to train.
