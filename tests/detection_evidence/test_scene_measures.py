@@ -83,10 +83,21 @@ def test_ap_of_a_class_that_is_there_and_of_one_that_is_gone() -> None:
 
 def test_ap_of_earlier_and_missing_classes() -> None:
     rows = taken(AveragePrecision(), case(seen(lost=(0, 1)), earlier=(1,), retain=(2, 3), missing=(3,)))
-    assert list(rows) == ["acc_f", "acc_r", "acc_o", "acc_m", "h", "ap_f", "ap_r", "ap_o"]
+    assert list(rows) == ["acc_f", "acc_r", "acc_o", "acc_m", "h", "ap_f", "ap_r", "ap_o"]  # one class has no worst
     assert (rows["acc_o"].value, rows["ap_o"].value) == (0, 0)
     assert rows["acc_m"].value == pytest.approx(100)
     assert rows["acc_m"].n == TRUTH.counts()[3]
+
+
+def test_one_class_that_is_still_found_is_not_hidden_by_the_others() -> None:
+    rows = taken(AveragePrecision(), case(seen(lost=(0,)), forget=(0, 1), retain=(2, 3)))
+    assert rows["acc_f"].value == pytest.approx(50, abs=1e-3)
+    assert rows["acc_f_worst"].value == pytest.approx(100, abs=1e-3)
+    assert (rows["acc_f_worst"].n, rows["acc_f_worst"].aim) == (TRUTH.counts()[1], "low")
+    counts = TRUTH.counts()
+    gone = taken(AveragePrecision(), case(seen(lost=(0, 1)), forget=(2,), earlier=(0, 1), retain=(3,)))
+    assert (gone["acc_o_worst"].value, gone["acc_o_worst"].n) == (0, min(counts[0], counts[1]))
+    assert "acc_f_worst" not in gone
 
 
 def test_ap_of_a_worse_detector_has_the_same_interval_each_time() -> None:
