@@ -22,7 +22,7 @@ from tests.lifecycle.conftest import JANE, LENIENT
 from tests.workspace.dying import fresh_copy, survives
 from tests.workspace.tools import assert_sound
 
-RELEASE = ("judged", "published", "recorded", "destroyed", "watched")
+RELEASE = ("judged", "published", "recorded", "served", "destroyed", "watched")
 Reached = Callable[[str], None]
 
 
@@ -117,7 +117,7 @@ def test_a_run(copy_of, asked, boundary) -> None:
         assert states(place, request).count("approved") == 1
 
 
-@boundaries("published, recorded", "judged, destroyed, watched")
+@boundaries("published, recorded", "judged, served, destroyed, watched")
 def test_a_release(copy_of, boundary) -> None:
     path, request = copy_of("approved")
 
@@ -143,7 +143,7 @@ def test_a_release(copy_of, boundary) -> None:
         assert releases_of(place).load().digest() == after
 
 
-@boundaries("published, recorded", "watched")
+@boundaries("published, recorded", "served, watched")
 def test_a_rollback(copy_of, boundary) -> None:
     path, request = copy_of("released")
 
@@ -155,6 +155,7 @@ def test_a_rollback(copy_of, boundary) -> None:
     with Workspace.open(path) as place:
         state = place.request(request).state
         assert (state == State.ROLLED_BACK) == (boundary != "published")
+        set_right(place)
     if state == State.RELEASED:
         back()
     with Workspace.open(path) as place:

@@ -84,7 +84,7 @@ def test_a_run(prepared, tmp_path, all_effects) -> None:
     def check() -> None:
         with Workspace.open(copy) as place:
             assert_sound(place)
-            for artefact in place.artefact_records(request.id)[1:]:
+            for artefact in place.artefact_records(request.id)[2:]:
                 assert place.artefacts.read(artefact.sha256) == EDIT
         run()
         with Workspace.open(copy) as place, Runner(place) as runner:
@@ -138,7 +138,7 @@ def test_making_a_workspace(tmp_path, all_effects) -> None:
             return
         with place:
             assert_sound(place)
-            assert place.ledger().size == 2
+            assert place.ledger().size == 3
 
     def create() -> None:
         Workspace.create(path, "m", actor=JANE)

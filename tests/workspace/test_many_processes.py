@@ -38,7 +38,8 @@ def test_four_processes_submit_at_once(place, images, each) -> None:
 
     at_once(4, submit)
     assert len(place.requests()) == 4 * each
-    assert place.ledger().size == 2 + 4 * each * 2  # the key and the policy; a move and the digest of its images each
+    # Key, policy and settings; then a move, the digest of its images and one of what is asked for, each.
+    assert place.ledger().size == 3 + 4 * each * 3
     assert_sound(place)
 
 

@@ -66,7 +66,7 @@ class Life(RuleBasedStateMachine):
             lawful = role == Role.PERSON and after == self.held_from[request]
         else:
             lawful = role in TABLE.get((before, after.value), ())
-        if after == State.RELEASED and self.all_held:
+        if after in (State.RELEASED, State.ROLLED_BACK) and self.all_held:
             with pytest.raises(HeldError):
                 self.place.move(request, after, Actor("someone", role), "why")
         elif not lawful:

@@ -62,7 +62,7 @@ def test_from_init_to_a_listing(call, toy_model_folder, tmp_path) -> None:
         assert "fern" in place.settings.model.classes
         assert place.settings.model.sha256
         assert place.settings.model.source == str(toy_model_folder)
-        assert [record.role for record in place.artefact_records(None)] == ["model"]
+        assert [record.role for record in place.artefact_records(None)] == ["model", "settings-facts"]
     with pytest.raises(UnknownClassError):
         call("submit", "--target", "ambre", "--images", images, "--workspace", path)
 

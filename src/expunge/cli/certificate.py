@@ -27,7 +27,6 @@ def certificate(
     from expunge.lifecycle import certificate_text
     from expunge.release import render_certificate
     from expunge.workspace.creation import KEYS, VERIFIER_KEY
-    from expunge.workspace.disk import writing
 
     with open_workspace(workspace) as place:
         text = certificate_text(place, request)
@@ -35,10 +34,20 @@ def certificate(
         page = None
         if html is not None:
             page = render_certificate(text, trusted=read_public(key.read_text("ascii")), file=out.name)
-    with writing(str(out)):
-        out.write_text(text, encoding="utf-8")
+    _write(out, text)
     if html is not None and page is not None:
-        with writing(str(html)):
-            html.write_text(page, encoding="utf-8")
+        _write(html, page)
     output.print(f"certificate: {out}", highlight=False, markup=False, soft_wrap=True)
     output.print(f"verify: expunge verify {out} --key {key}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file in place of an earlier one, which stays as it is if the disk refuses."""
+    from expunge.durable import replace_file
+    from expunge.workspace.disk import writing
+
+    with writing(str(path)):
+        if path.exists() and not path.is_file():  # a pipe, or a terminal: nothing of it can be replaced
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path.resolve(), text.encode())

@@ -63,7 +63,7 @@ def hold(
 
     Example: expunge hold r-7k3m9q2x4c --why "waiting for proof of identity"
 
-    While the workspace is on hold nothing is run, released or destroyed.
+    While the workspace is on hold nothing is run, released, rolled back or destroyed.
     """
     from expunge.workspace import State
 

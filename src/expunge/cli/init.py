@@ -32,15 +32,17 @@ def init(
     """
     from expunge.evidence.policy import load_policy
     from expunge.lifecycle.kinds import kind_named
+    from expunge.lifecycle.standing import original_of, require_releasable
     from expunge.memory import load_memory
     from expunge.requests import load_any_model
     from expunge.vision.detection import DetectionModel
-    from expunge.workspace import Original, Workspace
+    from expunge.workspace import Workspace
     from expunge.workspace.settings import DETECTION
 
     who = acting(actor)
     with errors.status("loading the model"):
         loaded = load_any_model(model, device="cpu")
+    require_releasable(loaded)
     task = DETECTION if isinstance(loaded, DetectionModel) else None
     if policy is not None:
         load_policy(policy, known=kind_named(task).keys())
@@ -48,7 +50,7 @@ def init(
         raise ClassMemoryError(f"{model} is a detector, and statistics are kept of classifiers alone: omit --memory")
     if memory is not None and not isinstance(loaded, DetectionModel):
         load_memory(Path(memory), loaded)
-    original = Original(source=_lasting(model), sha256=loaded.digest(), classes=loaded.classes, task=task)
+    original = original_of(loaded, _lasting(model), task)
     stored = None if memory is None else _lasting(memory)
     with Workspace.create(path, original, memory=stored, policy=policy, key=key, actor=who) as workspace:
         verifier = (workspace.path / "keys" / "ledger.pub").read_text().strip()

@@ -63,7 +63,7 @@ def show(request: RequestArgument, workspace: WorkspaceOption = None, json: Json
 
 def status(
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 3 if a time limit has passed, 4 if a row was altered.")
+        bool, typer.Option("--check", help="Exit with 3 if a time limit has passed, 4 if something was altered.")
     ] = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -72,15 +72,19 @@ def status(
 
     Example: expunge status --check
 
-    Exit code: 0; with --check 3 if a request is overdue, 4 if the tables are not what the ledger says.
+    Exit code: 0; with --check 3 if a request is overdue, 4 if tables, workspace.json or releases are not what the
+    ledger says. What could not be compared is said, too.
     """
     from expunge.workspace import SETTLED
 
     with open_workspace(workspace) as place:
         requests, overdue = place.requests(), place.overdue()
-        altered = place.disagreements() if check else ()
+        audit = place.audit() if check else None
+        altered = audit.altered if audit else ()
         for sentence in altered:
-            errors.print(f"[bold red]altered:[/] {escape(sentence)}")
+            errors.print(f"[bold red]altered:[/] {escape(sentence)}", soft_wrap=True)
+        for sentence in audit.unchecked if audit else ():
+            errors.print(f"[yellow]not checked:[/] {escape(sentence)}", soft_wrap=True)
         owed = tuple(request for request in requests if request.state not in SETTLED)
         if json:
             print_json([as_json(place, request) for request in owed])
@@ -88,7 +92,7 @@ def status(
             counts = Counter(str(request.state) for request in requests)
             _line(", ".join(f"{count} {state}" for state, count in counts.items()) or "no requests yet")
             if place.on_hold():
-                _line("The workspace is on hold: nothing is run, released or destroyed.")
+                _line("The workspace is on hold: nothing is run, released, rolled back or destroyed.")
             if owed:
                 output.print(_table(place, owed))
             _line(f"overdue: {', '.join(request.id for request in overdue) or 'none'}")

@@ -9,10 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import output
-from expunge.errors import CertificateError, ExpungeError, KeyFileError, WrongModelError
+from expunge.cli.verify_model import BEFORE, compare_model
+from expunge.errors import CertificateError, ExpungeError, KeyFileError
 
 if TYPE_CHECKING:
-    from expunge.ledger import Statement, Verified
+    from expunge.cli.verify_model import Compared
+    from expunge.ledger import Verified
 
 REFUSED = 2
 _KEY_HELP = "A public key that you trust: a file (PEM or verifier key), or the verifier key itself."
@@ -40,16 +42,16 @@ def verify(
     try:
         trusted = trusted_key(key)
         found = verify_certificate(read_text(file), trusted)
-        which = _match(found.statement, model) if model else None
+        compared = compare_model(found.statement, model) if model else None
     except ExpungeError as error:
         if not as_json:
             raise
         typer.echo(json.dumps({"verified": False, "error": type(error).__name__, "message": str(error)}, indent=2))
         raise typer.Exit(REFUSED) from error
     if as_json:
-        typer.echo(json.dumps(_as_json(found, which), indent=2))
+        typer.echo(json.dumps(_as_json(found, compared), indent=2))
     else:
-        _show(found, which, model)
+        _show(found, compared)
 
 
 def trusted_key(key: str | None) -> bytes | None:
@@ -94,25 +96,7 @@ def plain(text: object) -> str:
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in str(text)))
 
 
-def _match(statement: "Statement", folder: Path) -> str:
-    """Which model of the statement lies in a folder.
-
-    Raises:
-        WrongModelError: Neither.
-    """
-    from expunge.requests import load_any_model
-
-    digest = load_any_model(str(folder)).digest()
-    for name in ("model-after", "model-before"):
-        if statement.digest_of(name) == digest:
-            return name
-    raise WrongModelError(
-        f"The model in {folder} is another one: its digest is {digest}, and the certificate speaks of "
-        f"{statement.digest_of('model-after')} after the edit."
-    )
-
-
-def _as_json(found: "Verified", which: str | None) -> dict[str, Any]:
+def _as_json(found: "Verified", compared: "Compared | None") -> dict[str, Any]:
     return {
         "verified": True,
         "trusted": found.trusted,
@@ -121,13 +105,14 @@ def _as_json(found: "Verified", which: str | None) -> dict[str, Any]:
         "entries": found.checkpoint.size,
         "entry": found.entry.seq,
         "recorded": found.entry.time,
-        "model": which,
-        "checks": list(found.checks),
+        "model": compared.which if compared else None,
+        "checks": [*found.checks, *(compared.checked if compared else ())],
+        "not_compared": list(compared.left_out) if compared else [],
         "statement": found.statement.model_dump(mode="json", by_alias=True),
     }
 
 
-def _show(found: "Verified", which: str | None, model: Path | None) -> None:
+def _show(found: "Verified", compared: "Compared | None") -> None:
     says = found.statement.predicate
     targets = ", ".join(target.name or f"digest {(target.digest or '')[:12]}…" for target in says.request.targets)
     rows = [
@@ -143,14 +128,14 @@ def _show(found: "Verified", which: str | None, model: Path | None) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for check in found.checks:
+    for check in (*found.checks, *(compared.checked if compared else ())):
         table.add_row("[green]checked[/]", plain(check))
-    if which:
-        table.add_row("[green]checked[/]", plain(f"the model in {model} is {which}"))
+    for gap in compared.left_out if compared else ():
+        table.add_row("[yellow]not compared[/]", plain(gap))
     for name, value in rows:
         table.add_row(name, plain(value))
     output.print(table, highlight=False)
-    if which == "model-before":
+    if compared and compared.which == BEFORE:
         output.print("[yellow]This is the model as it was before the edit.[/]")
     if found.trusted:
         output.print("[bold green]verified[/]: signed by the given key, or by one that it introduced")

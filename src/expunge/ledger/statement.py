@@ -131,6 +131,8 @@ class Predicate(Record):
         hardware: Names.
         times: When.
         out_of_scope: What this says nothing about; never empty.
+        model_files: SHA-256 of the files beside the weights of `model-after` that say what its outputs mean, by name;
+            None, and no key in the statement, where they were not recorded.
     """
 
     claim: Text
@@ -144,6 +146,7 @@ class Predicate(Record):
     hardware: dict[str, Name]
     times: Times
     out_of_scope: Annotated[tuple[Text, ...], Field(min_length=1)]
+    model_files: Annotated[dict[str, Sha256] | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _claims_no_more(self) -> Self:

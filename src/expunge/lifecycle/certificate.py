@@ -1,6 +1,7 @@
 """Writes the certificate of a release, in the same commit as the release itself, and brings it out again."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from expunge.errors import DamagedWorkspaceError, LedgerError, UnlawfulMoveError
@@ -22,14 +23,18 @@ from expunge.ledger import (
 )
 from expunge.ledger.certificate import MOST_BYTES, ROLE, payload_digest
 from expunge.ledger.dsse import EnvelopeRecord
+from expunge.ledger.names import carried
 from expunge.ledger.statement import CLAIM
 from expunge.lifecycle.executor import policy
 from expunge.lifecycle.material import FORGET
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing
-from expunge.lifecycle.upkeep import MODEL
+from expunge.lifecycle.upkeep import record_published
+from expunge.release import ReleaseRecord
+from expunge.release.describing import among
 from expunge.requests.reporting import environment
 from expunge.workspace import Actor, Request, State, Workspace
+from expunge.workspace.clock import moment
 from expunge.workspace.creation import KEYS, SECRET, SIGNING_KEY
 from expunge.workspace.pseudonyms import Pseudonyms
 
@@ -39,58 +44,117 @@ NAMES = ("classes", "forgotten", "earlier", "missing")
 SOFTWARE = ("expunge", "torch", "transformers", "Python")
 
 
-def commit(
-    workspace: Workspace,
-    request: str,
-    actor: Actor,
-    edit: Standing,
-    judged: Judged,
-    *,
-    before: str,
-    after: str,
-    original: str,
-) -> None:
-    """Moves a request to released, records the model's digest, and issues the certificate: all of it or nothing.
+@dataclass(frozen=True)
+class Issue:
+    """A release that is about to be certified.
 
-    Args:
+    Attributes:
         workspace: The workspace.
         request: ID of the request.
-        actor: Who releases it.
         edit: Its edit.
-        judged: The evidence of exactly the released model.
+        judged: The evidence of exactly the model that is released.
         before: Digest of the model without this edit.
-        after: Digest of the released model.
+        after: Digest of the model that is released.
         original: Digest of the model before any edit; it goes into the method's facts.
-
-    Raises:
-        UnlawfulMoveError: The request cannot be released from where it stands.
-        FourEyesError: Another person must release it.
-        HeldError: The workspace is on hold.
     """
-    signer = SigningKey.load(workspace.path / KEYS / SIGNING_KEY, workspace.settings.origin)
-    scorecard = json.loads(workspace.artefacts.read(judged.scorecard))
-    rules = policy(workspace)
-    hidden = None if rules.name_targets else Pseudonyms.load(workspace.path / KEYS / SECRET)
-    if hidden is not None:
-        scorecard |= {part: [_hidden(hidden, name) for name in scorecard[part]] for part in NAMES}
-    with workspace.transaction() as transaction:
-        found = transaction.move(request, State.RELEASED, actor)
-        transaction.record_artefact(request, MODEL, after, None, actor)
-        targets = tuple(_target(hidden, name) for name in found.targets)
-        facts = _predicate(workspace, found, targets, edit, judged, scorecard, rules.name, transaction.now, original)
-        envelope = seal(Statement.about(facts, before=before, after=after, edit=edit.attempt.edit_sha256), signer)
-        stored = workspace.artefacts.put(envelope.to_record().to_bytes())  # before the row that names it
-        transaction.record_artefact(request, ENVELOPE, stored.sha256, stored.bytes, actor)
-        transaction.record_artefact(request, ROLE, payload_digest(envelope), len(envelope.payload), actor)
+
+    workspace: Workspace
+    request: str
+    edit: Standing
+    judged: Judged
+    before: str
+    after: str
+    original: str
+
+    def rehearse(self) -> None:
+        """Makes the certificate once and keeps nothing of it, so that what hinders it shows before anything is written.
+
+        Raises:
+            MalformedRecordError: It would be too large.
+        """
+        self._sealed(self.workspace.request(self.request), moment(self.workspace.now()), {})
+
+    def commit(self, release: ReleaseRecord, actor: Actor) -> None:
+        """Moves the request to released, records the release, and issues the certificate: all of it or nothing.
+
+        Args:
+            release: The release as it was written.
+            actor: Who releases it.
+
+        Raises:
+            UnlawfulMoveError: The request cannot be released from where it stands.
+            FourEyesError: Another person must release it.
+            HeldError: The workspace is on hold.
+        """
+        with self.workspace.transaction() as transaction:
+            found = transaction.move(self.request, State.RELEASED, actor)
+            record_published(self.workspace, transaction, self.request, release, actor)
+            envelope = self._sealed(found, transaction.now, among(release.files))
+            stored = self.workspace.artefacts.put(envelope.to_record().to_bytes())  # before the row that names it
+            transaction.record_artefact(self.request, ENVELOPE, stored.sha256, stored.bytes, actor)
+            transaction.record_artefact(self.request, ROLE, payload_digest(envelope), len(envelope.payload), actor)
+
+    def _sealed(self, request: Request, now: str, files: dict[str, str]) -> Envelope:
+        workspace, rules = self.workspace, policy(self.workspace)
+        signer = SigningKey.load(workspace.path / KEYS / SIGNING_KEY, workspace.settings.origin)
+        hidden = None if rules.name_targets else Pseudonyms.load(workspace.path / KEYS / SECRET)
+        scorecard = json.loads(workspace.artefacts.read(self.judged.scorecard))
+        for part in NAMES:
+            names = scorecard[part] if hidden is None else [_hidden(hidden, name) for name in scorecard[part]]
+            scorecard[part] = carried(names)
+        facts = self._predicate(request, hidden, scorecard, rules.name, now, files)
+        digest = self.edit.attempt.edit_sha256
+        return seal(Statement.about(facts, before=self.before, after=self.after, edit=digest), signer)
+
+    def _predicate(
+        self,
+        request: Request,
+        hidden: Pseudonyms | None,
+        scorecard: dict[str, Any],
+        policy_name: str,
+        now: str,
+        files: dict[str, str],
+    ) -> Predicate:
+        attempt, judged, versions = self.edit.attempt, self.judged, environment()
+        data = attempt.images
+        if all(facts.role != FORGET for facts in data):  # a request to a detector brings no images of its own
+            data = (DataFacts(role=FORGET, count=request.images, sha256=request.images_sha256), *data)
+        settings = {**attempt.settings, "attempt": attempt.step + 1, "seed": attempt.seed, "original": self.original}
+        return Predicate(
+            claim=CLAIM,
+            request=RequestFacts(
+                id=request.id,
+                targets=tuple(_target(hidden, name) for name in request.targets),
+                reason=None,
+                received=request.received,
+                released=now,
+            ),
+            method=MethodFacts(name=attempt.method, settings=settings),
+            data=data,
+            scorecard=scorecard,
+            policy=PolicyFacts(name=policy_name[:200], sha256=self.workspace.settings.policy),
+            verdict=Verdict(outcome=judged.outcome, reasons=judged.reasons),
+            software={name: versions[name] for name in SOFTWARE},
+            hardware={name: text for name, text in versions.items() if name not in SOFTWARE},
+            times=Times(started=attempt.started, finished=judged.finished),
+            out_of_scope=OUT_OF_SCOPE,
+            model_files=files,
+        )
 
 
 def certificate_text(workspace: Workspace, request: str) -> str:
     """The certificate of a released request, under the ledger's last checkpoint.
 
     Raises:
-        UnlawfulMoveError: It was never released.
+        UnlawfulMoveError: It was never released, or it was rolled back.
         DamagedWorkspaceError: What was signed is missing or damaged.
     """
+    for move in workspace.moves(request):
+        if move.after == State.ROLLED_BACK:
+            raise UnlawfulMoveError(
+                f"Request {request} was rolled back on {move.time[:10]}: the model knows its classes again, so no "
+                "certificate is issued any more. One that was issued before only says what was released then."
+            )
     rows = workspace.artefact_records(request)
     entries = [row.seq for row in rows if row.role == ROLE]
     stored = [row.sha256 for row in rows if row.role == ENVELOPE]
@@ -112,40 +176,3 @@ def _target(hidden: Pseudonyms | None, name: str) -> Target:
 def _hidden(hidden: Pseudonyms, name: str) -> str:
     """A keyed digest of a class's name; who holds the workspace's secret can show that it is that name's."""
     return hidden.of("subject", f"class {name}")
-
-
-def _predicate(
-    workspace: Workspace,
-    request: Request,
-    targets: tuple[Target, ...],
-    edit: Standing,
-    judged: Judged,
-    scorecard: dict[str, Any],
-    policy_name: str,
-    now: str,
-    original: str,
-) -> Predicate:
-    attempt, versions = edit.attempt, environment()
-    data = attempt.images
-    if all(facts.role != FORGET for facts in data):  # a request to a detector brings no images of its own
-        data = (DataFacts(role=FORGET, count=request.images, sha256=request.images_sha256), *data)
-    settings = {**attempt.settings, "attempt": attempt.step + 1, "seed": attempt.seed, "original": original}
-    return Predicate(
-        claim=CLAIM,
-        request=RequestFacts(
-            id=request.id,
-            targets=targets,
-            reason=None,
-            received=request.received,
-            released=now,
-        ),
-        method=MethodFacts(name=attempt.method, settings=settings),
-        data=data,
-        scorecard=scorecard,
-        policy=PolicyFacts(name=policy_name[:200], sha256=workspace.settings.policy),
-        verdict=Verdict(outcome=judged.outcome, reasons=judged.reasons),
-        software={name: versions[name] for name in SOFTWARE},
-        hardware={name: text for name, text in versions.items() if name not in SOFTWARE},
-        times=Times(started=attempt.started, finished=judged.finished),
-        out_of_scope=OUT_OF_SCOPE,
-    )

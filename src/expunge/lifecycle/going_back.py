@@ -8,7 +8,7 @@ from expunge.errors import UnlawfulMoveError
 from expunge.lifecycle.interference import Interference, interference
 from expunge.lifecycle.releasing import publish
 from expunge.lifecycle.standing import edit_of, pristine, stacked, standing
-from expunge.lifecycle.upkeep import MODEL, only_writer, point_to_recorded, releases_of
+from expunge.lifecycle.upkeep import only_writer, point_to_recorded, record_published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.release import ReleaseRecord
 from expunge.workspace import Actor, State, Workspace
@@ -57,10 +57,13 @@ def rollback(
 
     Raises:
         UnlawfulMoveError: It is not released, the reason is missing, or others share its edit.
+        HeldError: The workspace is on hold: the model that knows the classes again must not be served then.
         BusyWorkspaceError: Another process is releasing.
     """
     with only_writer(workspace):
         point_to_recorded(workspace)
+        with workspace.transaction() as transaction:
+            transaction.require_open()
         moved(workspace.request(request), State.ROLLED_BACK, actor, why, four_eyes=workspace.settings.four_eyes)
         mine, all_of_them = edit_of(workspace, request), standing(workspace)
         gone = next(one.requests for one in all_of_them if one.key == mine.key)
@@ -79,8 +82,10 @@ def rollback(
         with workspace.transaction() as transaction:
             for one in gone:
                 transaction.move(one, State.ROLLED_BACK, actor, why)
-                transaction.record_artefact(one, MODEL, release.weights_after, None, actor)
+                record_published(workspace, transaction, one, release, actor)
         reached("recorded")
+        releases_of(workspace).rollback(to=release.number)
+        reached("served")
         point = look(workspace, request, device=device)
         reached("watched")
     folder = releases_of(workspace).model_folder(release.number)

@@ -1,7 +1,7 @@
-"""Releases an approved edit: publish the merged model, then record and certify it in one commit, then destroy images.
+"""Releases an approved edit: write the merged model, record and certify it in one commit, serve it, destroy images.
 
-Killed before the commit, the request is approved as before, and the next command serves the old release again. Killed
-after it, the next command destroys the images. The command itself may simply be repeated.
+Whatever fails before the commit, the request is approved as before, and the old release is served. Killed after it,
+the next command serves the new one and destroys the images. The command itself may simply be repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -124,11 +124,15 @@ def _publish_and_record(
         stack.push(one.edit)
     judged = _evidence(workspace, request, actor, mine, others, model.digest(), device, report)
     reached("judged")
+    issue = certificate.Issue(workspace, request, mine, judged, before, model.digest(), original)
+    issue.rehearse()
     pixels = _some_pixels(workspace, mine, others, model) if onnx else None
-    publish(workspace, request, actor, model, edits, original=original, onnx_pixels=pixels)
+    release = publish(workspace, request, actor, model, edits, original=original, onnx_pixels=pixels)
     reached("published")
-    certificate.commit(workspace, request, actor, mine, judged, before=before, after=model.digest(), original=original)
+    issue.commit(release, actor)
     reached("recorded")
+    releases_of(workspace).rollback(to=release.number)
+    reached("served")
 
 
 def publish(
@@ -141,9 +145,10 @@ def publish(
     original: str,
     onnx_pixels: Tensor | None = None,
 ) -> ReleaseRecord:
-    """Publishes a model, the original before the first one, or points to it where it is published already.
+    """Writes a model as a release, the original before the first one, or finds it where it is published already.
 
-    Before anything is published, the time is recorded: the same call after a crash then takes up what is there.
+    It is not served yet: only what the ledger names may be. Before anything is written, the time is recorded: the same
+    call after a crash then takes up what is there.
     """
     releases, digest = releases_of(workspace), model.digest()
     time = _intent(workspace, request, actor, digest, digests(edits))
@@ -151,9 +156,9 @@ def publish(
         releases.publish(pristine(workspace), (), before=original, time=time, note="the original")
     there = published(releases, digest)
     if there is not None and onnx_pixels is None:
-        return releases.rollback(to=there.number)
+        return there
     made = [one.edit for one in edits]
-    return releases.publish(model, made, before=original, time=time, note=request, onnx_pixels=onnx_pixels)
+    return releases.publish(model, made, before=original, time=time, note=request, onnx_pixels=onnx_pixels, serve=False)
 
 
 def _evidence(

@@ -111,7 +111,9 @@ class _Execution:
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
         base = standing(workspace, offered=True, but=self._plan.requests)
         gone = (*targets, *classes_of(base))
+        self._live()
         material = self._kind.gather(workspace, self._ids, gone, classes, data, asked.seed)
+        self._live()  # reading the images of a large folder may take longer than a lease
         for step, method in enumerate(rungs):
             attempt, key, edit = self._attempt(step, method, base, targets, material, data)
             judged = self._judgement(attempt, key, edit, base, material)
@@ -222,5 +224,8 @@ class _Execution:
         """Passes progress on, and shows now and then that this runner lives."""
         self._report(stage)
         if self._workspace.now() - self._beat > LEASE / 10:
-            self._runner.heartbeat(self._plan)
-            self._beat = self._workspace.now()
+            self._live()
+
+    def _live(self) -> None:
+        self._runner.heartbeat(self._plan)
+        self._beat = self._workspace.now()

@@ -4,16 +4,18 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from expunge.adapters import Edit, EditStack, load_edit
-from expunge.errors import DamagedWorkspaceError
+from expunge.errors import DamagedWorkspaceError, ModelError
 from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import edit_digest
+from expunge.release.describing import describing, differing
 from expunge.requests import load_any_model
 from expunge.vision import VisionModel
+from expunge.vision.classifiers import HeadedBackbone
 from expunge.vision.detection import DetectionModel
-from expunge.workspace import Request, State, Workspace
+from expunge.workspace import Original, Request, State, Workspace
 from expunge.workspace.settings import DETECTION
 
 AnyModel = VisionModel | DetectionModel
@@ -116,7 +118,58 @@ def pristine(workspace: Workspace, device: str = "cpu") -> AnyModel:
             f"The original model {original.source} is another one than when the workspace was made: its weights have "
             f"the digest {model.digest()}, not {original.sha256}. Put the original back."
         )
+    _require_same_meaning(original, model)
     return model
+
+
+def original_of(model: AnyModel, source: str, task: Literal["detection"] | None = None) -> Original:
+    """What a workspace notes of its original model.
+
+    Args:
+        model: The model, as loaded from `source`.
+        source: A directory, a hub id or `zoo:NAME`. Only a directory has files that can be compared later.
+        task: "detection" for a detector.
+    """
+    files = describing(Path(source)) if Path(source).is_dir() else None
+    return Original(source=source, sha256=model.digest(), classes=model.classes, task=task, files=files)
+
+
+def require_releasable(model: AnyModel) -> None:
+    """Refuses a model that could be edited and measured here, but whose releases nobody could load again.
+
+    Raises:
+        ModelError: Its module is none that a saved directory can be read into.
+    """
+    from transformers import PreTrainedModel
+
+    module = model.module.backbone if isinstance(model.module, HeadedBackbone) else model.module
+    if isinstance(model, VisionModel) and not isinstance(module, PreTrainedModel):
+        raise ModelError(
+            f"{model.name} is a {type(module).__name__}, which only Python code can build: its releases could not be "
+            "loaded again. Expected a model of transformers, alone or as the backbone of a HeadedBackbone. Without a "
+            "workspace, `expunge forget` edits this one, too."
+        )
+
+
+def _require_same_meaning(original: Original, model: AnyModel) -> None:
+    """Refuses equal weights whose outputs stand for other classes, or are computed from other pixels.
+
+    Raises:
+        DamagedWorkspaceError: They do.
+    """
+    if original.classes and model.classes != original.classes:
+        raise DamagedWorkspaceError(
+            f"The original model {original.source} has other class names, or another order of them, than when the "
+            "workspace was made: its weights are the same, and its outputs stand for other classes. Put the original "
+            "back."
+        )
+    if original.files is not None:
+        changed = differing(original.files, describing(Path(original.source)))
+        if changed:
+            raise DamagedWorkspaceError(
+                f"In the original model {original.source}, {', '.join(changed)} changed since the workspace was made. "
+                "Put the original back."
+            )
 
 
 def stacked(model: M, edits: Sequence[Standing]) -> EditStack[M]:

@@ -7,22 +7,24 @@ published and never recorded, because the machine stopped in between, is not ser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from hashlib import sha256
 
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.release import ReleaseRecord, Releases
 from expunge.requests import load_any_model
-from expunge.workspace import Actor, Role, Workspace
+from expunge.workspace import Actor, Role, Transaction, Workspace
 from expunge.workspace.disk import alone
+from expunge.workspace.published import RECORD, RELEASES, ROLE
 
-FOLDER, LOCK = "releases", "releases.lock"
+LOCK = "releases.lock"
 MODEL = "model"
 UPKEEP = Actor("upkeep", Role.RUNNER)
 
 
 def releases_of(workspace: Workspace) -> Releases:
     """The releases of a workspace, in its folder `releases/`."""
-    return Releases(workspace.path / FOLDER, load=partial(load_any_model, device="cpu"))
+    return Releases(workspace.path / RELEASES, load=partial(load_any_model, device="cpu"))
 
 
 @contextmanager
@@ -75,6 +77,15 @@ def published(releases: Releases, model: str | None) -> ReleaseRecord | None:
         if releases.record(number).weights_after == model and (releases.folder / f"{number:04d}" / MODEL).is_dir():
             return releases.record(number)
     return None
+
+
+def record_published(
+    workspace: Workspace, transaction: Transaction, request: str, release: ReleaseRecord, actor: Actor
+) -> None:
+    """Notes the model that may be served from now on, and the digest of its release's record."""
+    record = (releases_of(workspace).model_folder(release.number).parent / RECORD).read_bytes()
+    transaction.record_artefact(request, MODEL, release.weights_after, None, actor)
+    transaction.record_artefact(request, ROLE, sha256(record).hexdigest(), len(record), actor)
 
 
 def destroy_due(workspace: Workspace) -> None:

@@ -117,6 +117,7 @@ class Releases:
         time: str,
         note: str = "",
         onnx_pixels: Float[Tensor, "n ch h w"] | None = None,
+        serve: bool = True,
     ) -> ReleaseRecord:
         """Writes a model as the next release and lets it be served.
 
@@ -130,6 +131,7 @@ class Releases:
             time: Now, in UTC by RFC 3339: `2026-11-24T09:00:00Z`.
             note: Up to 500 characters; nothing personal.
             onnx_pixels: Prepared images to check an ONNX export with; without them there is no ONNX file.
+            serve: False leaves the current release as it is, until `rollback(to=…)` names this one.
 
         Raises:
             ReleaseError: `time`, `before` or `note` is not what a record takes.
@@ -152,11 +154,12 @@ class Releases:
             task="detection" if isinstance(model, DetectionModel) else None,
         )
         release = self._complete(wanted) or self._write(wanted, model, onnx_pixels)
-        self._point_to(release.number)
+        if serve:
+            self._point_to(release.number)
         return release
 
     def rollback(self, to: int | None = None) -> ReleaseRecord:
-        """Lets an earlier release be served again, its files and weights checked against its record first.
+        """Lets an earlier release be served again, or a new one, its files and weights checked against its record.
 
         Args:
             to: Its number; by default the one that was served before the current one was published.
