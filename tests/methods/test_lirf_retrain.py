@@ -16,7 +16,7 @@ from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.methods import Context, ForgetTask, make_method
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.lirf import LIRF, attention_of, watched
+from expunge.methods.lirf import LIRF, OldAttention, attention_of, watched
 from expunge.methods.protocol import Batch
 from expunge.methods.random_labels import Relabelling
 from expunge.methods.retrain import Retrain, redraw
@@ -126,6 +126,17 @@ class TestLIRF:
             LIRF(epochs=1, attention=weight, preserve=weight).forget(context(report=notes.append), task)
             first.append(notes[0].note)
         assert first[0] == first[1]
+
+    def test_at_the_start_of_training_in_half_precision_too(self, context, task, monkeypatch) -> None:
+        """As on a CUDA device: nothing is far from itself because the other was computed more exactly."""
+        half = lambda device: torch.autocast("cpu", dtype=torch.bfloat16)  # noqa: E731
+        monkeypatch.setattr("expunge.methods.image_batches.autocast", half)
+        made = context()
+        block = made.model.module.get_submodule(LIRF().trained(made.model)[-1].name)
+        with watched(block) as seen, torch.no_grad():
+            before = OldAttention(made, task, seen)
+            _, forget = made.batches(task, range(4), range(6))
+            torch.testing.assert_close(seen[-1][4:], before.of(forget), rtol=0, atol=1e-6)
 
     def test_the_attention_term_drives_attention_away(self, context, task, splits) -> None:
         made, blind = context(), replace(task, validation=splits.validation.select([]))

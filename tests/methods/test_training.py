@@ -7,8 +7,10 @@ from expunge.adapters import tuned
 from expunge.errors import MethodError
 from expunge.methods.batches import shuffled_batches
 from expunge.methods.fine_tuning import block_parameters
+from expunge.methods.image_batches import make_batch
 from expunge.methods.teacher import Teacher
 from expunge.methods.training import Training
+from expunge.vision import ActivationCache
 
 
 def test_the_budget_is_kept_and_hooks_come_in_order(context, task) -> None:
@@ -78,6 +80,34 @@ def test_the_teacher_keeps_what_the_model_said_before_it_was_changed(context, ta
     kept = teacher.output(after)
     torch.testing.assert_close(kept.logits, before.output.logits)
     assert not torch.allclose(kept.logits, after.output.logits, atol=1e-3)
+
+
+@pytest.fixture
+def half_precision(monkeypatch) -> None:
+    """Training steps in bfloat16, as on a CUDA device."""
+    monkeypatch.setattr(
+        "expunge.methods.image_batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
+    )
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(context, task) -> None:
+    made = context(1)
+    teacher = Teacher(made, task)
+    with torch.no_grad():
+        for batch in made.batches(task, range(8), range(8)):
+            assert torch.equal(teacher.output(batch).logits, batch.output.logits)
+    exact = made.activations.outputs(task.retain).logits
+    assert not torch.equal(exact[:8], teacher.output(made.batches(task, range(8), [0])[0]).logits)
+    judged = make_batch(task.validation, range(len(task.validation)), made.activations.outputs(task.validation))
+    assert torch.equal(teacher.output(judged).logits, judged.output.logits)
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_what_is_cached_for_a_teacher_is_what_is_cached_for_everybody(context, task) -> None:
+    made, other = context(2), ActivationCache(context().model, 2)
+    Teacher(made, task)
+    assert torch.equal(made.activations.hidden(task.retain, range(9)), other.hidden(task.retain, range(9)))
 
 
 def test_block_parameters_are_all_and_only_those_of_the_blocks(context) -> None:

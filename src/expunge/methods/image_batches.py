@@ -25,6 +25,24 @@ def both_batches(
     )
 
 
+def output_as_trained(cache: ActivationCache, images: Images, indices: Sequence[int]) -> Output:
+    """What the model says of `images[indices]` in the precision of a training step, under the caller's grad mode.
+
+    Only the blocks that run again are computed so; what is cached of the blocks below is the same for everybody.
+    """
+    hidden = cache.hidden(images, indices)
+    with autocast(cache.model.device):
+        return cache.model.resume(hidden, cache.entry)
+
+
+@torch.no_grad()
+def outputs_as_trained(cache: ActivationCache, images: Images) -> Output:
+    """Embeddings and logits of all `images`, at least one, on the CPU in float32; see `output_as_trained`."""
+    parts = [output_as_trained(cache, images, batch) for batch in cache.batches(images)]
+    embedding, logits = torch.cat([part.embedding for part in parts]), torch.cat([part.logits for part in parts])
+    return Output(embedding.float().cpu(), logits.float().cpu())
+
+
 def make_batch(images: Images, indices: Sequence[int], output: Output) -> Batch:
     """`images[indices]` with the model's `output` for them; labels on the output's device."""
     labels = torch.tensor([images.labels[i] for i in indices], device=output.logits.device, dtype=torch.int64)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from expunge.adapters import Edit, tuned
 from expunge.data import Sample
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_zero_or_less
+from expunge.methods.image_batches import output_as_trained
 from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
@@ -103,17 +104,18 @@ class LIRF(Training):
 
 
 class OldAttention:
-    """The attention of the targets' images, frozen at the moment of creation."""
+    """The attention of the targets' images, frozen at the moment of creation, in the precision it is compared in."""
 
     def __init__(self, context: Context, task: ForgetTask, seen: list[Tensor]):
         """Runs the model once over the forget images and the targets' validation images."""
         rows: list[Tensor] = []
         self._samples: list[Sample] = []  # held so that the ids stay unique
-        for images in (task.forget, task.validation.only(task.targets)):
-            for indices in context.activations.batches(images):
+        cache = context.activations
+        for images, trained in ((task.forget, True), (task.validation.only(task.targets), False)):
+            for indices in cache.batches(images):
                 seen.clear()
                 with torch.no_grad():
-                    context.activations.output(images, indices)
+                    _ = output_as_trained(cache, images, indices) if trained else cache.output(images, indices)
                 rows.append(seen[-1].cpu())
                 self._samples.extend(images.samples[i] for i in indices)
         seen.clear()

@@ -1,6 +1,7 @@
 """Scenes of a training step, and what the detector makes of them."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -39,8 +40,15 @@ def at_images(output: DetectionOutput, where: slice | Sequence[int] | Tensor) ->
 
 
 @torch.no_grad()
-def outputs(cache: SceneCache, scenes: Scenes) -> DetectionOutput:
-    """What the detector says of all of `scenes`, at least one, on its own device, in float32."""
-    parts = [cache.output(scenes, batch) for batch in cache.batches(scenes)]
+def outputs(cache: SceneCache, scenes: Scenes, *, as_trained: bool = False) -> DetectionOutput:
+    """What the detector says of all of `scenes`, at least one, on its own device, in float32.
+
+    With `as_trained`, computed in the precision of a training step; what is cached is the same for everybody.
+    """
+    parts = []
+    for batch in cache.batches(scenes):
+        hidden = cache.hidden(scenes, batch)
+        with autocast(cache.model.device) if as_trained else nullcontext():
+            parts.append(cache.model.resume(hidden, cache.entry))
     columns = zip(*((part.features, part.logits, part.boxes) for part in parts), strict=True)
     return DetectionOutput(*(torch.cat(column).float() for column in columns), kind=cache.model.kind)

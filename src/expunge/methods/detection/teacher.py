@@ -22,7 +22,8 @@ class SceneTeacher:
     Scenes of the replay may still show objects of the targets: their boxes are gone, the picture is not. What the
     detector said of these classes, and of those forgotten before, is therefore left out. Every other class is taught at
     every query. At one that shows a target, a detector of sigmoids is so taught that it is none of them; one of a
-    softmax, how the rest of the probability was shared.
+    softmax, how the rest of the probability was shared. Training scenes are run in the precision of training steps,
+    validation scenes in that of the judge, as the student is.
     """
 
     def __init__(self, context: SceneContext, task: SceneTask):
@@ -33,15 +34,17 @@ class SceneTeacher:
         gone = {*task.targets, *task.forgotten}
         rows = len(context.model.classes) + (context.model.kind == "softmax")
         self._kept = [row for row in range(rows) if row not in gone]
-        found = [self._take(part, context) for part in (task.forget, task.retain, task.validation) if len(part)]
+        found = [self._take(part, context, as_trained=True) for part in (task.forget, task.retain) if len(part)]
+        if len(task.validation):
+            found.append(self._take(task.validation, context, as_trained=False))
         columns = zip(*((one.features, one.logits, one.boxes) for one in found), strict=True)
         self._output = DetectionOutput(*(torch.cat(column) for column in columns), kind=context.model.kind)
 
-    def _take(self, scenes: Scenes, context: SceneContext) -> DetectionOutput:
+    def _take(self, scenes: Scenes, context: SceneContext, *, as_trained: bool) -> DetectionOutput:
         for sample in scenes.samples:
             self._rows.setdefault(id(sample), len(self._samples))
             self._samples.append(sample)
-        return outputs(context.activations, scenes)
+        return outputs(context.activations, scenes, as_trained=as_trained)
 
     def pair(self, batch: SceneBatch) -> tuple[DetectionOutput, DetectionOutput]:
         """What the detector says now and said then of a batch's scenes, query by query, without the classes that go."""
