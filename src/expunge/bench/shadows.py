@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
+from torch import Tensor
+
 from expunge.bench.benchmark import OracleTaken
 from expunge.bench.models import Kind
 from expunge.bench.results import FINETUNE
@@ -48,7 +51,13 @@ class ShadowedStand(Stand):
         case = super().case(number, view, model)
         if number not in self.suite.checkpoints:
             return case
-        return replace(case, shadows=Shadows(self._now.get(number, self._untouched), self._never(number)))
+        shadows = Shadows(self._now.get(number, self._untouched), self._never(number), self._members)
+        return replace(case, shadows=shadows)
+
+    @cached_property
+    def _members(self) -> Tensor:
+        learnt = {sample.name for sample in self.splits.train.samples}
+        return torch.tensor([sample.name in learnt for sample in self.attack.samples])
 
     @cached_property
     def _now(self) -> dict[int, tuple[Observed, ...]]:

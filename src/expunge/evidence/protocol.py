@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from expunge.data import Images
 from expunge.evidence.views import Observed, View
 from expunge.vision import VisionModel
@@ -42,10 +45,12 @@ class Shadows:
     Attributes:
         forgotten: The attack images under models that were trained with the classes and then made to forget them.
         never: The same images under models that never saw the classes.
+        members: Which of these images training learnt from, where an attacker has others, too; None for all.
     """
 
     forgotten: tuple[Observed, ...]
     never: tuple[Observed, ...]
+    members: Bool[Tensor, " n"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

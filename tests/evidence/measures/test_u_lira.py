@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from torch import Tensor
 
 from expunge.evidence import Case, Shadows
 from expunge.evidence.measures.u_lira import ULiRA, likelihood_ratio, scaled_confidence
@@ -21,13 +22,13 @@ def answers(labels: torch.Tensor, confidence: torch.Tensor) -> Observed:
 
 @pytest.fixture
 def world(original_case: Case) -> Case:
-    """40 images: shadows that forgot them stand at 2 ± 1, those that never saw them at -1 ± 1."""
+    """120 images: shadows that forgot them stand at 2 ± 1, those that never saw them at -1 ± 1."""
     generator = torch.Generator().manual_seed(2)
-    labels = torch.tensor([0] * 40)
-    own = torch.randn(40, generator=generator)  # images differ in difficulty
+    labels = torch.tensor([0] * 120)
+    own = torch.randn(120, generator=generator)  # images differ in difficulty
 
     def draw(mean: float) -> Observed:
-        return answers(labels, own + mean + torch.randn(40, generator=generator))
+        return answers(labels, own + mean + torch.randn(120, generator=generator))
 
     shadows = Shadows(tuple(draw(2.0) for _ in range(8)), tuple(draw(-1.0) for _ in range(8)))
     forgot, never = draw(2.0), draw(-1.0)
@@ -36,16 +37,50 @@ def world(original_case: Case) -> Case:
 
 
 def test_fires_on_one_more_that_forgot_and_not_on_one_more_that_never_saw(world: Case) -> None:
-    area, rate = ULiRA().measure(world)
+    area, rate, innocent = ULiRA().measure(world)
     # Two Gaussians three standard deviations apart: an area of Φ(3 / √2) = 98 %.
     assert area.value == pytest.approx(100 * scipy.stats.norm.cdf(3 / np.sqrt(2)), abs=4)
     assert rate.value > 50
-    assert area.n == rate.n == 40
+    assert area.n == rate.n == 120
     assert world.oracle is not None
-    innocent, _ = ULiRA().measure(replace(world, view=world.oracle))
-    assert innocent.low is not None
-    assert innocent.high is not None
-    assert innocent.low < 50 < innocent.high
+    assert 50 < innocent.value < 65, "one shadow at a time, of images that stand apart by nothing but noise"
+    assert innocent.n == 8
+    never, *_ = ULiRA().measure(replace(world, view=world.oracle))
+    assert 35 < never.value < 65
+
+
+def test_a_model_that_is_off_as_a_whole_is_what_an_innocent_one_may_be(world: Case) -> None:
+    """Images of one model move together: no interval over images may call such an area sure."""
+    labels = torch.tensor([0] * 120)
+    moves = torch.linspace(-1.5, 1.5, 8)
+    generator = torch.Generator().manual_seed(3)
+
+    def moved(by: Tensor) -> Observed:
+        return answers(labels, by - 1 + 0.2 * torch.randn(120, generator=generator))
+
+    assert world.shadows is not None
+    shadows = replace(world.shadows, never=tuple(map(moved, moves)))
+    target = moved(torch.tensor(1.0))
+    area, rate, innocent = ULiRA().measure(replace(world, shadows=shadows, view=View(target, target)))
+    assert area.value > 60
+    assert innocent.value > area.value
+    assert area.low is area.high is rate.low is rate.high is None
+
+
+def test_only_members_are_judged(world: Case) -> None:
+    assert world.shadows is not None
+    members = torch.arange(120) < 110
+    some = replace(world, shadows=replace(world.shadows, members=members))
+    assert {row.n for row in ULiRA().measure(some)[:2]} == {110}
+
+    def first(seen: Observed) -> Observed:
+        return seen.select(members)
+
+    alone = Shadows(tuple(map(first, world.shadows.forgotten)), tuple(map(first, world.shadows.never)))
+    view = View(first(world.view.attack), world.view.test)
+    assert ULiRA().measure(replace(world, shadows=alone, view=view)) == ULiRA().measure(some)
+    none = replace(world, shadows=replace(world.shadows, members=members & False))
+    assert ULiRA().missing(none) == "needs attack images of a forgotten class"
 
 
 def test_likelihood_ratio_against_scipy() -> None:

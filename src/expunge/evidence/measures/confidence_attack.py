@@ -20,7 +20,9 @@ class ConfidenceAttack:
     """A threshold on confidence, entropy and modified entropy: members are the forgotten classes' attack images.
 
     The areas need no threshold; a threshold would have to come from shadow models. A model that never saw the classes
-    cannot tell the two sets apart: 50 %. So cannot one that never saw these very attack images.
+    cannot tell the two sets apart: 50 %. So cannot one that never saw these very attack images, or that answers them no
+    more surely than new ones, as models that do not overfit: look at the original's row before a low area is praised.
+    The benchmark's attack images hold some of validation, which are no members: areas lie a little nearer to 50 for it.
     """
 
     name: ClassVar[str] = "confidence-attack"
