@@ -21,7 +21,7 @@ def certificate(
 
     Example: expunge certificate r-7k3m9q2x4c --out certificate.json --html certificate.html
 
-    Asked for again, it is the same statement under the ledger's latest checkpoint.
+    Asked for again, it is the same statement under the ledger's latest checkpoint. What was rolled back gets none.
     """
     from expunge.ledger import read_public
     from expunge.lifecycle import certificate_text

@@ -54,6 +54,8 @@ def rollback(
     """Undo a released request. The weights become, bit for bit, those of a model without it.
 
     Example: expunge rollback r-7k3m9q2x4c --why "withdrawn by the applicant"
+
+    While the workspace is on hold nothing is rolled back.
     """
     from expunge.lifecycle import rollback as undo
 

@@ -27,7 +27,10 @@ def verify(
     file: Annotated[Path, typer.Argument(help="A certificate.", metavar="FILE")],
     key: KeyOption = None,
     model: Annotated[
-        Path | None, typer.Option(help="A saved model: is it the one that the certificate speaks of?", metavar="DIR")
+        Path | None,
+        typer.Option(
+            help="A saved model: is it the one that the certificate speaks of, classes included?", metavar="DIR"
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -25,7 +25,7 @@ class Runner:
         Args:
             workspace: Where it works, in one thread. A heartbeat from another thread opens the workspace again and
                 calls `leases.renew`.
-            lease: How long it may be silent before others may take over.
+            lease: How long it may be silent before others may take over, where they cannot see whether it lives.
 
         Raises:
             ReadOnlyWorkspaceError: Nothing may be written there.
