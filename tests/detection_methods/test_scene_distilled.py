@@ -8,7 +8,7 @@ import torch
 from scipy.special import softmax
 
 from expunge.adapters import tuned
-from expunge.methods.detection.scene_batches import make_batch
+from expunge.methods.detection.scene_batches import make_batch, outputs
 from expunge.methods.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.losses import forget_term
@@ -39,6 +39,23 @@ def test_queries_are_found_again_in_any_order(model) -> None:
         now, old = teacher.pair(replace(batch, output=output))
         torch.testing.assert_close(now.logits, old.logits, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(now.boxes, old.boxes, rtol=1e-4, atol=1e-4)
+
+
+@SORTS
+def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(model, monkeypatch) -> None:
+    """Training steps in bfloat16, as on a CUDA device; the judge looks in float32."""
+    monkeypatch.setattr(
+        "expunge.methods.detection.scene_batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
+    )
+    context, task = context_of(model), little_task()
+    teacher = SceneTeacher(context, task)
+    with torch.no_grad():
+        trained, _ = context.batches(task, CHOSEN, [0])
+    exact = outputs(context.activations, task.validation)
+    judged = make_batch(task.validation, range(len(task.validation)), exact)
+    for batch in (trained, judged):
+        now, old = teacher.pair(batch)
+        torch.testing.assert_close(now.logits, old.logits, rtol=0, atol=1e-4)
 
 
 def test_an_edited_encoder_moves_queries_about_and_they_are_found(two_stage) -> None:
