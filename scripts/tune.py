@@ -28,6 +28,7 @@ from expunge.bench.suite import Suite
 from expunge.bench.suites import faces, fashion, glyphs
 from expunge.bench.tuned import FACES, SMALL
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
+from expunge.errors import BenchError
 from expunge.evidence import accuracy_of, harmonic_mean
 from expunge.methods.plan import Plan
 from expunge.methods.sequence import Forgetting
@@ -137,9 +138,13 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", metavar="METHOD")
     asked = parser.parse_args()
     ground = GROUNDS[asked.ground]
+    try:
+        grids = chosen(asked.methods, ground.grid)
+    except BenchError as error:
+        parser.error(str(error))
     with TemporaryDirectory() as folder:
         there = stands(ground, Path(folder))
-        for method, grid in chosen(asked.methods, ground.grid):
+        for method, grid in grids.items():
 
             def each(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
                 scores = {name: trial(stand, method, settings) for name, stand in there.items()}

@@ -10,6 +10,7 @@ Writes src/expunge/bench/tuned/scenes.json, trials included.
 
 import sys
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from expunge.bench.scenes.stand import SceneStand, opened
 from expunge.bench.scenes.suite import suite
 from expunge.bench.tuned import DETECTORS
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
+from expunge.errors import BenchError
 from expunge.evidence import harmonic_mean
 from expunge.methods.detection.scene_batches import outputs
 from expunge.methods.detection.sequence import SceneForgetting
@@ -71,10 +73,16 @@ def trial(stand: SceneStand, method: str, settings: Mapping[str, object], before
 def main() -> None:
     """Tunes the named methods, or all in the grid."""
     torch.set_num_threads(1)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("methods", nargs="*", metavar="METHOD")
+    try:
+        grids = chosen(parser.parse_args().methods, GRID)
+    except BenchError as error:
+        parser.error(str(error))
     with TemporaryDirectory() as folder:
         stand = opened(suite(False), Path(folder))("replay-10", 0)
         before, _ = average_precisions(stand)
-        for method, grid in chosen(sys.argv[1:], GRID):
+        for method, grid in grids.items():
 
             def one(settings: Mapping[str, object], method: str = method) -> dict[str, float]:
                 score = trial(stand, method, settings, before)

@@ -7,6 +7,7 @@ import pytest
 
 from expunge.bench.tuned import DETECTORS, FACES, SMALL, tuned_settings
 from expunge.bench.tuning import Found, chosen, keep, rounded, search, star
+from expunge.errors import BenchError
 from expunge.methods import make_method
 from expunge.methods.detection import make_detection_method
 
@@ -43,14 +44,17 @@ def test_what_was_found_is_added_to_the_file(tmp_path: Path) -> None:
         "trials": {"a": [{"h": 2}], "b": [{"h": 3}]},
     }
     assert list(json.loads(file.read_text())["settings"]) == ["a", "b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned.json"], "neither a lock nor a part is left"
     assert tuned_settings("b", file) == {"lr": 3}
     assert tuned_settings("nobody", file) == {}
 
 
 def test_all_methods_or_those_that_were_asked_for() -> None:
     grids = {"a": GRID, "b": GRID}
-    assert [method for method, _ in chosen([], grids)] == ["a", "b"]
-    assert [method for method, _ in chosen(["b"], grids)] == ["b"]
+    assert chosen([], grids) == grids
+    assert chosen(["b"], grids) == {"b": GRID}
+    with pytest.raises(BenchError, match="no settings of 'c' to try; there are some of: a, b"):
+        chosen(["b", "c"], grids)
     assert rounded({"h": 1.23456}) == {"h": 1.23}
 
 

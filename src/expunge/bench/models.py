@@ -1,7 +1,6 @@
 """Models of a suite, trained once and kept by the hash of everything that decides what comes out."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from expunge.bench.locks import in_turn
 from expunge.bench.suite import Suite
 from expunge.data import Images
+from expunge.durable import replace_file
 from expunge.vision import VisionModel
 
 Kind = Literal["base", "oracle-scratch", "oracle-finetune"]
@@ -32,7 +33,8 @@ class ModelStore:
     """Trains the models of one suite and keeps their weights in a folder.
 
     The key is the SHA-256 of the recipe, the kind, the seed, the forgotten classes, the names of all training images
-    and the version of torch: change one of them and the model is trained again. Suites that agree share models.
+    and the version of torch: change one of them and the model is trained again. Suites that agree share models, and
+    processes that want one at the same time wait for the first to train it.
     """
 
     def __init__(self, folder: Path, suite: Suite, images: Images):
@@ -53,14 +55,18 @@ class ModelStore:
 
     def _get(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> Made:
         path = self._folder / f"{self.key(kind, forgotten, seed)[:32]}.safetensors"
-        if path.is_file():
-            return self._load(path)
+        if not path.is_file():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with in_turn(path):
+                if not path.is_file():
+                    write_weights(path, *self._trained(kind, forgotten, seed))
+        return self._load(path)
+
+    def _trained(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> tuple[nn.Module, float]:
         start = self.base(seed) if kind == "oracle-finetune" else None
         started = time.perf_counter()
         model = self._suite.train(self._images.without(forgotten), seed, start)
-        seconds = time.perf_counter() - started
-        write_weights(path, model.module, seconds)
-        return Made(model, seconds)
+        return model.module, time.perf_counter() - started
 
     def key(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> str:
         """The hash under which a model is kept, 64 hexadecimal digits."""
@@ -89,13 +95,7 @@ def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], float]:
 
 
 def write_weights(path: Path, module: nn.Module, seconds: float) -> None:
-    """Keeps a module's weights and how long its training took.
-
-    Under a name of its own first: a training that is cut off leaves nothing that looks finished.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Keeps a module's weights and how long its training took."""
     state = {name: t.detach().cpu().contiguous().clone() for name, t in module.state_dict().items()}
     state["__seconds__"] = torch.tensor(seconds, dtype=torch.float64)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    save_file(state, unfinished)
-    unfinished.replace(path)
+    replace_file(path, save(state))

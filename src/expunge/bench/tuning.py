@@ -1,11 +1,14 @@
 """The search that every rival is given: five settings, judged on validation data, with the same effort for all."""
 
-import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from expunge.bench.locks import in_turn
+from expunge.durable import replace_file
+from expunge.errors import BenchError
 
 Grid = Mapping[str, tuple[object, ...]]
 """Setting -> values to try, in order, the middle one to start from; at most two settings."""
@@ -42,14 +45,11 @@ def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> Found:
 
 def keep(file: Path, method: str, found: Found) -> None:
     """Puts what was found for one method into a file of `expunge.bench.tuned`; several processes may do so at once."""
-    with file.open("r+", encoding="utf-8") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        kept = json.load(handle)
+    with in_turn(file):
+        kept = json.loads(file.read_text(encoding="utf-8"))
         for part in ("settings", "trials"):
             kept[part] = dict(sorted({**kept.get(part, {}), method: getattr(found, part)}.items()))
-        handle.seek(0)
-        handle.write(json.dumps(kept, indent=1) + "\n")
-        handle.truncate()
+        replace_file(file, (json.dumps(kept, indent=1) + "\n").encode())
 
 
 def rounded(score: Mapping[str, float]) -> dict[str, float]:
@@ -57,7 +57,13 @@ def rounded(score: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in score.items()}
 
 
-def chosen(asked: list[str], grids: Mapping[str, Grid]) -> Iterator[tuple[str, Grid]]:
-    """The methods that a command line names, or all."""
-    for method in asked or grids:
-        yield method, grids[method]
+def chosen(asked: Sequence[str], grids: Mapping[str, Grid]) -> dict[str, Grid]:
+    """The methods that a command line names, or all, each with its grid.
+
+    Raises:
+        BenchError: A method has no grid.
+    """
+    for method in asked:
+        if method not in grids:
+            raise BenchError(f"no settings of {method!r} to try; there are some of: {', '.join(grids)}")
+    return {method: grids[method] for method in asked or grids}

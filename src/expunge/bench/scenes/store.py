@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from expunge.bench.locks import in_turn
 from expunge.bench.models import read_weights, write_weights
 from expunge.bench.results import SCRATCH
 from expunge.bench.scenes.detectors import SceneSuite
@@ -35,7 +36,10 @@ class DetectorStore:
         """A detector trained without the boxes of classes, and the seconds that its training took."""
         path = self._folder / f"{self.key(forgotten, seed)[:32]}.safetensors"
         if not path.is_file():
-            write_weights(path, *self._trained(forgotten, seed))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with in_turn(path):
+                if not path.is_file():
+                    write_weights(path, *self._trained(forgotten, seed))
         state, seconds = read_weights(path)
         model = copy.deepcopy(self._blank)
         model.module.get_submodule(self._suite.part).load_state_dict(state, strict=True)
