@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.speed.clock import release
+from expunge.bench.clock import release
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.measured import Run, middle
 from expunge.bench.speed.passes import Reads, counted

@@ -1,11 +1,11 @@
 """Runs one cell: one method, or one anchor, over the whole sequence of requests."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from expunge.adapters import Edit
 from expunge.bench.benchmark import CellStand, Taken
+from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
 from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
 from expunge.methods import Progress
@@ -35,10 +35,11 @@ def _requests(stand: CellStand, method: str, settings: Mapping[str, object], rep
     total = len(stand.requests)
     with stand.forgetting(method, settings) as steps:
         for number in range(1, total + 1):
+            release(stand.device)
             with peak_memory(stand.device) as peak:
-                started = time.perf_counter()
+                started = now(stand.device)
                 edit = steps.carry_out(number - 1)
-                seconds = time.perf_counter() - started
+                seconds = now(stand.device) - started
             task = steps.task(number - 1)
             images = (len(task.forget), len(task.retain))
             yield _result(stand, number, stand.of_edited(number, steps.entry), edit, images, seconds, peak.mb)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from expunge.bench.speed.clock import now
+from expunge.bench.clock import now
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.measured import Run, middle
 from expunge.bench.speed.oracle import Oracle, run_oracle

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.speed.clock import now
+from expunge.bench.clock import now
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.request import carry_out, run_whole
 from expunge.bench.speed.results import Curve, Point

@@ -10,8 +10,8 @@ from statistics import median
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from expunge.bench.clock import release
 from expunge.bench.memory import peak_memory
-from expunge.bench.speed.clock import release
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.measured import Run
 from expunge.bench.speed.schedule import Enough, Steps

@@ -4,8 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from expunge.adapters import Edit, EditStack
+from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
-from expunge.bench.speed.clock import now, release
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.measured import Run
 from expunge.bench.speed.passes import Reads, counted

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import torch
 
+from expunge.bench.clock import now
 from expunge.bench.machine import commit, machine
-from expunge.bench.speed.clock import now
 from expunge.bench.speed.compare import ORACLE, compare
 from expunge.bench.speed.growth import DEFAULT_GRID, QUICK_GRID, growth
 from expunge.bench.speed.limits import MINUTES, QUICK, limits_for
 from expunge.bench.speed.results import Model, Skipped, Speed, Timing
 from expunge.bench.speed.subjects import QUICK_SUBJECT, Subject, check_subject, make_subject, subject_names
 from expunge.bench.speed.table import as_markdown
+from expunge.durable import replace_file
 from expunge.errors import BenchError, MissingExtraError, OutputError
 from expunge.methods import Method, Progress, make_method, method_class
 
@@ -111,10 +112,8 @@ def write(result: Speed, out: Path) -> tuple[Path, ...]:
     """
     paths = (out / "speed.json", out / "speed.md")
     for path, text in zip(paths, (result.to_json(), as_markdown(result)), strict=True):
-        unfinished = path.with_name(f"{path.name}.part")
         try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
+            replace_file(path, text.encode())
         except OSError as error:
             raise OutputError(f"cannot write to {out}: {error.strerror}. Choose another --out.") from error
     return paths

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from expunge.bench.speed.clock import now
+from expunge.bench.clock import now
 from expunge.bench.speed.schedule import Steps
 from expunge.data import Images
 from expunge.memory import Prototypes

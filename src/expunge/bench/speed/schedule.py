@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from expunge.bench.speed.clock import now
+from expunge.bench.clock import now
 from expunge.bench.speed.limits import Limits
 from expunge.bench.speed.passes import Passes
 from expunge.methods import Method, Training
