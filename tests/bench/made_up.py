@@ -42,7 +42,14 @@ def request(number: int, readings: Mapping[str, Value], **fields: object) -> Req
 
 def cell(method: str, seed: int, requests: Sequence[RequestResult], **fields: object) -> Cell:
     """One cell of the suite `faces`, setting `replay`, unless said otherwise."""
-    usual = {"suite": "faces", "setting": "replay", "key": "0" * 64, "commit": "abc1234", "machine": MACHINE}
+    usual = {
+        "suite": "faces",
+        "setting": "replay",
+        "key": "0" * 64,
+        "base": "1" * 64,
+        "commit": "abc1234",
+        "machine": MACHINE,
+    }
     return Cell.model_validate({**usual, "method": method, "seed": seed, "requests": tuple(requests), **fields})
 
 
@@ -89,6 +96,16 @@ PROBES = {
     "cmia_auc": 50.0,
     "int8_linear_probe": 41.0,
 }
+
+
+def broken_package(folder: Path) -> Path:
+    """Installs a package into a folder that is then put on the path; its suite `stranger` cannot be made."""
+    (folder / "strangers.py").write_text("def suite(quick):\n    return 1 / 0\n", encoding="utf-8")
+    info = folder / "strangers-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[expunge.suites]\nstranger = strangers:suite\n", encoding="utf-8")
+    return folder
 
 
 def main() -> None:

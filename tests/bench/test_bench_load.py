@@ -1,9 +1,13 @@
+import json
+import math
+
 import pytest
 
 from expunge.bench.load import load_cells
 from expunge.bench.notrun import LeftOut, load_not_run
+from expunge.bench.results import Cell
 from expunge.errors import CorruptRunError, EvidenceError
-from tests.bench.made_up import cell, rate, request, write
+from tests.bench.made_up import MACHINE, cell, rate, request, write
 
 
 @pytest.fixture
@@ -30,11 +34,42 @@ def test_no_cells_says_what_to_run(tmp_path) -> None:
         load_cells(tmp_path)
 
 
-@pytest.mark.parametrize("damage", [b"{", b"[]", b"\xff\xfe", b'{"schema": "expunge/bench-cell/v2"}'])
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"\xff\xfe"])
 def test_a_damaged_cell_is_named(folder, damage) -> None:
     file(folder, "ewc", 0).write_bytes(damage)
     with pytest.raises(CorruptRunError, match=r"ewc/seed-0\.json: .*Delete the file"):
         load_cells(folder)
+
+
+@pytest.mark.parametrize(
+    "newer", [{"schema": "expunge/bench-cell/v2"}, {"schema": "expunge/bench-cell/v2", "suite": 3}, {"weather": "fine"}]
+)
+def test_a_cell_of_another_version_is_not_to_be_deleted(folder, newer) -> None:
+    path = file(folder, "ewc", 0)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **newer}))
+    with pytest.raises(CorruptRunError, match=r"ewc/seed-0\.json: .*written by another version of expunge"):
+        load_cells(folder)
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ({"requests": []}, "requests: .* at least 1 item"),
+        ({"machine": {**MACHINE.model_dump(), "memory_gb": math.nan}}, "machine.memory_gb: .* finite number"),
+    ],
+)
+def test_a_cell_without_requests_or_with_a_number_that_is_none_is_damaged(folder, what, where) -> None:
+    path = file(folder, "ewc", 0)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **what}))
+    with pytest.raises(CorruptRunError, match=rf"ewc/seed-0\.json: .*{where}"):
+        load_cells(folder)
+
+
+def test_what_is_not_known_of_a_cell_is_not_written() -> None:
+    said = json.loads(cell("ewc", 0, [request(1, {})], base="").to_json())
+    assert not {"task", "base", "oracles"} & said.keys()
+    known = cell("ewc", 0, [request(1, {})], base="a" * 64, oracles={1: "b" * 64})
+    assert Cell.parse(known.to_json()) == known
 
 
 def test_a_cut_off_cell_is_named(folder) -> None:

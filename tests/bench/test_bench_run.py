@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from expunge.bench.run import CellName, run_suite
 from expunge.bench.stand import make_stand
 from expunge.bench.suite import find_suite, limited, suite_names
 from expunge.bench.suites import glyphs
-from expunge.errors import BenchError, MethodError
+from expunge.errors import BenchError, CorruptRunError, MethodError
+from tests.bench.made_up import broken_package
 
 OURS = ("faces", "faces-20x1", "fashion", "glyphs", "glyphs-50x1")
 
@@ -49,6 +49,13 @@ def run(out: Path, *methods: str) -> int:
 class TestSuites:
     def test_ours_are_installed(self) -> None:
         assert set(OURS) <= set(suite_names())
+
+    def test_a_broken_one_is_named_with_what_brings_it(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.syspath_prepend(broken_package(tmp_path))
+        with pytest.raises(
+            BenchError, match=r"'stranger' \(strangers:suite\) is broken: ZeroDivisionError: .*uninstall"
+        ):
+            find_suite("stranger")
 
     def test_unknown_names_are_refused_with_what_there_is(self, suite) -> None:
         with pytest.raises(BenchError, match=r"unknown suite 'nope'; installed: .*fashion"):
@@ -87,13 +94,6 @@ class TestRun:
         CellName("fashion", "4-shot", "head-mask", 0).file(done).unlink()
         assert run(done, "original", "head-mask", "gs-lora") == 1
 
-    def test_a_cell_of_other_settings_is_run_again(self, done) -> None:
-        path = CellName("fashion", "4-shot", "head-mask", 0).file(done)
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps({**content, "key": "0" * 64}))
-        assert run(done, "head-mask") == 1
-        assert read(done, "head-mask").key != "0" * 64
-
     def test_nothing_unfinished_stays(self, done) -> None:
         assert {path.suffix for path in (done / "cells").rglob("*") if path.is_file()} == {".json"}
 
@@ -102,7 +102,7 @@ class TestRun:
         whole = path.read_text()
         path.write_text(whole[:200])
         try:
-            with pytest.raises(BenchError, match=r"seed-0\.json"):
+            with pytest.raises(CorruptRunError, match=r"seed-0\.json"):
                 run(done, "gs-lora")
         finally:
             path.write_text(whole)

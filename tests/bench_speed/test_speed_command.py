@@ -33,7 +33,7 @@ def test_a_quick_run_writes_both_files(tmp_path, capsys) -> None:
     ("arguments", "message"),
     [
         (["--models", "nope"], "no model 'nope' to time"),
-        (["--models", "vit-tiny,"], "--models takes values separated by commas"),
+        (["--models", "vit-tiny,"], "--models takes names separated by commas"),
         (["--methods", "nope"], "unknown method 'nope'"),
         (["--methods", "damp,damp"], "method 'damp' is named twice"),
         (["--methods", "oracle"], "expected a method beside the oracle"),

@@ -35,7 +35,7 @@ def refused(tmp_path, toy_model_folder, toy_data_folder, capsys):
         ("request 1 names 'amber' twice", ["--request", "amber,amber"]),
         ("request 2 names 'amber', which request 1 already forgets", ["--request", "amber", "--request", "amber"]),
         ("the requests name all 6 classes", ["--request", "amber,blue,coral,dune,elm,fern"]),
-        ("--request takes class names separated by commas", ["--request", "amber,,blue"]),
+        ("--request takes names separated by commas", ["--request", "amber,,blue"]),
         ("'amber' is both missing and to be forgotten", ["--request", "amber", "--missing", "amber"]),
         ("99", ["--request", "amber", "--shots", "99"]),
         ("unknown method 'magic'", ["--request", "amber", "--method", "magic"]),

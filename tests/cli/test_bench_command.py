@@ -12,7 +12,7 @@ import pytest
 
 from expunge.bench.load import load_cells
 from expunge.cli.app import run
-from tests.bench.made_up import METHODS, likely, write
+from tests.bench.made_up import METHODS, broken_package, likely, write
 
 TINY = ("fashion", "--setting", "4-shot", "--methods", "original,head-mask", "--seeds", "1", "--quick")
 
@@ -59,6 +59,40 @@ def test_list_names_suites_settings_and_rows(capsys) -> None:
     assert all(name in said for name in ("fashion", "glyphs-50x1", "4-shot", "oracle-scratch", "gs-lora++"))
 
 
+def test_a_broken_suite_of_a_stranger_hides_no_other(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.syspath_prepend(broken_package(tmp_path))
+    assert run(["bench", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "ZeroDivisionError" in said
+    assert all(name in said for name in ("stranger", "fashion", "oracle-scratch"))
+
+
+def test_table_says_which_cells_are_mixed(folder, tmp_path, capsys) -> None:
+    assert run(["bench", "table", str(folder)]) == 0
+    assert not capsys.readouterr().err
+    cells = [likely(method, 0, 2, base=digit * 64) for method, digit in (("original", "1"), ("ewc", "2"))]
+    assert run(["bench", "table", str(write(tmp_path, cells))]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mixed faces, replay, seed 0: base models of different weights; delete these cells")
+
+
+def test_there_is_nothing_to_draw_of_the_original_alone(tmp_path, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    write(tmp_path, [likely("original", 0, 2)])
+    assert run(["bench", "table", str(tmp_path), "--format", "svg", "--out", str(tmp_path / "svg")]) == 0
+    assert not list((tmp_path / "svg").iterdir())
+    assert "nothing to draw" in capsys.readouterr().err
+
+
+def test_cells_of_something_else_are_replaced_only_where_that_is_said(tmp_path, capsys) -> None:
+    write(tmp_path, [likely("original", 0, 2, suite="fashion", setting="4-shot")])
+    asked = ["bench", "run", *TINY, "--out", str(tmp_path)]
+    assert run(asked) == 2
+    assert "1 cell in" in " ".join(capsys.readouterr().err.split())
+    assert run([*asked, "--again"]) == 0
+    assert capsys.readouterr().out.startswith("cells run now: 2")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -66,6 +100,8 @@ def test_list_names_suites_settings_and_rows(capsys) -> None:
         (["table", "{folder}", "--format", "svg"], "say where"),
         (["table", "{folder}", "--out", "{folder}/cells/faces/replay/damp/seed-0.json"], "cannot write to"),
         (["run", "nope", "--out", "{folder}"], "unknown suite"),
+        (["run", "fashion", "--out", "{folder}/cells/faces/replay/damp/seed-0.json"], "Choose another --out"),
+        (["run", "fashion", "--out", "/dev/null/bench"], "cannot write to /dev/null/bench"),
         (["run", "fashion", "--setting", "4-shot,", "--out", "{folder}"], "--setting takes names separated by commas"),
         (["run", "fashion", "--methods", "nope", "--quick", "--out", "{folder}"], "unknown method"),
     ],

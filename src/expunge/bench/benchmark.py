@@ -97,6 +97,15 @@ class CellStand(Protocol):
         """Where the model is."""
         ...
 
+    def digest(self) -> str:
+        """Digest of the weights of the model before any request; to be asked while it has no edit."""
+        ...
+
+    @property
+    def oracles(self) -> Mapping[int, str]:
+        """Request -> digest of the weights of the oracle-scratch that readings were compared with so far."""
+        ...
+
     def forgetting(self, method: str, settings: Mapping[str, object]) -> AbstractContextManager[Steps]:
         """The requests carried out by a method with its own settings and the suite's budget over them.
 

@@ -16,7 +16,7 @@ def load_cells(folder: Path) -> tuple[Cell, ...]:
         EvidenceError: There is no finished cell.
         CorruptRunError: A file is damaged, or is not the cell that its path says; the message names the file.
     """
-    cells = [_read(path) for path in sorted((folder / "cells").glob("*/*/*/seed-*.json"))]
+    cells = [read_cell(path) for path in sorted((folder / "cells").glob("*/*/*/seed-*.json"))]
     if not cells:
         raise EvidenceError(
             f"Expected finished cells in {folder}/cells, found none. "
@@ -25,7 +25,12 @@ def load_cells(folder: Path) -> tuple[Cell, ...]:
     return tuple(sorted(cells, key=lambda cell: (cell.suite, cell.setting, cell.method, cell.seed)))
 
 
-def _read(path: Path) -> Cell:
+def read_cell(path: Path) -> Cell:
+    """The finished cell in a file, which must be the one that its path says.
+
+    Raises:
+        CorruptRunError: It is damaged, or another one; the message names the file.
+    """
     try:
         cell = Cell.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import torch
 
 from expunge.bench.results import Machine
 
+CODE = (":/src", ":/pyproject.toml")
+"""What decides what runs, from the top of the source tree."""
 PACKAGES = ("expunge", "torch", "transformers", "numpy")
 
 
@@ -28,15 +29,22 @@ def machine(device: str) -> Machine:
     )
 
 
-@cache
 def commit() -> str:
-    """The commit of the source tree that this package runs from, or "" where it is no git checkout."""
-    here = Path(__file__).parent
+    """The commit of the source tree that this package runs from, or "" where it is no git checkout.
+
+    "+dirty" follows where the code is not as committed. Ask before the work begins: the tree may move on meanwhile.
+    """
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        head = _git("rev-parse", "HEAD")
+        return f"{head}+dirty" if _git("status", "--porcelain", "--", *CODE) else head
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return done.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    here = Path(__file__).parent
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _processor() -> str:

@@ -29,7 +29,7 @@ def anchors_of(task: Task) -> tuple[str, ...]:
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Value(_Record):
@@ -56,8 +56,11 @@ class RequestResult(_Record):
     Attributes:
         number: Position in the sequence, from 1.
         classes: Names of the classes of this request.
-        seconds: Wall-clock time of the forgetting alone, measures not counted.
-        peak_mb: Greatest resident memory of the process during the forgetting, above what it held before, in MB.
+        seconds: Wall-clock time of the forgetting alone: neither measures nor what the method prepares before the first
+            request are counted.
+        peak_mb: Greatest memory during the forgetting, above what was held before, in MB: of the device where it is a
+            GPU, of the process elsewhere. It means nothing in a cell without `base`, where memory that earlier cells
+            had freed was not given back first.
         images: Training images the method was given (forget, retain).
         parameters: Numbers stored in the edit.
         bytes: Bytes of the edit.
@@ -101,6 +104,9 @@ class Cell(_Record):
         machine: Where it ran.
         requests: One a request.
         task: "detection" where accuracies are AP50; not written for classifiers.
+        base: Digest of the weights of the model before any request; "" and not written where it is not known.
+        oracles: Request -> digest of the weights of the oracle-scratch that its readings were compared with; not
+            written where none is known.
     """
 
     schema_: Annotated[Literal["expunge/bench-cell/v1"], Field(alias="schema")] = SCHEMA
@@ -112,12 +118,14 @@ class Cell(_Record):
     key: str
     commit: str = ""
     machine: Machine
-    requests: tuple[RequestResult, ...]
+    requests: Annotated[tuple[RequestResult, ...], Field(min_length=1)]
     task: Task = None
+    base: str = ""
+    oracles: Mapping[int, str] = {}
 
     def to_json(self) -> str:
         """The text of the cell's file."""
-        unsaid = {"task"} if self.task is None else None
+        unsaid = {name for name in ("task", "base", "oracles") if not getattr(self, name)}
         return self.model_dump_json(indent=1, by_alias=True, exclude=unsaid) + "\n"
 
     @classmethod
@@ -130,8 +138,13 @@ class Cell(_Record):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            found = error.errors(include_url=False)
+            foreign = [one for one in found if one["type"] == "extra_forbidden" or one["loc"] == ("schema",)]
+            first = (foreign or found)[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise CorruptRunError(
-                f"not a cell of {SCHEMA}: {where}: {first['msg']}. Delete the file and run again."
-            ) from error
+            do = (
+                "It was written by another version of expunge: use that one"
+                if foreign
+                else "Delete the file and run again"
+            )
+            raise CorruptRunError(f"not a cell of {SCHEMA}: {where}: {first['msg']}. {do}.") from error

@@ -1,8 +1,6 @@
 """Runs the cells of a suite that are not on disk yet, one after another; several processes may share a folder."""
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,10 +9,13 @@ from pathlib import Path
 
 from expunge.bench.benchmark import Benchmark, CellStand
 from expunge.bench.cell import run_cell
+from expunge.bench.load import read_cell
+from expunge.bench.locks import alone
 from expunge.bench.machine import commit, machine
 from expunge.bench.results import Cell
 from expunge.bench.suite import find_suite
-from expunge.errors import BenchError, CorruptRunError
+from expunge.durable import replace_file
+from expunge.errors import BenchError, OutputError
 from expunge.methods import Progress
 
 VERSION = 1
@@ -37,6 +38,25 @@ class CellName:
         return folder / "cells" / self.suite / self.setting / self.method / f"seed-{self.seed}.json"
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What is the same for all cells of one run.
+
+    Attributes:
+        suite: The suite.
+        out: The folder.
+        commit: The code that runs.
+        again: Whether cells that something else decided are replaced.
+        report: Told the cell and how far it is.
+    """
+
+    suite: Benchmark
+    out: Path
+    commit: str
+    again: bool
+    report: Report
+
+
 def run_suite(
     name: str,
     out: Path,
@@ -46,8 +66,9 @@ def run_suite(
     seeds: Sequence[int] = (0, 1, 2),
     report: Report = lambda cell, progress: None,
     quick: bool = False,
+    again: bool = False,
 ) -> int:
-    """Runs what is missing of a suite.
+    """Runs what is missing of a suite, and cells that come from another base model than there is now.
 
     Args:
         name: The suite.
@@ -57,41 +78,57 @@ def run_suite(
         seeds: Which seeds.
         report: Told the cell and how far it is.
         quick: Run the tiny version of the suite.
+        again: Replace cells that are there but were made with other settings, measures or requests.
 
     Returns:
         How many cells were run now.
 
     Raises:
-        BenchError: An unknown suite or setting, or an anchor that the suite has not.
+        BenchError: An unknown suite or setting, an anchor that the suite has not, or cells would be replaced.
         MethodError: A method that is unknown, or not for what the suite's models do.
+        CorruptRunError: A cell that is there is damaged.
+        OutputError: The folder cannot be written to.
     """
-    suite = find_suite(name, quick=quick)
+    work = _Work(find_suite(name, quick=quick), out, commit(), again, report)
+    suite = work.suite
     every = suite.settings[:1] if quick else suite.settings
     chosen = [suite.setting(s).name for s in settings] if settings else [s.name for s in every]
     rows = methods or suite.rows()
     for row in rows:
         suite.check_row(row)
+    places = {
+        (seed, setting): [CellName(suite.name, setting, row, seed) for row in rows]
+        for seed in seeds
+        for setting in chosen
+    }
+    _check(work, [cell for cells in places.values() for cell in cells])
     stand_of = suite.open(out / "models")
     ran = 0
-    for seed in seeds:
-        for setting in chosen:
-            stand = stand_of(setting, seed)
-            for method in rows:
-                ran += _run(CellName(suite.name, setting, method, seed), stand, out, report)
+    for (seed, setting), cells in places.items():
+        stand = stand_of(setting, seed)
+        ran += sum(_run(work, cell, stand) for cell in cells)
     return ran
 
 
-def _run(name: CellName, stand: CellStand, out: Path, report: Report) -> bool:
+def _check(work: _Work, names: Sequence[CellName]) -> None:
+    """Makes sure, before any data are read, that all cells can be written, and none is lost that nobody gave up."""
+    with _writing(work.out):
+        for folder in {work.out / "models", *(name.file(work.out).parent for name in names)}:
+            folder.mkdir(parents=True, exist_ok=True)
+    others = [name for name in names if (kept := _kept(work, name)) and kept.key != _key(work, name)]
+    if others and not work.again:
+        raise _not_replaced(work, others)
+
+
+def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
-    path = name.file(out)
-    settings = stand.suite.tuned(name.method)
-    key = cell_key(name, stand.suite, settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path) as free:
-        if not free or _done(path, key):
+    path, key = name.file(work.out), _key(work, name)
+    with alone(path) as free:
+        if not free or _done(work, name, key, stand):
             return False
+        settings, base = work.suite.tuned(name.method), stand.digest()
         label = f"{name.suite} {name.setting} {name.method} seed {name.seed}"
-        requests = run_cell(stand, name.method, settings, lambda progress: report(label, progress))
+        requests = run_cell(stand, name.method, settings, lambda progress: work.report(label, progress))
         cell = Cell(
             suite=name.suite,
             setting=name.setting,
@@ -99,15 +136,54 @@ def _run(name: CellName, stand: CellStand, out: Path, report: Report) -> bool:
             settings=settings,
             seed=name.seed,
             key=key,
-            commit=commit(),
+            commit=work.commit,
             machine=machine(str(stand.device)),
             requests=requests,
-            task=stand.suite.task,
+            task=work.suite.task,
+            base=base,
+            oracles=dict(stand.oracles),
         )
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(cell.to_json(), encoding="utf-8")
-        unfinished.replace(path)
+        with _writing(work.out):
+            replace_file(path, cell.to_json().encode())
         return True
+
+
+def _done(work: _Work, name: CellName, key: str, stand: CellStand) -> bool:
+    """Whether the cell is there, of the base model at hand. Cells of before do not say which was theirs."""
+    kept = _kept(work, name)
+    if kept is None:
+        return False
+    if kept.key == key:
+        return not kept.base or kept.base == stand.digest()
+    if not work.again:  # another process has put it there meanwhile
+        raise _not_replaced(work, [name])
+    return False
+
+
+def _kept(work: _Work, name: CellName) -> Cell | None:
+    path = name.file(work.out)
+    return read_cell(path) if path.exists() else None
+
+
+def _not_replaced(work: _Work, names: Sequence[CellName]) -> BenchError:
+    many = f"{len(names)} cells" if len(names) > 1 else "1 cell"
+    return BenchError(
+        f"{many} in {work.out} would be replaced, such as {names[0].file(work.out)}: made with other settings, "
+        "measures or requests, as those of --quick are. Choose another --out, or replace them with --again."
+    )
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or out
+        raise OutputError(f"cannot write to {where}: {error.strerror}. Choose another --out.") from error
+
+
+def _key(work: _Work, name: CellName) -> str:
+    return cell_key(name, work.suite, work.suite.tuned(name.method))
 
 
 def cell_key(name: CellName, suite: Benchmark, settings: Mapping[str, object]) -> str:
@@ -120,29 +196,3 @@ def cell_key(name: CellName, suite: Benchmark, settings: Mapping[str, object]) -
         **suite.decides(),
     }
     return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _done(path: Path, key: str) -> bool:
-    try:
-        return Cell.parse(path.read_text(encoding="utf-8")).key == key
-    except FileNotFoundError:
-        return False
-    except CorruptRunError as error:
-        raise BenchError(f"{path}: {error}") from error
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether this process has the cell to itself; the lock goes with the process, however it ends."""
-    lock = path.with_suffix(".lock")
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            if os.path.exists(lock):
-                lock.unlink()

@@ -67,6 +67,23 @@ class Stand:
         """Where the model is."""
         return self.model.device
 
+    def digest(self) -> str:
+        """See `CellStand.digest`."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return self.model.digest()
+
+    @property
+    def oracles(self) -> Mapping[int, str]:
+        """See `CellStand.oracles`."""
+        return self._oracles
+
+    @cached_property
+    def _oracles(self) -> dict[int, str]:
+        return {}
+
     @cached_property
     def plan(self) -> Plan:
         """The requests."""
@@ -165,7 +182,8 @@ class Stand:
         if number not in self.suite.checkpoints:
             return None
         if number not in self._oracle_views:
-            self._oracle_views[number] = self.view(self.oracle("oracle-scratch", number).model)
+            oracle = self.oracle(SCRATCH, number).model
+            self._oracle_views[number], self._oracles[number] = self.view(oracle), oracle.digest()
         return self._oracle_views[number]
 
     @cached_property

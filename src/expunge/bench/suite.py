@@ -10,7 +10,7 @@ from expunge.bench.benchmark import Benchmark, CellStand, Setting
 from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH
 from expunge.bench.tuned import SMALL, tuned_settings
 from expunge.data import Images, Splits, few_shot
-from expunge.errors import BenchError
+from expunge.errors import BenchError, ExpungeError
 from expunge.evidence import measure_names
 from expunge.methods import method_class, method_names
 from expunge.vision import VisionModel
@@ -116,11 +116,20 @@ def find_suite(name: str, *, quick: bool = False) -> Benchmark:
 
     Raises:
         BenchError: There is none, or the entry point does not give a suite.
+        ExpungeError: The suite itself says what it lacks.
     """
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name not in points:
         raise BenchError(f"unknown suite {name!r}; installed: {', '.join(sorted(points)) or 'none'}")
-    suite = points[name].load()(quick)
+    try:
+        suite = points[name].load()(quick)
+    except ExpungeError:
+        raise
+    except Exception as error:
+        raise BenchError(
+            f"suite {name!r} ({points[name].value}) is broken: {type(error).__name__}: {error}. "
+            "Mend or uninstall the package that brings it."
+        ) from error
     if not isinstance(suite, Benchmark):
         raise BenchError(
             f"suite {name!r} ({points[name].value}) gave {type(suite).__name__}; expected a Benchmark, such as Suite"

@@ -10,10 +10,13 @@ from rich.table import Table
 from expunge.cli.bench_speed import speed
 from expunge.cli.console import errors, output, progress_bar
 from expunge.cli.interrupt import heed_ctrl_c
-from expunge.errors import BenchError, OutputError
+from expunge.cli.names import split_names
+from expunge.errors import ExpungeError, OutputError
 
 if TYPE_CHECKING:
     from expunge.bench.aggregate import Summary
+
+NONE = "–"
 
 bench = typer.Typer(help="Put methods side by side.", no_args_is_help=True)
 bench.command()(speed)
@@ -29,6 +32,9 @@ def run(
     first_seed: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="A tiny version that takes seconds, to see that it runs.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Replace cells in --out that were made with other settings or requests.")
     ] = False,
 ) -> None:
     """Run the cells of SUITE that are not in --out yet: a cell is one method in one setting with one seed.
@@ -48,11 +54,12 @@ def run(
             ran = run_suite(
                 suite,
                 out,
-                settings=_names(setting, "--setting"),
-                methods=_names(methods, "--methods"),
+                settings=split_names(setting, "--setting") if setting else None,
+                methods=split_names(methods, "--methods") if methods else None,
                 seeds=range(first_seed, first_seed + seeds),
                 report=report,
                 quick=quick,
+                again=again,
             )
     except KeyboardInterrupt:
         where = escape(str(out))
@@ -76,11 +83,15 @@ def table(
     Example: expunge bench table bench/ --format svg --out figures/
     """
     from expunge.bench.aggregate import summaries
+    from expunge.bench.consistency import mixed
     from expunge.bench.load import load_cells
 
     if format_ == "svg" and out is None:
         raise OutputError("--format svg writes several files: say where, e.g. --out figures/")
-    files = _files(format_, summaries(load_cells(folder)))
+    cells = load_cells(folder)
+    for group in mixed(cells):
+        errors.print(f"[yellow]mixed[/] {escape(str(group))}; delete these cells and run them again", highlight=False)
+    files = _files(format_, summaries(cells))
     if out is None:
         for text in files.values():
             typer.echo(text, nl=False)
@@ -91,6 +102,8 @@ def table(
             (out / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"cannot write to {out}: {error.strerror}. Choose another --out.") from error
+    if not files:
+        errors.print("nothing to draw: there is no method beside the original")
     for name in files:
         output.print(escape(str(out / name)), highlight=False, soft_wrap=True)
 
@@ -108,7 +121,11 @@ def list_() -> None:
         shown.add_column(heading)
     rows: dict[tuple[str, ...], list[str]] = {}
     for name in suite_names():
-        suite = find_suite(name)
+        try:
+            suite = find_suite(name)
+        except ExpungeError as error:
+            shown.add_row(name, f"[red]{escape(str(error))}[/]", NONE)
+            continue
         rows.setdefault(suite.rows(), []).append(name)
         shown.add_row(name, escape(suite.summary), ", ".join(setting.name for setting in suite.settings))
     output.print(shown)
@@ -125,13 +142,6 @@ def _files(format_: str, found: "tuple[Summary, ...]") -> dict[str, str]:
     from expunge.bench.tables import as_csv, as_markdown
 
     return {"tables.md": as_markdown(found)} if format_ == "md" else {"results.csv": as_csv(found)}
-
-
-def _names(text: str, option: str) -> tuple[str, ...] | None:
-    names = tuple(part.strip() for part in text.split(","))
-    if text and not all(names):
-        raise BenchError(f"{option} takes names separated by commas, got {text!r}")
-    return names if text else None
 
 
 def _count(out: Path) -> int:

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from expunge.cli.console import output, progress_bar
 from expunge.cli.interrupt import heed_ctrl_c
+from expunge.cli.names import split_names
 from expunge.errors import BenchError, OutputError
 
 
@@ -34,7 +35,7 @@ def speed(
     from expunge.vision import choose_device
 
     options = {"--models": models, "--images": images, "--methods": methods}
-    parts = {option: _parts(text, option) for option, text in options.items()}
+    parts = {option: split_names(text, option) if text else () for option, text in options.items()}
     counts = _numbers(parts["--images"])
     given = [f"{option} {text}" for option, text in options.items() if text]
     more = ["--quick"] if quick else [f"--minutes {minutes}"]
@@ -60,13 +61,6 @@ def speed(
         )
     for path in write(result, out):
         output.print(escape(str(path)), highlight=False, soft_wrap=True)
-
-
-def _parts(text: str, option: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split(",")) if text else ()
-    if not all(parts):
-        raise BenchError(f"{option} takes values separated by commas, got {text!r}")
-    return parts
 
 
 def _numbers(parts: tuple[str, ...]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import typer
 
 from expunge.cli.execute import Asked, execute
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
-from expunge.errors import RequestError
+from expunge.cli.names import split_names
 
 
 def forget(
@@ -51,8 +51,8 @@ def forget(
     asked = Asked(
         model=model,
         data=data,
-        requests=tuple(_names(one, "--request") for one in request),
-        missing=_names(missing, "--missing") if missing else (),
+        requests=tuple(split_names(one, "--request") for one in request),
+        missing=split_names(missing, "--missing") if missing else (),
         shots=shots,
         replay=replay,
         method=method,
@@ -64,10 +64,3 @@ def forget(
         memory=None if memory is None else str(memory),
     )
     execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")
-
-
-def _names(text: str, option: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(","))
-    if not all(names):
-        raise RequestError(f"{option} takes class names separated by commas, got {text!r}")
-    return names

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from expunge.cli.compare import Asked, compare_classifiers, compare_detectors
 from expunge.cli.console import output
-from expunge.cli.forget import _names
+from expunge.cli.names import split_names
 from expunge.errors import HeadError
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def measure(
     rules = load_policy(policy, known=known, task="detection" if detectors else "classification")
     asked = Asked(
         data=data,
-        forgotten=_names(forgotten, "--forgotten"),
-        earlier=_names(earlier, "--earlier") if earlier else (),
-        missing=_names(missing, "--missing") if missing else (),
-        measures=_names(measures, "--measures") if measures else None,
+        forgotten=split_names(forgotten, "--forgotten"),
+        earlier=split_names(earlier, "--earlier") if earlier else (),
+        missing=split_names(missing, "--missing") if missing else (),
+        measures=split_names(measures, "--measures") if measures else None,
         seed=seed,
         partial=partial,
         skip_unreadable=skip_unreadable,

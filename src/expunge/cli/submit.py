@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from expunge.cli.console import errors
-from expunge.cli.forget import _names
+from expunge.cli.names import split_names
 from expunge.cli.places import ActorOption, JsonOption, WorkspaceOption, acting, as_json, open_workspace, print_json
 
 
@@ -40,7 +40,7 @@ def submit(
     day = None if due is None else parse_day(due)
     with open_workspace(workspace) as place:
         request = place.submit(
-            _names(target, "--target"), images, acting(actor), reason=reason, subject=subject, due=day, token=token
+            split_names(target, "--target"), images, acting(actor), reason=reason, subject=subject, due=day, token=token
         )
         if json:
             print_json(as_json(place, request))

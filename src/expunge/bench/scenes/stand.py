@@ -66,6 +66,23 @@ class SceneStand:
         """Where the detector is."""
         return self.cache.model.device
 
+    def digest(self) -> str:
+        """See `CellStand.digest`."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return self.cache.model.digest()
+
+    @property
+    def oracles(self) -> Mapping[int, str]:
+        """See `CellStand.oracles`."""
+        return self._oracles
+
+    @cached_property
+    def _oracles(self) -> dict[int, str]:
+        return {}
+
     @cached_property
     def plan(self) -> Plan:
         """The requests."""
@@ -122,7 +139,8 @@ class SceneStand:
         if number not in self.suite.checkpoints:
             return None
         if number not in self._oracle_views:
-            self._oracle_views[number] = self.view(self.oracle(number)[0])
+            oracle = self.oracle(number)[0]
+            self._oracle_views[number], self._oracles[number] = self.view(oracle), oracle.model.digest()
         return self._oracle_views[number]
 
     @cached_property
