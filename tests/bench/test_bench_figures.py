@@ -78,6 +78,10 @@ def test_what_cannot_be_drawn_is_left_out() -> None:
     assert "ewc" not in words(without_h)
 
 
+def test_of_the_original_alone_there_is_no_figure() -> None:
+    assert not figures_of(summarise([likely("original", 0, 3)]))
+
+
 def test_distance_is_the_mean_over_the_probes() -> None:
     def one(method, linear, rank, acc):
         readings = {"linear_probe": rate(linear, "oracle"), "rank1": rate(rank, "oracle"), "acc_r": rate(acc, "high")}

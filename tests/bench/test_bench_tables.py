@@ -5,6 +5,7 @@ import pytest
 
 from expunge.bench.aggregate import summaries, summarise
 from expunge.bench.columns import columns, figure, signed
+from expunge.bench.results import Value
 from expunge.bench.tables import FIELDS, as_csv, as_markdown, legend, main_table, sequence_table
 from tests.bench.made_up import METHODS, cell, likely, rate, request
 
@@ -55,6 +56,45 @@ class TestMainTable:
         assert row(main_table(found), "ewc")[:2] == ["10.0 [5.0 to 15.0]", "50.0 [45.0 to 55.0] (−10.0)"]
         assert legend([found]).startswith("One seed")
 
+    def test_brackets_are_explained_where_some_row_has_one_seed(self, summary) -> None:
+        assert "brackets" not in legend([summary])
+        more = summarise([*[one_request("good", seed, 10, 50) for seed in (0, 1)], one_request("lone", 0, 10, 50)])
+        assert "[5.0 to 15.0]" in main_table(more)
+        assert "over seeds. Of one seed, in brackets the 95 % interval over images" in legend([more])
+
+    def test_peak_memory_is_shown_of_cells_that_measured_it(self) -> None:
+        readings = {"acc_f": rate(0.0)}
+        old = cell("ewc", 0, [request(1, readings, peak_mb=0.0)], base="")
+        oracle = cell("oracle-scratch", 0, [request(1, readings)])
+        table = main_table(summarise([old, cell("lwf", 0, [request(1, readings, peak_mb=7.0)]), oracle]))
+        place = [text.strip() for text in table.splitlines()[0].split("|")[2:-1]].index("peak MB")
+        assert [row(table, name)[place] for name in ("ewc", "lwf", "oracle-scratch")] == ["–", "7.00", "–"]
+
+    @pytest.mark.parametrize(
+        ("ours", "oracle", "shown"),
+        [
+            ((10.0, 10.0), (40.0, 40.0), "0.25 ± 0.00 (−0.75)"),
+            ((80.0, 80.0), (100.0, 100.0), "≤ 0.80"),
+            ((80.0, 40.0), (100.0, 50.0), "≤ 0.80"),
+            ((100.0, 100.0), (100.0, 100.0), "≤ 1.00"),
+            ((100.0, 100.0), (50.0, 50.0), "≥ 2.00"),
+            ((100.0, 50.0), (50.0, 100.0), "~ 1.25"),
+        ],
+    )
+    def test_steps_at_the_cap_bound_the_anamnesis_index(self, ours, oracle, shown) -> None:
+        def steps(method, counts):
+            made = [{"relearn_time": Value(value=count, unit="steps", n=20)} for count in counts]
+            return [cell(method, seed, [request(1, readings)]) for seed, readings in enumerate(made)]
+
+        found = summarise([*steps("ewc", ours), *steps("oracle-scratch", oracle)])
+        assert row(main_table(found), "ewc")[0] == shown
+        (line,) = [
+            line
+            for line in csv.DictReader(io.StringIO(as_csv([found])))
+            if (line["method"], line["key"], line["request"]) == ("ewc", "anamnesis_index", "all")
+        ]
+        assert line["bound"] == (shown[0] if shown[0] in "≤≥~" else "")
+
     def test_a_strangers_row_becomes_a_column(self) -> None:
         found = [column.key for column in columns(["seconds", "acc_f", "mine", "cka_oracle_forget", "relearn_time"])]
         assert found == ["acc_f", "mine", "seconds"]
@@ -69,6 +109,19 @@ class TestSequenceTable:
         table = sequence_table(summarise([run("head-mask", (90, 80)), run("ewc", (70, 60)), run("lwf", (95, 95))]))
         assert row(table, "ewc") == ["65.0", "+20.0", "–", "–"]
         assert row(table, "lwf")[:2] == ["95.0", "−10.0"]
+
+    def test_the_lead_is_paired_and_has_an_interval(self) -> None:
+        """By hand: leads 10, 12 and 14 over the seeds that both have; t(2) = 4.303, standard error 2 / sqrt(3)."""
+
+        def run(method, values):
+            return [
+                cell(method, seed, [request(n, {"h": rate(value, "high")}) for n in (1, 2)])
+                for seed, value in enumerate(values)
+            ]
+
+        found = summarise([*run("head-mask", (90, 70, 50, 10)), *run("ewc", (80, 58, 36)), *run("lone", (80,))])
+        assert row(sequence_table(found), "ewc")[:2] == ["58.0", "+12.0 ± 5.0"]
+        assert row(sequence_table(found), "lone")[:2] == ["80.0", "+10.0"]
 
     def test_none_for_one_request(self, summary) -> None:
         assert sequence_table(summary) == ""

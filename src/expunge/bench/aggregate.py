@@ -1,13 +1,16 @@
 """From the cells of one suite and setting to one estimate a method and row: mean, interval, gap to the oracle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
-from expunge.bench.derived import final_values, request_values
+from expunge.bench.derived import Bound, final_values, request_values
 from expunge.bench.results import ANCHORS, SCRATCH, Cell, Task, Value, anchors_of
 from expunge.bench.student import t_interval
 from expunge.evidence import Aim
+
+BoundSign = Literal["", "≤", "≥", "~"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Estimate:
         n: Images, or other trials, of all seeds together.
         by_seed: Seed -> value.
         gaps: Seed -> value less that of oracle-scratch with the same seed; empty where there is no such oracle.
+        bound: "≤" where `mean` is an upper bound, "≥" where it is a lower one, "~" where seeds bound it from both
+            sides, "" where it is known. What is not known has neither interval nor gap.
     """
 
     mean: float
@@ -34,6 +39,7 @@ class Estimate:
     n: int
     by_seed: Mapping[int, float]
     gaps: Mapping[int, float]
+    bound: BoundSign = ""
 
     @property
     def gap(self) -> float | None:
@@ -151,17 +157,27 @@ def _reached(cell: Cell) -> int:
 def _estimate(values: Mapping[int, Value], oracle: Mapping[int, Value]) -> Estimate:
     by_seed = {seed: values[seed].value for seed in sorted(values)}
     first = values[min(values)]
+    bound = _bound(values.values())
     low, high = (first.low, first.high) if len(values) == 1 else t_interval(list(by_seed.values()))
+    gaps = {seed: value - oracle[seed].value for seed, value in by_seed.items() if seed in oracle}
     return Estimate(
         mean=fmean(by_seed.values()),
-        low=low,
-        high=high,
+        low=None if bound else low,
+        high=None if bound else high,
         unit=first.unit,
         aim=first.aim,
         n=sum(value.n for value in values.values()),
         by_seed=by_seed,
-        gaps={seed: value - oracle[seed].value for seed, value in by_seed.items() if seed in oracle},
+        gaps={} if bound else gaps,
+        bound=bound,
     )
+
+
+def _bound(values: Iterable[Value]) -> BoundSign:
+    sides: list[BoundSign] = [value.side for value in values if isinstance(value, Bound)]
+    if not sides:
+        return ""
+    return sides[0] if len(set(sides)) == 1 else "~"
 
 
 def _absent(

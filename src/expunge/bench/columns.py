@@ -22,7 +22,12 @@ MAIN: Mapping[str, tuple[str, str]] = {
     "rank1": ("rank-1", "queries of forgotten identities whose nearest gallery embedding is of the same identity"),
     "cmia_auc": ("CMIA", "AUC of class-level membership inference from neighbouring classes' probabilities"),
     "int8_linear_probe": ("INT8 probe", "the linear probe after rounding the weights to eight bits"),
-    "anamnesis_index": ("AIN", "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle"),
+    "anamnesis_index": (
+        "AIN",
+        "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle. Steps are counted up to 100: "
+        "≤ where oracle-scratch needed more, and ≤ 1.00 where the method did, too; ≥ where the method alone did; "
+        "~ where seeds differ in that",
+    ),
 }
 DETECTION: Mapping[str, tuple[str, str]] = {
     "h": ("H", "harmonic mean of AP50_r and the drop of AP50_f"),
@@ -49,9 +54,16 @@ DETECTION: Mapping[str, tuple[str, str]] = {
 """What stands in place of `MAIN` in tables of detectors."""
 
 COSTS: Mapping[str, tuple[str, str]] = {
-    "seconds": ("seconds", "time of one request, measures not counted"),
+    "seconds": (
+        "seconds",
+        "time of one request; measures are not counted, nor what a method prepares once, before the first request",
+    ),
     "rte": ("RTE", "seconds of oracle-scratch divided by those of the method, same machine, same requests"),
-    "peak_mb": ("peak MB", "greatest memory held during forgetting, above what was held before"),
+    "peak_mb": (
+        "peak MB",
+        "greatest memory held during forgetting, above what was held before; a dash for oracles, and for cells that do "
+        "not name their base model: what they needed depended on what ran before them",
+    ),
     "edited_mb": ("edited MB", "bytes of all edits of the sequence"),
 }
 DERIVED = ("erosion", "relapse")

@@ -2,25 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import Literal
 
-from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult, Task, Value
+from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, Cell, RequestResult, Task, Value
 
 Peers = Mapping[str, Cell]
 """Method or anchor -> its cell of the same suite, setting and seed."""
 
 STEPS = "relearn_time"
+RETRAINED = (SCRATCH, FINETUNE)
+"""Rows whose memory nobody measured: they were trained whenever that was."""
 BYTES_A_MEGABYTE = 1_000_000
+
+
+class Bound(Value):
+    """A value of which only a bound is known: "≤" where it is at most what stands here, "≥" where it is at least."""
+
+    side: Literal["≤", "≥"]
 
 
 def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
     """For each request of `cell`, its readings and, beside them, what follows from them.
 
-    Keys added: `seconds`, `peak_mb`, `edited_mb`, and, where what they need is there, `rte`, `erosion`, `relapse`
-    and `anamnesis_index`.
+    Keys added: `seconds`, `edited_mb`, and, where what they need is there, `peak_mb`, `rte`, `erosion`, `relapse` and
+    `anamnesis_index`.
     """
     found = []
     for index, request in enumerate(cell.requests):
-        values = {**_costs([request]), **request.readings}
+        values = {**_costs(cell, [request]), **request.readings}
         original, scratch = (_same_request(peers.get(name), request) for name in (ORIGINAL, SCRATCH))
         if scratch and request.seconds > 0:
             values["rte"] = _plain(scratch.seconds / request.seconds, "ratio", 1, "high")
@@ -40,7 +49,7 @@ def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
     `seconds` is the mean a request, `peak_mb` the greatest of all requests, `edited_mb` the sum over all edits, and
     `rte` the seconds of oracle-scratch divided by those of `cell`, both over the requests that the oracle has.
     """
-    values = request_values(cell, peers)[-1] | _costs(cell.requests)
+    values = request_values(cell, peers)[-1] | _costs(cell, cell.requests)
     values.pop("rte", None)
     both = [(request, same) for request in cell.requests if (same := _same_request(peers.get(SCRATCH), request))]
     spent, retraining = sum(ours.seconds for ours, _ in both), sum(oracle.seconds for _, oracle in both)
@@ -49,14 +58,16 @@ def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
     return values
 
 
-def _costs(requests: Sequence[RequestResult]) -> dict[str, Value]:
+def _costs(cell: Cell, requests: Sequence[RequestResult]) -> dict[str, Value]:
     n = len(requests)
     edited = sum(request.bytes for request in requests) / BYTES_A_MEGABYTE
-    return {
+    found = {
         "seconds": _plain(fmean(request.seconds for request in requests), "s", n, "low"),
-        "peak_mb": _plain(max(request.peak_mb for request in requests), "MB", n, "low"),
         "edited_mb": _plain(edited, "MB", n, "low"),
     }
+    if cell.base and cell.method not in RETRAINED:  # see RequestResult.peak_mb
+        found["peak_mb"] = _plain(max(request.peak_mb for request in requests), "MB", n, "low")
+    return found
 
 
 def _erosion(request: RequestResult, original: RequestResult) -> Value | None:
@@ -81,13 +92,19 @@ def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Tas
 
 
 def _anamnesis(request: RequestResult, scratch: RequestResult) -> Value | None:
-    """The anamnesis index: re-learning steps against those of the oracle; 1 where the class is as new to both."""
+    """The anamnesis index: re-learning steps against those of the oracle; 1 where the class is as new to both.
+
+    Steps are counted up to a cap: with the oracle at it the ratio is an upper bound, otherwise with ours a lower one.
+    """
     ours, oracle = request.readings.get(STEPS), scratch.readings.get(STEPS)
     if ours is None or oracle is None:
         return None
-    from expunge.evidence.measures.relearn_time import anamnesis_index
+    from expunge.evidence.measures.relearn_time import RelearnTime, anamnesis_index
 
-    return _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle")
+    ratio, cap = _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle"), RelearnTime().cap
+    if max(ours.value, oracle.value) < cap:
+        return ratio
+    return Bound(**ratio.model_dump(), side="≤" if oracle.value >= cap else "≥")
 
 
 def _same_request(cell: Cell | None, request: RequestResult) -> RequestResult | None:

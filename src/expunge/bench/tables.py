@@ -9,9 +9,10 @@ from expunge.bench.aggregate import Estimate, Summary
 from expunge.bench.columns import columns, figure, signed
 from expunge.bench.ranking import best
 from expunge.bench.results import ORIGINAL
+from expunge.bench.student import t_interval
 
 NONE = "–"
-FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap")
+FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap", "bound")
 HEAD_MASK = "head-mask"
 
 
@@ -32,9 +33,12 @@ def main_table(summary: Summary) -> str:
 def legend(found: Sequence[Summary]) -> str:
     """How the main tables are to be read."""
     counts = sorted({len(summary.seeds) for summary in found})
+    brackets = "in brackets the 95 % interval over images, where the measure has one."
     spread = f"Mean over {' or '.join(map(str, counts))} seeds ± half of the 95 % t-interval over seeds."
     if counts == [1]:
-        spread = "One seed; in brackets the 95 % interval over images, where the measure has one."
+        spread = f"One seed; {brackets}"
+    elif any(_in_brackets(estimate) for summary in found for estimate in summary.final.values()):
+        spread += f" Of one seed, {brackets}"
     return (
         f"{spread} Measured after the last request; seconds are the mean a request, peak MB the greatest, edited MB "
         "the sum. In parentheses the gap to oracle-scratch, in rows that aim at the oracle. "
@@ -46,7 +50,8 @@ def legend(found: Sequence[Summary]) -> str:
 def sequence_table(summary: Summary) -> str:
     """What the sequence as a whole does to each method, as Markdown; empty where there is one request only.
 
-    H is the mean over all requests; the next column is what a mask on the head has more (negative: less).
+    H is the mean over all requests; the next column is what a mask on the head has more (negative: less), seed by seed,
+    ± half of the 95 % t-interval over the seeds that both have.
     """
     if summary.requests == 1:
         return ""
@@ -56,9 +61,9 @@ def sequence_table(summary: Summary) -> str:
         if method == ORIGINAL:
             continue
         h = _mean_h(summary, method)
-        lead = NONE if h is None or masked is None else signed(masked - h, "%")
+        lead = [masked[seed] - h[seed] for seed in sorted(h.keys() & masked.keys())]
         ends = (_cell(summary.final.get((method, key)), False) for key in ("erosion", "relapse"))
-        rows.append([method, NONE if h is None else figure(h, "%"), lead, *ends])
+        rows.append([method, figure(fmean(h.values()), "%") if h else NONE, _lead(lead), *ends])
     return _table(["method", "mean H", "head mask's lead", "erosion", "relapse"], rows)
 
 
@@ -85,7 +90,8 @@ def as_csv(found: Sequence[Summary]) -> str:
     """Long form, one line a suite, setting, method, key and request, `FIELDS` in the first line.
 
     `request` is `all` for what stands at the end of the whole sequence: the values after the last request, and the
-    costs over all of them. `gap` is the mean difference from oracle-scratch. Numbers carry six significant digits.
+    costs over all of them. `gap` is the mean difference from oracle-scratch, and `bound` says
+    where `mean` is a bound only, see `Estimate`. Numbers carry six significant digits.
     """
     text = io.StringIO()
     write = csv.writer(text, lineterminator="\n")
@@ -95,16 +101,32 @@ def as_csv(found: Sequence[Summary]) -> str:
         lines |= {(method, key, 0): estimate for (method, key), estimate in summary.final.items()}
         for (method, key, request), estimate in sorted(lines.items()):
             numbers = [_number(value) for value in (estimate.mean, estimate.low, estimate.high)]
-            counts = (len(estimate.by_seed), estimate.n, _number(estimate.gap))
+            counts = (len(estimate.by_seed), estimate.n, _number(estimate.gap), estimate.bound)
             write.writerow([summary.suite, summary.setting, method, key, request or "all", *numbers, *counts])
     return text.getvalue()
 
 
-def _mean_h(summary: Summary, method: str) -> float | None:
-    """Mean over the requests; None unless each of them has one."""
+def _mean_h(summary: Summary, method: str) -> dict[int, float]:
+    """Seed -> mean over the requests, for the seeds that have all of them."""
     steps = [summary.steps.get((method, "h", number)) for number in range(1, summary.requests + 1)]
-    known = [step.mean for step in steps if step]
-    return fmean(known) if len(known) == len(steps) else None
+    by_seed = [step.by_seed if step else {} for step in steps]
+    whole = set.intersection(*map(set, by_seed))
+    return {seed: fmean(values[seed] for values in by_seed) for seed in sorted(whole)}
+
+
+def _lead(differences: Sequence[float]) -> str:
+    if not differences:
+        return NONE
+    text = signed(fmean(differences), "%")
+    if len(differences) == 1:
+        return text
+    low, high = t_interval(differences)
+    return f"{text} ± {figure((high - low) / 2, '%')}"
+
+
+def _in_brackets(estimate: Estimate) -> bool:
+    """Whether its interval is that of one seed's reading."""
+    return len(estimate.by_seed) == 1 and None not in (estimate.low, estimate.high)
 
 
 def _cell(estimate: Estimate | None, bold: bool) -> str:
@@ -112,10 +134,11 @@ def _cell(estimate: Estimate | None, bold: bool) -> str:
         return NONE
     text = figure(estimate.mean, estimate.unit)
     text = f"**{text}**" if bold else text
+    text = f"{estimate.bound} {text}" if estimate.bound else text
     if estimate.low is not None and estimate.high is not None:
         ends = figure(estimate.low, estimate.unit), figure(estimate.high, estimate.unit)
         half = figure((estimate.high - estimate.low) / 2, estimate.unit, like=estimate.mean)
-        text += f" ± {half}" if len(estimate.by_seed) > 1 else f" [{ends[0]} to {ends[1]}]"
+        text += f" [{ends[0]} to {ends[1]}]" if _in_brackets(estimate) else f" ± {half}"
     if estimate.aim == "oracle" and estimate.gap is not None:
         text += f" ({signed(estimate.gap, estimate.unit)})"
     return text

@@ -30,7 +30,7 @@ def over_requests(summary: Summary) -> Figure:
     Lines are means over seeds, bands reach from the lowest to the highest seed. The thin grey line in every panel is H
     of the head mask. Dots where not every request was measured.
     """
-    methods = [m for m in summary.methods if m != ORIGINAL and any((m, key) in summary.final for key in LINES)]
+    methods = panelled(summary)
     rows = ceil(len(methods) / ACROSS)
     with mpl.rc_context(SETTINGS):
         figure = blank(0.4 + WIDTH * ACROSS, 0.6 + HEIGHT * rows)
@@ -43,6 +43,11 @@ def over_requests(summary: Summary) -> Figure:
         figure.supylabel("%", fontsize=9, color=INK, rotation=0)
         figure.legend(*_legend(summary), loc="outside upper left", ncols=4)
         return settle(figure)
+
+
+def panelled(summary: Summary) -> list[str]:
+    """Methods that get a panel."""
+    return [m for m in summary.methods if m != ORIGINAL and any((m, key) in summary.final for key in LINES)]
 
 
 def _panel(axes: Axes, summary: Summary, method: str) -> None:
