@@ -93,6 +93,10 @@ class CorruptWeightsError(ModelError):
     """A safetensors file is damaged or does not fit the model."""
 
 
+class QuantizedWeightsError(ModelError):
+    """Weights are stored quantised, as integers; only floating-point ones are read."""
+
+
 class DeviceError(ExpungeError, ValueError):
     """A device to run on is unknown, or is not on this machine."""
 

@@ -254,7 +254,7 @@ def test_loading_and_saving_print_and_log_nothing(
     logger = logging.getLogger("transformers")
     logger.addHandler(handler)
     try:
-        unused = {"unused": torch.zeros(1)}  # transformers would log a report on it
+        unused = {"vit.num_batches_tracked": torch.zeros(1)}  # transformers would log a report on it
         edit_tensors(vit_folder / "model.safetensors", lambda tensors: tensors.update(unused))
         capfd.readouterr()
         load_model(vit_folder).save(tmp_path / "copy")

@@ -5,12 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+from torch import nn
 
-from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError, UnsafeWeightsError
+from expunge.errors import (
+    CorruptWeightsError,
+    HeadError,
+    MissingExtraError,
+    ModelNotFoundError,
+    QuantizedWeightsError,
+    UnsafeWeightsError,
+)
+from expunge.vision._config import read_config
 from expunge.vision._quiet import quiet
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+_NO_WEIGHTS = ("num_batches_tracked", "position_ids", "relative_position_index")
+"""Counters and tables that older versions of transformers stored beside the weights; nothing is lost without them."""
 
 
 def read_pretrained(auto: Any, folder: Path) -> tuple[Any, set[str]]:
@@ -26,11 +37,13 @@ def read_pretrained(auto: Any, folder: Path) -> tuple[Any, set[str]]:
     Raises:
         ModelNotFoundError: The directory is no whole model.
         UnsafeWeightsError: There are no safetensors, or the model needs code from the directory.
-        CorruptWeightsError: A file is damaged, or its tensors do not fit the model.
+        CorruptWeightsError: A file is damaged, or its tensors do not fit the model, or are more than it has.
+        QuantizedWeightsError: The weights are quantised.
+        MissingExtraError: The model needs a library that is not installed.
         HeadError: The model is of a kind that `auto` does not know.
     """
     _check_files(folder)
-    config = _read_config(folder)
+    config = read_config(folder)
     try:
         with quiet():
             model, info = auto.from_pretrained(
@@ -43,7 +56,12 @@ def read_pretrained(auto: Any, folder: Path) -> tuple[Any, set[str]]:
                 dtype=torch.float32,
                 local_files_only=True,
             )
-    except (SafetensorError, RuntimeError, OSError, KeyError) as error:
+    except ImportError as error:
+        raise MissingExtraError(
+            f"The model in {folder} needs a library that is not installed: {str(error).strip().partition(chr(10))[0]} "
+            'For a backbone of timm: pip install "expunge[timm]", or use weights with a backbone of transformers.'
+        ) from error
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise CorruptWeightsError(
             f"The safetensors in {folder} are damaged: {error}. Get them again from where they came from."
         ) from error
@@ -52,13 +70,45 @@ def read_pretrained(auto: Any, folder: Path) -> tuple[Any, set[str]]:
             f"Expected an image classifier or a backbone in {folder}; transformers cannot make one of model type "
             f"{config.model_type!r}: {str(error).partition(chr(10))[0]}"
         ) from error
+    except Exception as error:  # impossible sizes make each model type raise what it likes
+        raise CorruptWeightsError(
+            f"{folder / 'config.json'} describes no model that transformers can build: {error!r}. Get it again from "
+            "where it came from."
+        ) from error
     if info["mismatched_keys"]:
         name, found, expected = min(info["mismatched_keys"])
         raise CorruptWeightsError(
             f"The safetensors in {folder} do not fit the model in config.json: "
             f"{name} is {tuple(found)}, not {tuple(expected)}. Get both files from the same place."
         )
+    unused = {name for name in info["unexpected_keys"] if not name.endswith(_NO_WEIGHTS)}
+    if unused:
+        raise CorruptWeightsError(
+            f"The safetensors in {folder} hold {len(unused)} tensors that the model in config.json has no use for: "
+            f"{_some(unused)}. Expected one model, whole: merge adapters, and get both files from the same place."
+        )
+    for path in _weight_files(folder):
+        refuse_integers(path, model)
     return model, set(info["missing_keys"])
+
+
+def refuse_integers(path: Path, module: nn.Module) -> None:
+    """Stops where a safetensors file holds integers for weights, as quantised ones are: alone they mean nothing.
+
+    Raises:
+        QuantizedWeightsError: It does.
+    """
+    state = module.state_dict()
+    counts = {name.rpartition(".")[2] for name, tensor in state.items() if not tensor.is_floating_point()}
+    with safe_open(path, framework="pt") as file:
+        kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    integers = {name for name, kind in kinds.items() if not kind.startswith(("F", "BF", "C"))}
+    odd = {name for name in integers if name.rpartition(".")[2] not in counts and not name.endswith(_NO_WEIGHTS)}
+    if odd:
+        raise QuantizedWeightsError(
+            f"{path} holds integers where weights belong: {_some(odd)} ({kinds[min(odd)]}). Expected floating-point "
+            "weights: get the model as it was before it was quantised."
+        )
 
 
 def refuse_missing(missing: set[str], folder: Path) -> None:
@@ -68,12 +118,23 @@ def refuse_missing(missing: set[str], folder: Path) -> None:
         CorruptWeightsError: Some parameters are missing.
     """
     if missing:
-        names = sorted(missing)
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         raise CorruptWeightsError(
-            f"The safetensors in {folder} lack {', '.join(names[:5])}{more}; they would be left at random. "
+            f"The safetensors in {folder} lack {_some(missing)}; they would be left at random. "
             "Expected a fine-tuned classifier; to put a new head on a backbone, use HeadedBackbone."
         )
+
+
+def _some(names: set[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(sorted(names)[:5]) + more
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors that transformers reads."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    shards = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+    return [folder / shard for shard in sorted(set(shards))]
 
 
 def _check_files(folder: Path) -> None:
@@ -112,21 +173,3 @@ def _check_index(folder: Path) -> None:
     unsafe = sorted(str(shard) for shard in shards if not str(shard).endswith(".safetensors"))
     if unsafe:
         raise UnsafeWeightsError(f"{folder / INDEX} names {', '.join(unsafe)}; expected .safetensors files only.")
-
-
-def _read_config(folder: Path) -> Any:
-    with quiet():
-        from transformers import AutoConfig
-
-        try:
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            if "trust_remote_code" in str(error):
-                raise UnsafeWeightsError(
-                    f"The model in {folder} needs Python code that lies beside it, which is never run. "
-                    "Build the module yourself and hand it to VisionModel."
-                ) from error
-            raise CorruptWeightsError(f"{folder / 'config.json'} cannot be read: {error}") from error
-    if getattr(config, "transformers_weights", None) is not None:
-        raise UnsafeWeightsError(f"{folder / 'config.json'} names a weights file of its own; expected {WEIGHTS}.")
-    return config

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
-from expunge.vision._checkpoint import read_pretrained, refuse_missing
+from expunge.vision._checkpoint import read_pretrained, refuse_integers, refuse_missing
 from expunge.vision._hub import fetch
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
@@ -29,6 +29,8 @@ def load_model(source: str | Path) -> VisionModel:
         ModelNotFoundError: Nothing answers to `source`, or the directory lacks a file it needs.
         UnsafeWeightsError: The weights come as a pickle, or the model brings code of its own.
         CorruptWeightsError: A file is damaged, does not fit the model, or lacks parameters.
+        QuantizedWeightsError: The weights are quantised.
+        MissingExtraError: The model needs a library that is not installed.
         HeadError: It is no image classifier, or its classifier and classes differ in number.
         NoBlocksError: It has no blocks with feed-forward networks.
     """
@@ -55,6 +57,7 @@ def load_weights(module: nn.Module, folder: str | Path) -> VisionModel:
     Raises:
         ModelNotFoundError: The directory does not hold such weights.
         CorruptWeightsError: They are damaged or do not fit the module.
+        QuantizedWeightsError: They are integers.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -62,6 +65,7 @@ def load_weights(module: nn.Module, folder: str | Path) -> VisionModel:
         raise ModelNotFoundError(f"Expected {folder / FILE} of kind {WEIGHTS!r}; use load_model for other models.")
     path = folder / "model.safetensors"
     try:
+        refuse_integers(path, module)
         safetensors.torch.load_model(module, os.fspath(path))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise CorruptWeightsError(f"{path} is damaged or does not fit {type(module).__name__}: {error}") from error

@@ -174,6 +174,7 @@ class VisionModel(Wrapped):
                 rest = self(blank).embedding
             if (rest - whole).norm() <= 1e-3 * whole.norm():
                 return returns
+        self.refuse_not_finite()
         raise NoBlocksError(
             f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: the embedding comes out "
             "different, or images are cut up before the block. Perhaps a residual connection passes around it; "

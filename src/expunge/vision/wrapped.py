@@ -5,7 +5,7 @@ from typing import Self
 import torch
 from torch import nn
 
-from expunge.errors import ModelError
+from expunge.errors import CorruptWeightsError, ModelError
 from expunge.values import Block
 from expunge.vision.digest import digest
 
@@ -55,3 +55,17 @@ class Wrapped:
     def digest(self) -> str:
         """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
         return digest(self.module)
+
+    def refuse_not_finite(self) -> None:
+        """Stops where weights are no numbers.
+
+        Raises:
+            CorruptWeightsError: Some parameter holds NaN or infinity.
+        """
+        bad = [name for name, value in self.module.named_parameters() if not bool(value.isfinite().all())]
+        if bad:
+            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+            raise CorruptWeightsError(
+                f"the weights of {self.name} hold NaN or infinity, in {', '.join(bad[:3])}{more}: get them again, or "
+                "train the model anew where its training diverged"
+            )

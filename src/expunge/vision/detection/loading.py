@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from expunge.errors import CorruptWeightsError, HeadError, MissingExtraError, ModelNotFoundError
+from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
 from expunge.vision._checkpoint import read_pretrained
 from expunge.vision._hub import fetch
 from expunge.vision._quiet import quiet
@@ -24,6 +24,7 @@ def load_detector(source: str | Path) -> DetectionModel:
         ModelNotFoundError: Nothing answers to `source`, or the directory lacks a file it needs.
         UnsafeWeightsError: The weights come as a pickle, or the model brings code of its own.
         CorruptWeightsError: A file is damaged, does not fit the model, or lacks parameters.
+        QuantizedWeightsError: The weights are quantised.
         MissingExtraError: Its backbone is one of timm, which is not installed.
         HeadError: It is no object detector, or its classifier and classes differ in number.
         NoBlocksError: It has no blocks with feed-forward networks.
@@ -34,12 +35,6 @@ def load_detector(source: str | Path) -> DetectionModel:
         from transformers import AutoModelForObjectDetection
     try:
         module, missing = read_pretrained(AutoModelForObjectDetection, folder)
-    except ImportError as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise MissingExtraError(
-            f"The detector in {folder} needs a library that is not installed: {first_line} "
-            'For a backbone of timm: pip install "expunge[timm]", or use weights with a backbone of transformers.'
-        ) from error
     except HeadError as error:
         raise HeadError(f"Expected an object detector in {folder}: {error}") from error
     if missing:

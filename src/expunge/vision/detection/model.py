@@ -231,6 +231,7 @@ class DetectionModel(Wrapped):
         layout = Layout(size, tuple(part.shape[1:] for part in parts))
         whole, rest = self(pixels), self._resume(State.of(pixels).pack(parts), block, layout)
         if not torch.allclose(whole.features, rest.features, rtol=1e-3, atol=1e-3 * float(whole.features.abs().max())):
+            self.refuse_not_finite()
             raise NoBlocksError(
                 f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: "
                 "the features come out different."
