@@ -63,6 +63,15 @@ class Grid:
         return f"random ViT of width {shape.width}, {shape.blocks} blocks, {shape.side} px"
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A curve to be measured: what x counts, what stays the same, and one round."""
+
+    of: Literal["classes", "forget images", "edited blocks", "requests done"]
+    fixed: str
+    take: Round
+
+
 DEFAULT_GRID = Grid(VitShape(96, 12, 3, side=64), (10, 25, 50, 100), (1, 4, 16, 64, 256), 16)
 QUICK_GRID = Grid(VitShape(32, 2, 2, side=32), (3, 6), (1, 2), 2)
 
@@ -80,50 +89,37 @@ def growth(
         device: Where.
         report: Told what is being measured.
     """
-    method, few = make_method(name), grid.classes[0]
+    for plan in _plans(make_method(name), grid, device):
+        report(plan.of)
+        rounds = [plan.take()]
+        while len(rounds) < limits.runs and now(device) < until:
+            rounds.append(plan.take())
+        points = tuple(_point(x, [each[x] for each in rounds]) for x in sorted(rounds[0]))
+        yield Curve(of=plan.of, fixed=plan.fixed, points=points)
+
+
+def _plans(method: Method, grid: Grid, device: torch.device) -> Iterator[_Plan]:
+    few, words = grid.classes[0], grid.words
     base = grid.model(few, device)
     one = grid.scene(base, SHOTS)
-    larger = {count: grid.scene(grid.model(count, device), SHOTS) for count in grid.classes}
-    richer = {count: grid.scene(base, count) for count in grid.forget}
-    variants = {edited_blocks(one, variant): variant for variant in block_variants(method)}
-    settled = f"{grid.words}; {few} classes"
-
-    def times(points: Mapping[int, tuple[Scene, Method]]) -> Mapping[int, float]:
-        return {x: run_whole(scene, how).run.seconds for x, (scene, how) in points.items()}
-
-    def curve(
-        of: Literal["classes", "forget images", "edited blocks", "requests done"], fixed: str, take: Round
-    ) -> Curve:
-        report(of)
-        rounds = [take()]
-        while len(rounds) < limits.runs and now(device) < until:
-            rounds.append(take())
-        return Curve(
-            of=of, fixed=fixed, points=tuple(_point(x, [each[x] for each in rounds]) for x in sorted(rounds[0]))
-        )
-
+    variants = {edited_blocks(one, variant): (one, variant) for variant in block_variants(method)}
     run_whole(one, method)  # a warm-up
-    yield curve(
-        "classes",
-        f"{grid.words}; {SHOTS} images of each class",
-        partial(times, {x: (scene, method) for x, scene in larger.items()}),
-    )
-    yield curve(
-        "forget images",
-        f"{settled}, {SHOTS} images of each that stays",
-        partial(times, {x: (scene, method) for x, scene in richer.items()}),
-    )
+    larger = {count: (grid.scene(grid.model(count, device), SHOTS), method) for count in grid.classes}
+    yield _Plan("classes", f"{words}; {SHOTS} images of each class", partial(_whole, larger))
+    richer = {count: (grid.scene(base, count), method) for count in grid.forget}
+    settled = f"{words}; {few} classes, {SHOTS} images of each"
+    yield _Plan("forget images", f"{settled} that stays", partial(_whole, richer))
     if variants:
-        yield curve(
-            "edited blocks",
-            f"{settled}, {SHOTS} images of each",
-            partial(times, {x: (one, variant) for x, variant in variants.items()}),
-        )
-    yield curve(
+        yield _Plan("edited blocks", settled, partial(_whole, variants))
+    yield _Plan(
         "requests done",
-        f"{grid.words}; requests of one class, {SHOTS} images of it and of each of {few} classes that stay",
+        f"{words}; requests of one class, {SHOTS} images of it and of each of {few} classes that stay",
         partial(sequence_seconds, grid, method, grid.model(few + grid.requests, device)),
     )
+
+
+def _whole(points: Mapping[int, tuple[Scene, Method]]) -> Mapping[int, float]:
+    return {x: run_whole(scene, method).run.seconds for x, (scene, method) in points.items()}
 
 
 def sequence_seconds(grid: Grid, method: Method, model: VisionModel) -> Mapping[int, float]:

@@ -1,16 +1,16 @@
 """A whole run: all methods on all models, then how ours grows."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from expunge.bench.clock import now
 from expunge.bench.machine import commit, machine
-from expunge.bench.speed.compare import ORACLE, compare
+from expunge.bench.speed.compare import ORACLE, Found, compare
 from expunge.bench.speed.growth import DEFAULT_GRID, QUICK_GRID, growth
-from expunge.bench.speed.limits import MINUTES, QUICK, limits_for
+from expunge.bench.speed.limits import MINUTES, QUICK, Limits, limits_for
 from expunge.bench.speed.results import Model, Skipped, Speed, Timing
 from expunge.bench.speed.subjects import QUICK_SUBJECT, Subject, check_subject, make_subject, subject_names
 from expunge.bench.speed.table import as_markdown
@@ -61,42 +61,51 @@ def run_speed(
     chosen = [(row, None if row == ORACLE else usual(row)) for row in rows]
     reference = OURS if OURS in rows else next(row for row in rows if row != ORACLE)
     limits = QUICK if quick else limits_for(minutes)
-    started, parts = now(device), len(names) + 1
-    described: list[Model] = []
-    timings: list[Timing] = []
-    skipped: list[Skipped] = []
-    for part, name in enumerate(names, start=1):
-        report(name, Progress(0, 1, "preparing"))
-        try:
-            subject = make_subject(name, device)
-        except MissingExtraError as error:
-            skipped.append(Skipped(model=name, method="", images=None, reason=str(error)))
-            continue
-        described.append(_described(subject))
-
-        def tell(note: str, name: str = name) -> None:
-            report(name, Progress(0, 1, note))
-
-        until = started + limits.total * part / parts
-        for found in compare(subject, chosen, counts, limits, until, tell):
-            (timings if isinstance(found, Timing) else skipped).append(found)  # pyright: ignore[reportArgumentType]
-        report(name, Progress(1, 1))
-        del subject
-        gc.collect()  # a large model leaves before the next one comes
+    code, started = commit(), now(device)
+    found = [*_timed(names, chosen, counts, limits, started, device, report)]
     grid = QUICK_GRID if quick else DEFAULT_GRID
     end = started + limits.total
     curves = tuple(growth(reference, grid, limits, end, device, lambda note: report("growth", Progress(0, 1, note))))
     report("growth", Progress(1, 1))
     return Speed(
         command=command,
-        commit=commit(),
+        commit=code,
         machine=machine(str(device)),
         reference=reference,
-        models=tuple(described),
-        timings=tuple(timings),
-        skipped=tuple(skipped),
+        models=tuple(one for one in found if isinstance(one, Model)),
+        timings=tuple(one for one in found if isinstance(one, Timing)),
+        skipped=tuple(one for one in found if isinstance(one, Skipped)),
         growth=curves,
     )
+
+
+def _timed(
+    names: Sequence[str],
+    chosen: Sequence[tuple[str, Method | None]],
+    counts: Sequence[int],
+    limits: Limits,
+    started: float,
+    device: torch.device,
+    report: Report,
+) -> Iterator[Model | Found]:
+    """Each model, and what was measured on it or why not; the growth's part of the time is left."""
+    for part, name in enumerate(names, start=1):
+        report(name, Progress(0, 1, "preparing"))
+        try:
+            subject = make_subject(name, device)
+        except MissingExtraError as error:
+            yield Skipped(model=name, method="", images=None, reason=str(error))
+            continue
+        yield _described(subject)
+
+        def tell(note: str, name: str = name) -> None:
+            report(name, Progress(0, 1, note))
+
+        until = started + limits.total * part / (len(names) + 1)
+        yield from compare(subject, chosen, counts, limits, until, tell)
+        report(name, Progress(1, 1))
+        del subject
+        gc.collect()  # a large model leaves before the next one comes
 
 
 def usual(name: str) -> Method:
