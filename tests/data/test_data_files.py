@@ -201,6 +201,12 @@ def test_the_limit_is_pillows_and_exact(tmp_path, monkeypatch):
     assert above.load().size == (10, 11)
 
 
+def test_a_line_is_refused_before_it_is_decoded(tmp_path):
+    assert sample(tmp_path, encoded(Image.new("L", (100, 1)), "PNG"), "at.png").load().size == (100, 1)
+    with pytest.raises(UnreadableImageError, match=r"above\.png: 1 x 101 pixels are a line.*100 times"):
+        sample(tmp_path, png_header(1, 101), "above.png").load()
+
+
 # --- files are read once and closed ---
 
 

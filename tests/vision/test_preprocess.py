@@ -13,8 +13,9 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from expunge.errors import CorruptWeightsError, ModelNotFoundError
+from expunge.errors import CorruptWeightsError, DataError, ModelNotFoundError
 from expunge.vision import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.detection import fixed_preprocess
 from tests.vision.conformance import MEAN, STD, pictures
 
 
@@ -31,6 +32,16 @@ def test_the_shorter_side_is_resized_and_the_centre_cropped() -> None:
     expected = [(24, 30), (30, 24), (24, 30), (24, 30), (24, 30)]  # of 40 × 50, once turned
     for pixels, picture, size in zip(prepared, pictures(), expected, strict=True):
         torch.testing.assert_close(pixels, by_hand(picture, size, 24), rtol=0, atol=1e-5)
+
+
+def test_a_line_is_refused_before_it_is_resized() -> None:
+    prepare = standard_preprocess(24, MEAN, STD)
+    assert prepare([Image.new("RGB", (100, 1))]).shape == (1, 3, 24, 24)
+    for size in ((1, 101), (60_000, 1)):
+        with pytest.raises(DataError, match=r"mere line: one side may be 100 times"):
+            prepare([Image.new("RGB", size)])
+    with pytest.raises(DataError, match="mere line"):
+        fixed_preprocess(8, 8, MEAN, STD)([Image.new("RGB", (1, 101))])
 
 
 def test_a_margin_is_cropped_off() -> None:

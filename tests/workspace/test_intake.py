@@ -85,6 +85,7 @@ def test_the_formats_are_those_of_data_sets() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "no image"),
         (b"\x89PNG\r\n\x1a\nrubbish", "no image"),
         (png_that_claims(8_000, 8_000), "8000 × 8000 pixels"),
+        (png_that_claims(1, 101), "1 × 101 pixels, one side at most 100 times the other"),
         (png_that_claims(100_000, 100_000), "no image"),  # Pillow's own limit comes first
         (png_that_claims(60, 60), "no image"),  # truncated
     ],

@@ -11,6 +11,9 @@ from typing import Any
 from expunge.data.scenes import Corners
 from expunge.errors import BoxError, CocoError, DuplicateIdError
 
+_LONGEST = 1_000_000
+"""Pixels that a side of an image may have; more than any format or memory holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -99,11 +102,11 @@ def _entries(values: dict[str, Any], kind: str, path: Path) -> Sequence[dict[str
 def _image(entry: dict[str, Any], path: Path) -> ImageRecord:
     what = f"{path}: image {entry.get('id')!r}"
     file = entry.get("file_name")
-    if not isinstance(file, str) or not file:
-        raise CocoError(f"{what} has the file name {file!r}: expected a path below the image folder")
+    if not isinstance(file, str) or not file or "\0" in file:
+        raise CocoError(f"{what} has the file name {file!r:.80}: expected a path below the image folder")
     width, height = _integer(entry, "width", what), _integer(entry, "height", what)
-    if width < 1 or height < 1:
-        raise CocoError(f"{what} is {width} x {height} pixels: expected at least one of each")
+    if not (1 <= width <= _LONGEST and 1 <= height <= _LONGEST):
+        raise CocoError(f"{what} is {width} x {height} pixels: expected 1 to {_LONGEST:,} of each")
     return ImageRecord(_integer(entry, "id", what), file, width, height)
 
 
@@ -119,7 +122,7 @@ def _box(entry: dict[str, Any], path: Path) -> BoxRecord:
     what = f"{path}: annotation {entry.get('id')!r}"
     box, crowd = entry.get("bbox"), entry.get("iscrowd", 0)
     if not isinstance(box, list) or len(box) != 4 or not all(_is_finite(number) for number in box):
-        raise BoxError(f"{what} has the box {box!r}: expected four finite numbers, left, top, width and height")
+        raise BoxError(f"{what} has the box {box!r:.80}: expected four finite numbers, left, top, width and height")
     if crowd not in (0, 1):
         raise CocoError(f"{what} has iscrowd {crowd!r}: expected 0 or 1")
     left, top, width, height = (float(number) for number in box)
@@ -140,7 +143,12 @@ def _integer(entry: dict[str, Any], key: str, what: str) -> int:
 
 
 def _is_finite(number: object) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _first_twice(values: Iterable[Any]) -> Any:

@@ -127,7 +127,7 @@ def _on_disk(folder: Path, images: Iterable[ImageRecord]) -> tuple[list[ImageRec
                 f"image {image.id} has the file name {image.file!r}, which leads out of {folder}: "
                 "copy the file into the folder"
             )
-        if path.is_file():
+        if os.path.isfile(path):  # Path.is_file raises where a name is too long for the system
             there.append(image)
         else:
             missing.append(image.file)

@@ -12,6 +12,9 @@ from expunge.errors import DataError, UnreadableImageError
 # Axes beginning with `_` are not compared between images: a list of images may hold many sizes.
 Pixels = Image.Image | Float[Tensor, "_channels _height _width"]
 
+LONGEST = 100
+"""How many times its shorter side the longer side of an image may be."""
+
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
@@ -42,7 +45,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image: An opened Pillow image of any size and mode; it is not changed.
 
     Raises:
-        ValueError: Pixels are 32-bit numbers, whose range is unknown.
+        ValueError: Pixels are 32-bit numbers, whose range is unknown, or the image is a mere line.
         PIL.Image.DecompressionBombError: There are more pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
     """
     _check_size(image)  # before the pixels are decoded
@@ -86,4 +89,9 @@ def _check_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError(
             f"{image.width} x {image.height} pixels could be a decompression bomb, the limit is {limit} "
             "pixels (PIL.Image.MAX_IMAGE_PIXELS)"
+        )
+    if max(image.size) > LONGEST * min(image.size):
+        raise ValueError(
+            f"{image.width} x {image.height} pixels are a line, which would not fit into memory once it is resized to "
+            f"a model's size with its shape kept; one side may be {LONGEST} times the other"
         )

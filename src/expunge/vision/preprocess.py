@@ -12,8 +12,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from expunge.errors import CorruptWeightsError, ModelNotFoundError
+from expunge.errors import CorruptWeightsError, DataError, ModelNotFoundError
 from expunge.vision._quiet import quiet
+
+LONGEST = 100
+"""How many times its shorter side the longer side of a picture may be; a mere line, resized, would fill the memory."""
 
 
 @runtime_checkable
@@ -52,14 +55,32 @@ class HFPreprocess:
         return self._size
 
     def __call__(self, images: Sequence[Image.Image]) -> Float[Tensor, "n 3 h w"]:
-        """Pixels of the pictures, in their order, on the CPU. Pictures of any mode are read as RGB."""
-        rgb = [image.convert("RGB") for image in images]
-        return self.processor(images=rgb, return_tensors="pt")["pixel_values"]
+        """Pixels of the pictures, in their order, on the CPU. Pictures of any mode are read as RGB.
+
+        Raises:
+            DataError: A picture is a mere line; see `LONGEST`.
+        """
+        return self.processor(images=as_rgb(images), return_tensors="pt")["pixel_values"]
 
     def save(self, folder: Path) -> None:
         """Writes `preprocessor_config.json`, which transformers itself can read."""
         with quiet():
             self.processor.save_pretrained(folder)
+
+
+def as_rgb(images: Sequence[Image.Image]) -> list[Image.Image]:
+    """The pictures in RGB, once it is sure that each can be resized.
+
+    Raises:
+        DataError: A picture is a mere line; see `LONGEST`.
+    """
+    for image in images:
+        if max(image.size) > LONGEST * min(image.size):
+            raise DataError(
+                f"a picture of {image.width} x {image.height} pixels is a mere line: one side may be {LONGEST} times "
+                "the other; cut it to what it shows, or leave it out"
+            )
+    return [image.convert("RGB") for image in images]
 
 
 def standard_preprocess(

@@ -39,12 +39,14 @@ class Limits:
         bytes_each: Bytes of one image.
         bytes_total: Bytes of all.
         pixels: Width times height of one image.
+        longest: How many times the shorter side of an image its longer side may be: a mere line, resized, fills memory.
     """
 
     images: int = 5_000
     bytes_each: int = 64 << 20
     bytes_total: int = 4 << 30
     pixels: int = 50_000_000
+    longest: int = 100
 
 
 LIMITS = Limits()
@@ -162,7 +164,7 @@ def _require_plain(status: os.stat_result, links: Counter[tuple[int, int]], plac
 def _copy(descriptor: int, position: int, into: Path, limits: Limits, place: str) -> ImageRecord:
     incoming = into / _INCOMING
     sha256, size = write_durable(incoming, _limited(descriptor, limits.bytes_each, place))
-    image = ImageRecord(position, sha256, _format(incoming, limits.pixels, place), size)
+    image = ImageRecord(position, sha256, _format(incoming, limits, place), size)
     os.rename(incoming, into.parent / image.path)
     return image
 
@@ -176,14 +178,17 @@ def _limited(descriptor: int, most: int, place: str) -> Iterator[bytes]:
         yield chunk
 
 
-def _format(path: Path, pixels: int, place: str) -> str:
+def _format(path: Path, limits: Limits, place: str) -> str:
     """Decodes an image whole and says what it is."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what is refused here
             with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > pixels:
-                    raise IntakeError(f"{place} is refused: {image.width} × {image.height} pixels, at most {pixels:,}.")
+                size = f"{image.width} × {image.height} pixels"
+                if image.width * image.height > limits.pixels:
+                    raise IntakeError(f"{place} is refused: {size}, at most {limits.pixels:,}.")
+                if max(image.size) > limits.longest * min(image.size):
+                    raise IntakeError(f"{place} is refused: {size}, one side at most {limits.longest} times the other.")
                 image.load()
                 if image.mode in ("I", "F"):
                     raise IntakeError(f"{place} is refused: 32-bit pixels. Save it with 8 or 16 bits.")

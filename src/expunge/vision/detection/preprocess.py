@@ -16,7 +16,7 @@ from torch import Tensor
 
 from expunge.errors import ModelError
 from expunge.vision._quiet import quiet
-from expunge.vision.preprocess import load_preprocess
+from expunge.vision.preprocess import as_rgb, load_preprocess
 
 
 class DetectionPreprocess:
@@ -49,7 +49,7 @@ class DetectionPreprocess:
     def __call__(self, images: Sequence[Image.Image]) -> Float[Tensor, "n ch h w"]:
         """Pixels of the pictures, in their order, on the CPU; with a fourth channel where some are padded."""
         with quiet():
-            made = self.processor(images=[image.convert("RGB") for image in images], return_tensors="pt")
+            made = self.processor(images=as_rgb(images), return_tensors="pt")
         pixels, mask = made["pixel_values"], made.get("pixel_mask")
         if mask is None or bool(mask.all()):
             return pixels
