@@ -219,4 +219,23 @@ def test_the_published_preset_holds_the_published_constants() -> None:
         settings = vars(make_detection_method(name, preset="published"))
         assert {key: settings[key] for key in expected} == expected
         assert settings["sparsity"] == "subgradient"
-    assert vars(make_detection_method("gs-lora++", preset="published"))["prototype_forget"] == 0.005
+        assert (settings["bound"], settings["weight_decay"], settings["warmup"]) == (15.0, 1e-4, 0.0)
+        assert settings["min_lr"] == settings["lr"]
+    settings = vars(make_detection_method("gs-lora++", preset="published"))
+    assert (settings["prototype_forget"], settings["prototype_retain"]) == (0.005, 0.0)
+    assert settings["prototype_bound"] == 18.0
+
+
+def test_the_published_preset_has_no_weight_average(two_stage) -> None:
+    """An average that starts at the end of the training is what the weights are then."""
+    task, context = little_task(validation=NOTHING), context_of(two_stage)
+    quickly = {"epochs": 2, "batch_size": 7, "prototype_forget": 0.0}
+    averaged, plain = (
+        make_detection_method(
+            name, preset="published", settings={k: v for k, v in quickly.items() if k in settings_of(name)}
+        )
+        for name in ("gs-lora++", "gs-lora")
+    )
+    first, second = (method.forget(context, task).tensors for method in (averaged, plain))
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
+from torch.nn import functional
 
 from expunge.memory import Prototypes
 from expunge.methods.bounds import chance_loss, forget_bound, pairwise_divergence, prototype_bound
@@ -32,6 +33,21 @@ def test_prototype_divergence_is_not_symmetric_and_zero_at_itself() -> None:
     z, p = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 1.0]])
     assert prototype_divergence(z, z).item() == pytest.approx(0.0, abs=1e-7)
     assert prototype_divergence(z, p).item() != pytest.approx(prototype_divergence(p, z).item(), rel=1e-3)
+
+
+def test_prototype_divergence_ends_where_the_least_likely_entry_has_it_all() -> None:
+    """The published bound of 50 nats is for the other direction, which has no end."""
+    p = torch.randn(1, 512, generator=torch.Generator().manual_seed(0))
+    end = -functional.log_softmax(p, dim=1).min()
+    z = 1000.0 * functional.one_hot(p.argmin(dim=1), 512).float()
+    assert prototype_divergence(z, p).item() == pytest.approx(end.item(), rel=1e-5)
+    assert 8 < end < 12
+    assert (
+        functional.kl_div(
+            functional.log_softmax(z, 1), functional.log_softmax(p, 1), log_target=True, reduction="batchmean"
+        )
+        > 50
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from itertools import islice
 import pytest
 import torch
 
-from expunge.methods import GSLoRA
+from expunge.methods import Context, GSLoRA, GSLoRAPlusPlus
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches, shuffled_batches
 from expunge.methods.judge import ImageJudge
@@ -50,6 +50,19 @@ class TestWeightAverage:
         average.update(1.0)
         with average.applied():
             assert weight.tolist() == [0.0, 1.0]
+
+    @pytest.mark.parametrize(("replayed", "moves"), [(100, 6), (600, 1), (1000, 1), (2000, 0)])
+    def test_moves_at_the_ends_of_the_last_epochs_alone(self, replayed, moves, monkeypatch, context, task) -> None:
+        """With the default budget, 200 steps of 16 images."""
+        method, moved = GSLoRAPlusPlus(), []
+        monkeypatch.setattr(WeightAverage, "update", lambda self, done: moved.append(done >= self._start))
+        many = replace(task, retain=task.retain.select([i % len(task.retain) for i in range(replayed)]))
+        weight, made = torch.zeros(1, requires_grad=True), context(2)
+        one, other = made.batches(task, [0], [0])
+        monkeypatch.setattr(Context, "batches", lambda *_: (one, other))
+        monkeypatch.setattr(Context, "judge", lambda *_: lambda: (0.0, 0.0))
+        method.fit(made, many, [weight], lambda *_: weight.sum(), average=method.average([weight]))
+        assert sum(moved) == moves
 
     def test_puts_weights_back_after_an_error(self) -> None:
         weight = torch.tensor([1.0])

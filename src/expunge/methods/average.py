@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class WeightAverage:
-    """`average ← decay · average + (1 - decay) · weights`, from a point of the training on."""
+    """`average ← decay · average + (1 - decay) · weights`, from a point of the training on; it starts as their copy."""
 
     def __init__(self, parameters: Sequence[Tensor], *, decay: float, start: float):
         """Averages `parameters`; `start` is the fraction of the training after which averaging begins."""

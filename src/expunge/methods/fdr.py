@@ -23,7 +23,8 @@ class FDR(FineTuning):
 
     Unlike DER's square, the distance pulls with the same force however near the old function is. The paper is about
     outputs in general; we take the logits, as the released code of the published comparison does: the probabilities of
-    a sure model hardly move.
+    a sure model hardly move. ‖·‖ is the root of the mean over images of the squared distance, the paper's estimate;
+    that code takes the mean of the distances.
 
     Attributes:
         distance_weight: λ, in nats per unit of logit.

@@ -30,7 +30,10 @@ class FGOrIU(Training):
     found it, each holding `energy` of them. LoRA on both FFN layers; gradients of a LoRA matrix that faces the residual
     stream, A of an expanding layer and B of a contracting one, are projected off P_r. The released code folds the
     gradients of the other two matrices to the stream's width before it projects them, which means nothing
-    geometrically; here they are free. Its retained term is a Frobenius norm; ours is the paper's nuclear norm.
+    geometrically; here they are free. Its retained term is a Frobenius norm; ours is the paper's nuclear norm. It
+    counts energy in fourth powers of singular values, as it takes those of ZᵀZ and squares them, so its 0.99 keeps
+    fewer directions. Its configuration asks for a learned choice of blocks (Gumbel-softmax), which its training leaves
+    out. All blocks count, here as there, except that on ImageNet that code takes the last one alone.
 
     A method sees one request and keeps no state. P_r comes from the replay of what is still retained, so it contracts
     by itself from request to request. Earlier classes are indices without images, so their subspaces cannot be merged

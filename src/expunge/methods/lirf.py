@@ -146,6 +146,7 @@ def attention_of(hidden: Float[Tensor, "n first *rest"]) -> Float[Tensor, "n d"]
     """Squares averaged over the first dimension after the images, flattened and scaled to length one.
 
     Attention transfer of Zagoruyko and Komodakis (arXiv 1612.03928): channels of a feature map are averaged and its
-    positions remain. The released code applies the same line to tokens, where it averages tokens and keeps channels.
+    positions remain. The released code applies the same line to tokens, where it averages tokens and keeps channels. It
+    then sets entries below 0.005 to zero; here they stay.
     """
     return functional.normalize(hidden.float().square().mean(dim=1).flatten(1), dim=1)

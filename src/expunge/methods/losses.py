@@ -18,8 +18,10 @@ def bounded(loss: Float[Tensor, ""], bound: float) -> Float[Tensor, ""]:
 def forget_term(context: Trainable[Any, B], beta: float, bound: float) -> Callable[[B], Tensor]:
     """Forget batch -> `beta · ReLU(BND - L_forget)` (eq. 5); BND is derived where `bound` is 0.
 
-    The published comparison (arXiv 2403.11530) gives it to every continual-learning method in the place of the new
-    task's loss, and leaves each its own way of holding on to what is known.
+    Here it takes the place of the new task's loss in every continual-learning method, each of which keeps its own way
+    of holding on to what is known. In the released code of the published comparison (arXiv 2403.11530) these methods
+    learn a random wrong label of each forget image instead, drawn anew at every look, by plain cross-entropy: BND plays
+    no part there.
     """
     limit = bound or context.forget_bound()
 
@@ -30,10 +32,12 @@ def forget_term(context: Trainable[Any, B], beta: float, bound: float) -> Callab
 
 
 def prototype_divergence(embeddings: Float[Tensor, "n d"], prototypes: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    """Mean over images of `KL(softmax(z) ‖ softmax(p))`, in nats.
+    """Mean over images of `KL(softmax(z) ‖ softmax(p))`, in nats: the direction of the paper's equation.
 
-    The softmax runs over the entries of the embedding, as in the published code (the paper's abstract speaks of
-    logits). Row i of `prototypes` is the prototype of image i's class.
+    The released code computes the other one, `KL(softmax(p) ‖ softmax(z))`, which has no upper end. This one ends where
+    z is all in the entry that p holds least likely: at about 10 nats for a prototype of 512 entries of about N(0, 1).
+    The softmax runs over the entries of the embedding, as in the released code (the paper's abstract speaks of logits).
+    Row i of `prototypes` is the prototype of image i's class.
     """
     log_z = functional.log_softmax(embeddings, dim=1)
     log_p = functional.log_softmax(prototypes, dim=1)

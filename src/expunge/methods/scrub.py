@@ -16,9 +16,12 @@ from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.teacher import Teacher
 
 FOLLOW_RATE = 0.1
-"""How far the moving average of the weights goes towards them at an update, as in the released code."""
+"""How far the moving average of the weights goes towards them at an update, as in the GS-LoRA papers' released code."""
 FOLLOWS = 10
-"""How often the moving average is updated in a training: once a super-epoch of the released code, which has ten."""
+"""How often the moving average is updated in a training: once a super-epoch of that code, which has ten.
+
+There the first update copies the weights (torch's `AveragedModel` does); here it moves a tenth like all others.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,19 @@ class SCRUB(FineTuning):
     `max_fraction` of the training, and only min steps follow, as in the paper. The state is chosen on the validation
     split like everybody's, which stands in for the paper's "rewind".
 
+    The preset "published" holds α and the learning rate of the GS-LoRA papers' released code, whose β, γ and T are our
+    defaults. The rest of that recipe is not in it: Adam with a weight decay of 5e-4, whole passes in turn, ten
+    super-epochs of ten passes.
+
     Attributes:
         beta: Weight of the divergence on forget images, without a bound; 1 in the paper.
         distil: α, weight of the divergence on retain images.
         classify: γ, weight of the loss on retain images.
         temperature: T of both divergences; logits are divided by it, the divergence multiplied by its square.
         turn: Steps of one kind in a row while the kinds alternate.
-        max_fraction: Fraction of the training in which max steps take place; half in the GS-LoRA papers' code.
+        max_fraction: Fraction of the training in which max steps take place; after that nothing but repair. In the
+            GS-LoRA papers' code they fill the first five of the ten passes of every super-epoch, so they go on, with
+            repair in between, until 95 % of the training.
         smoothing: Weight of Σ ‖θ - θ̄‖₂ over parameter tensors, θ̄ a moving average of the weights; 0 in SCRUB.
     """
 

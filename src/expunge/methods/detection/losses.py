@@ -3,7 +3,8 @@
 Replay is learned with the whole set criterion. To be pushed up, a loss must say where the detector fails at an object
 of a target and nothing else. The set criterion over all queries does not: the request's scenes show boxes of the
 targets alone, so every other object in them counts as a false alarm, and surer false alarms raise the loss without
-anything being forgotten. What is pushed here is therefore the criterion of the queries that answer for an object.
+anything being forgotten. What is pushed here is therefore the criterion of the queries that answer for an object. (The
+released code of GS-LoRA pushes the class term over all queries, and goes on learning the boxes of what is forgotten.)
 """
 
 from collections.abc import Sequence
