@@ -40,7 +40,7 @@ def suite() -> Suite:
 
 @pytest.fixture
 def stand(suite, tmp_path) -> ShadowedStand:
-    made = make_stand(suite, "4-shot", 0, tmp_path, suite.load())
+    made = make_stand(suite, "4-shot", 0, tmp_path / "models", suite.load())
     assert isinstance(made, ShadowedStand)
     return made
 
@@ -99,6 +99,13 @@ class TestShadows:
         names = {sample.name for sample in stand.splits.train.samples}
         assert members.tolist() == [sample.name in names for sample in stand.attack.samples]
         assert 0 < members.sum() < len(members)
+
+    def test_only_the_base_under_test_is_kept_beside_the_results(self, suite, tmp_path) -> None:
+        stand = make_stand(suite, "4-shot", 1, tmp_path / "models", suite.load())
+        digest = stand.model.digest()
+        assert [shadow.model.digest() == digest for shadow in stand.shadows] == [False] * 4
+        assert len(list((tmp_path / "bases").glob("*.safetensors"))) == 1
+        assert len(list((tmp_path / "models").glob("*.safetensors"))) == 4
 
     def test_rows_come_out(self, stand) -> None:
         with stand.forgetting("gs-lora", {}) as steps:

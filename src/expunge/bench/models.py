@@ -35,11 +35,14 @@ class ModelStore:
     The key is the SHA-256 of the recipe, the kind, the seed, the forgotten classes, the names of all training images
     and the version of torch: change one of them and the model is trained again. Suites that agree share models, and
     processes that want one at the same time wait for the first to train it.
+
+    The same training gives other weights on another processor or with another number of threads. So base models have a
+    folder of their own, to be kept beside the results: cells of one suite, setting and seed must start from one model.
     """
 
-    def __init__(self, folder: Path, suite: Suite, images: Images):
-        """`images` are all training images of the suite."""
-        self._folder, self._suite, self._images = folder, suite, images
+    def __init__(self, folder: Path, suite: Suite, images: Images, bases: Path | None = None):
+        """`images` are all training images of the suite; `bases` is where base models are kept, by default `folder`."""
+        self._folder, self._suite, self._images, self._bases = folder, suite, images, bases or folder
         names = "\n".join(sample.name for sample in images.samples)
         self._images_digest = sha256(names.encode(errors="surrogatepass")).hexdigest()
 
@@ -49,14 +52,19 @@ class ModelStore:
         given = seed == 0 and self._suite.shipped
         return self._suite.base() if given else self._get("base", (), seed).model
 
+    def apart(self) -> "ModelStore":
+        """A store of the same models whose base models are not to be kept beside the results."""
+        return ModelStore(self._folder, self._suite, self._images)
+
     def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> Made:
         """A model without `forgotten`: trained from the suite's own start, or fine-tuned from the base model."""
         return self._get(kind, tuple(sorted(forgotten)), seed)
 
     def _get(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> Made:
-        path = self._folder / f"{self.key(kind, forgotten, seed)[:32]}.safetensors"
+        folder = self._bases if kind == "base" else self._folder
+        path = folder / f"{self.key(kind, forgotten, seed)[:32]}.safetensors"
         if not path.is_file():
-            self._folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             with in_turn(path):
                 if not path.is_file():
                     write_weights(path, *self._trained(kind, forgotten, seed))

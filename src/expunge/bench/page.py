@@ -72,19 +72,19 @@ Every method on the same images, with the same budget, judged by the same measur
 model, a mask on its head, and two oracles. `oracle-scratch` is trained by the model's own recipe on what is retained,
 from where that training started, and never saw the forgotten classes. `oracle-finetune` is the original, trained
 further on what is retained: it shows how much fine-tuning alone forgets. The rivals were tuned alike on validation
-data, five trials each (`scripts/tune.py`, `scripts/tune_detectors.py`). The closed form was not tuned so: it is designed
-here, its constants were chosen by hand in more trials than five, on validation images of `glyphs` and `fashion` and
-scenes, and one (how λ grows with few images) with test photos of `faces` in view ([lab notes](lab-notes.md)). Seconds
-count from cached hidden states, which cost all of them the same, and are the wall clock's, of cells that ran beside each
-other over many days: a factor of two or three between rows says nothing, and [speed](speed/speed.md) times methods side
-by side. Everything here is measured evidence on these data sets, not a proof of deletion."""
+data, five trials each (`scripts/tune.py`, `scripts/tune_detectors.py`). The closed form was not tuned so: it is
+designed here, its constants were chosen by hand in more trials than five, on validation images of `glyphs` and
+`fashion` and on validation scenes, and one (how λ grows with few images) with test photos of `faces` in view
+([lab notes](lab-notes.md)). Seconds count from cached hidden states, which cost all of them the same, and are the wall
+clock's, of cells that ran beside each other over many days: a factor of two or three between rows says nothing, and
+[speed](speed/speed.md) times methods side by side. Everything here is measured evidence on these data sets, not a proof of deletion."""
 
 
 def _settings_of_the_run(cells: Sequence[Cell]) -> str:
     """Machines, versions, commits and commands, as the cells hold them."""
     machines = Counter(_machine(cell.machine) for cell in cells)
     versions = Counter(", ".join(f"{name} {v}" for name, v in sorted(cell.machine.versions.items())) for cell in cells)
-    commits = Counter(cell.commit[:12] or "unknown" for cell in cells)
+    commits = Counter(_short(cell.commit) or "unknown" for cell in cells)
     rows = [
         (title, text, n)
         for title, counts in zip(TITLES, (machines, versions, commits), strict=True)
@@ -96,6 +96,12 @@ def _settings_of_the_run(cells: Sequence[Cell]) -> str:
 
 
 TITLES = ("machine", "versions", "commit")
+
+
+def _short(commit: str) -> str:
+    """Twelve digits, and whether the code was changed after it."""
+    digits, plus, changed = commit.partition("+")
+    return digits[:12] + plus + changed
 
 
 def _machine(machine: Machine) -> str:

@@ -72,7 +72,7 @@ def run_suite(
 
     Args:
         name: The suite.
-        out: Cells go to OUT/cells, trained models to OUT/models.
+        out: Cells go to OUT/cells, base models that are trained to OUT/bases, oracles and shadow models to OUT/models.
         settings: Names of settings; None for all of the suite, or for the main one if `quick`.
         methods: Names of methods and anchors; None for all.
         seeds: Which seeds.

@@ -31,8 +31,8 @@ class ShadowedStand(Stand):
     @cached_property
     def shadows(self) -> tuple[Stand, ...]:
         """One stand a shadow model, with a model and draws of its own."""
-        seeds = range(SHADOW_SEEDS, SHADOW_SEEDS + self.suite.shadows)
-        return tuple(Stand(self.suite, self.setting, seed, self.splits, self.store) for seed in seeds)
+        seeds, store = range(SHADOW_SEEDS, SHADOW_SEEDS + self.suite.shadows), self.store.apart()
+        return tuple(Stand(self.suite, self.setting, seed, self.splits, store) for seed in seeds)
 
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:

@@ -248,8 +248,12 @@ def budgeted(stand: Stand, method: str, settings: Mapping[str, object]) -> Metho
 
 
 def make_stand(suite: Suite, setting: str, seed: int, models: Path, splits: Splits) -> Stand:
-    """A stand whose models are kept in the folder `models`, with shadow models if the suite has any."""
+    """A stand whose models are kept in the folder `models`, with shadow models if the suite has any.
+
+    Base models are kept in the folder `bases` beside it.
+    """
     from expunge.bench.shadows import ShadowedStand  # these stands are stands
 
     kind = ShadowedStand if suite.shadows else Stand
-    return kind(suite, suite.setting(setting), seed, splits, ModelStore(models, suite, splits.train))
+    store = ModelStore(models, suite, splits.train, models.parent / "bases")
+    return kind(suite, suite.setting(setting), seed, splits, store)
