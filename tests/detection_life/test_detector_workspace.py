@@ -46,7 +46,8 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, asked) -> Non
     assert_sound(place)
 
     key = read_public((place.path / "keys" / "ledger.pub").read_text())
-    statement = verify(certificate_text(place, request), key).statement
+    text = certificate_text(place, request)
+    statement = verify(text, key).statement
     assert statement.digest_of("model-before") == place.settings.model.sha256
     assert statement.digest_of("model-after") == model.digest()
     said = statement.predicate
@@ -68,7 +69,7 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, asked) -> Non
     assert_sound(place)
     with place.ledger_storage() as storage:
         assert check(storage, key).ok
-    assert verify(certificate_text(place, request), key)
+    assert verify(text, key).statement == statement
 
 
 def test_two_requests_stand_on_each_other(place, accepted, asked) -> None:
