@@ -1,9 +1,11 @@
 """`expunge measure` as a user runs it, in this process."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
@@ -73,7 +75,13 @@ def test_a_policy_that_looks_at_accuracy_alone_is_fooled(measure, tmp_path, caps
 
 
 def test_an_oracle_stands_beside(measure, toy_model_folder, masked_folder, tmp_path) -> None:
-    oracles = ("--oracle", str(masked_folder), "--oracle", str(toy_model_folder))
+    oracles = ()
+    for number, folder in enumerate((masked_folder, toy_model_folder)):
+        model = load_model(folder, device="cpu")
+        with torch.no_grad():
+            model.linear(model.head_name).bias.add_(1e-3)  # as it is, it would be no oracle
+        model.save(tmp_path / f"oracle-{number}")
+        oracles += ("--oracle", str(tmp_path / f"oracle-{number}"))
     assert measure("--measures", "forgetting,js-divergence", "--earlier", "blue", *oracles) == 3
     card = Scorecard.parse((tmp_path / "out" / "scorecard.json").read_text())
     assert len(card.oracles) == 2
@@ -81,6 +89,27 @@ def test_an_oracle_stands_beside(measure, toy_model_folder, masked_folder, tmp_p
     oracle = card.rows[0].oracle
     assert oracle is not None
     assert oracle > 0
+
+
+def test_a_model_under_test_is_no_oracle(measure, toy_model_folder, masked_folder, tmp_path, capsys) -> None:
+    for folder, part in ((masked_folder, "edited"), (toy_model_folder, "original")):
+        assert measure("--measures", "forgetting", "--oracle", str(folder)) == 2
+        assert f"is the {part} model, bit for bit" in said(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_keeps_a_verdict_open_is_said(measure, tmp_path, capsys) -> None:
+    policy = tmp_path / "narrow.toml"
+    policy.write_text(
+        'schema = "expunge/policy/v1"\nname = "narrow"\n'
+        '[[rule]]\nkey = "acc_f"\nkind = "erasure"\nmax = 5\ncounts = "high"\nrequired = false\n'
+        '[[rule]]\nkey = "linear_probe"\nkind = "erasure"\nmax = 5\nrequired = false\n'
+    )
+    assert measure("--policy", str(policy), "--measures", "forgetting") == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "verdict: not enough evidence" in shown
+    assert re.search(r"undecided: acc_f at most 5 %.*; 0 %, .*, n 6; high end of the interval does not keep", shown)
+    assert "linear_probe" not in shown
 
 
 @pytest.mark.parametrize(

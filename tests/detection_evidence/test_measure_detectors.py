@@ -12,7 +12,7 @@ from PIL import Image
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Box, Scene, Scenes, SceneSplits
-from expunge.errors import ClassMismatchError, NothingRetainedError, TooFewImagesError, UnknownClassError
+from expunge.errors import ClassMismatchError, EvidenceError, NothingRetainedError, TooFewImagesError, UnknownClassError
 from expunge.evidence import Reading
 from expunge.evidence.detection import (
     AveragePrecision,
@@ -81,9 +81,24 @@ def measured(compared: DetectorComparison, data: SceneSplits = DATA, **more: Any
     return measure_detectors(compared, data, MEASURES, data_name="noise", **more)
 
 
-def test_a_scorecard_of_detectors(original: DetectionModel, masked: DetectionModel) -> None:
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> DetectionModel:
+    """The original with other logits."""
+    model = load(KINDS[2], tmp_path_factory.mktemp("oracle"))
+    with torch.no_grad():
+        model.linear(model.head_name).bias.add_(1e-3)
+    return model
+
+
+def test_a_model_under_test_is_no_oracle(original: DetectionModel, masked: DetectionModel) -> None:
+    with pytest.raises(EvidenceError, match="is the original model"):
+        measured(DetectorComparison(original, masked, ("ant",), oracles=(original,)))
+
+
+def test_a_scorecard_of_detectors(original: DetectionModel, masked: DetectionModel, oracle: DetectionModel) -> None:
     stages: list[Stage] = []
-    card = measured(DetectorComparison(original, masked, ("ant",), ("bee",), oracles=(original,)), report=stages.append)
+    compared = DetectorComparison(original, masked, ("ant",), ("bee",), oracles=(oracle,))
+    card = measured(compared, report=stages.append)
     assert (card.task, card.data, card.images, card.classes) == ("detection", "noise", (4, 3), CLASSES)
     assert (card.forgotten, card.earlier, card.retained) == (("ant",), ("bee",), ("cat",))
     assert card.edited.sha256 == masked.digest() != card.original.sha256

@@ -1,9 +1,11 @@
 """Two models side by side, with and without an oracle."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Splits
@@ -12,6 +14,7 @@ from expunge.errors import (
     ClassMismatchError,
     DuplicateClassError,
     EmptyClassError,
+    EvidenceError,
     NothingRetainedError,
     RequestError,
     TooFewImagesError,
@@ -44,13 +47,25 @@ def data(toy_data_folder: Path) -> Splits:
     return load_data(toy_data_folder)
 
 
+def nudged(model: VisionModel) -> VisionModel:
+    """Another model, to the last bit but one the same."""
+    other = VisionModel(
+        deepcopy(model.module), model.classes, preprocess=model.preprocess, name="nudged", source=model.source
+    )
+    with torch.no_grad():
+        other.linear(other.head_name).bias.add_(1e-3)
+    return other
+
+
 def measured(compared: Comparison, data: Splits, **more: Any) -> Scorecard:
     return measure_models(compared, data, QUICK, data_name="stripes", **more)
 
 
 def test_the_same_rows_of_every_model(original: VisionModel, masked: VisionModel, data: Splits) -> None:
     stages: list[Stage] = []
-    compared = Comparison(original, masked, ("amber",), ("blue",), ("fern",), oracles=(masked, original))
+    compared = Comparison(
+        original, masked, ("amber",), ("blue",), ("fern",), oracles=(nudged(masked), nudged(original))
+    )
     card = measured(compared, data, report=stages.append)
     acc_f, acc_o, acc_m, probe = (card.row(key) for key in ("acc_f", "acc_o", "acc_m", "linear_probe"))
     assert acc_f is not None
@@ -62,17 +77,32 @@ def test_the_same_rows_of_every_model(original: VisionModel, masked: VisionModel
     assert acc_m is not None
     assert probe is not None
     assert probe.value == probe.original  # struck logits change no feature
-    # The first oracle is what measures may look at: it is the masked model itself.
+    # The first oracle is what measures may look at: it answers as the masked model does.
     js = card.row("js_forget")
     assert js is not None
-    assert js.value == pytest.approx(0.0, abs=1e-9)
+    assert js.value == pytest.approx(0.0, abs=1e-6)
     assert (card.forgotten, card.earlier, card.missing, card.data) == (("amber",), ("blue",), ("fern",), "stripes")
     assert card.images == (6 * toy.TRAIN, 6 * toy.TEST)
     assert card.edited.sha256 == masked.digest() != card.original.sha256 == original.digest()
-    assert [o.sha256 for o in card.oracles] == [masked.digest(), original.digest()]
+    assert [o.sha256 for o in card.oracles] == [nudged(model).digest() for model in (masked, original)]
     done = [stage.progress.done for stage in stages]
     assert done == list(range(4 * 4 + 1))
     assert stages[-1].progress.total == 16
+
+
+@pytest.mark.parametrize("which", ["edited", "original"])
+def test_a_model_under_test_is_no_oracle(original: VisionModel, masked: VisionModel, data: Splits, which: str) -> None:
+    oracle = masked if which == "edited" else original
+    with pytest.raises(EvidenceError, match=f"is the {which} model, bit for bit"):
+        measured(Comparison(original, masked, ("amber",), oracles=(nudged(original), oracle)), data)
+
+
+def test_named_classes_without_test_images_are_noted(original: VisionModel, masked: VisionModel, data: Splits) -> None:
+    some = Splits(data.train, data.validation, data.test.without([1, 5]))
+    card = measured(Comparison(original, masked, ("amber",), ("blue",), ("elm", "fern")), some)
+    assert card.row("acc_o") is None
+    assert card.skipped["acc_o"] == "no test image of 1 of 1 classes that are forgotten earlier"
+    assert card.skipped["acc_m"] == "no test image of 1 of 2 classes that are missing"
 
 
 def test_without_an_oracle(original: VisionModel, masked: VisionModel, data: Splits) -> None:

@@ -105,8 +105,9 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
     from expunge.evidence.scorecard_figure import SAYS
 
     for reason in verdict.reasons:
-        if reason.status != "passed" and (reason.required or reason.status == "failed"):
-            said = f"{reason.status}: {reason.key} {reason.limit}; {reason.measured or reason.note}"
+        if reason.status in ("failed", "undecided") or (reason.required and reason.status == "unmeasured"):
+            parts = (f"{reason.status}: {reason.key} {reason.limit}", reason.measured, reason.note)
+            said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
     colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
     output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)

@@ -8,6 +8,7 @@ from expunge.errors import (
     AlreadyForgottenError,
     ClassMismatchError,
     DuplicateClassError,
+    EvidenceError,
     NothingRetainedError,
     RequestError,
     UnknownClassError,
@@ -86,10 +87,11 @@ def named(model: VisionModel | DetectionModel) -> ModelName:
 
 
 def check_models(compared: Compared[M]) -> None:
-    """Makes sure that all models have the same classes in the same order.
+    """Makes sure that all models have the same classes in the same order, and that oracles are models of their own.
 
     Raises:
         ClassMismatchError: They do not.
+        EvidenceError: An oracle has, bit for bit, the weights of the original or of the edited model.
     """
     wanted = compared.original.classes
     for part, model in compared.models:
@@ -102,6 +104,19 @@ def check_models(compared: Compared[M]) -> None:
             f"({compared.original.name}, {len(wanted)}) {how}; give models whose heads have the same rows, "
             "also for a class that was never trained"
         )
+    if compared.oracles:
+        _check_oracles(compared)
+
+
+def _check_oracles(compared: Compared[M]) -> None:
+    digests = {compared.edited.digest(): "edited", compared.original.digest(): "original"}
+    for oracle in compared.oracles:
+        same = digests.get(oracle.digest())
+        if same is not None:
+            raise EvidenceError(
+                f"the oracle {oracle.name} is the {same} model, bit for bit: measured against itself, every model "
+                "looks erased. Give a model that was trained without the forgotten classes"
+            )
 
 
 def parts_of(compared: Compared[M]) -> Parts:

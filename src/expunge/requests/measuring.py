@@ -45,6 +45,7 @@ def measure_models(
 
     Raises:
         ClassMismatchError: The models do not have the same classes in the same order, or the data have others.
+        EvidenceError: An oracle is one of the models under test.
         RequestError: The named classes cannot be what they are said to be.
         EmptyClassError: Unless `partial`, a class has test images and no training images.
         TooFewImagesError: A forgotten class has no attack or no test image, or no retained class has a test image.
@@ -58,7 +59,7 @@ def measure_models(
         views.append(view(model, case.attack, case.test))
     case = replace(case, original=views[1], oracle=views[2] if compared.oracles else None)
     taken: list[list[Reading]] = []
-    skipped: dict[str, str] = {}
+    skipped = _untested(case)
     for (part, model), seen in zip(compared.models, views, strict=True):
         under_test, readings = replace(case, model=model, view=seen), []
         for measure in measures:
@@ -119,3 +120,13 @@ def _check_images(attack: Images, test: Images, parts: Parts) -> None:
                 raise TooFewImagesError(f"the forgotten class {images.classes[label]!r} has no {kind} image")
         if not any(counts[label] for label in parts.retain):
             raise TooFewImagesError(f"no class that stays has a {kind} image")
+
+
+def _untested(case: Case) -> dict[str, str]:
+    """Row -> why it is missing, or speaks of some of its classes only; without names, as it may be published."""
+    notes = {}
+    for key, classes, what in (("acc_o", case.earlier, "forgotten earlier"), ("acc_m", case.missing, "missing")):
+        lacking = len(set(classes) - set(case.test.labels))
+        if lacking:
+            notes[key] = f"no test image of {lacking} of {len(classes)} classes that are {what}"
+    return notes

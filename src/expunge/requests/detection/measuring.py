@@ -50,6 +50,7 @@ def measure_detectors(
 
     Raises:
         ClassMismatchError: The detectors do not have the same classes in the same order, or the data have others.
+        EvidenceError: An oracle is one of the detectors under test.
         RequestError: The named classes cannot be what they are said to be.
         TooFewImagesError: A forgotten class has no box in the training or in the test scenes, or no class that stays
             has one.
