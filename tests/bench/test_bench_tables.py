@@ -76,7 +76,6 @@ class TestMainTable:
             ((10.0, 10.0), (40.0, 40.0), "0.25 ± 0.00 (−0.75)"),
             ((80.0, 80.0), (100.0, 100.0), "≤ 0.80"),
             ((80.0, 40.0), (100.0, 50.0), "≤ 0.80"),
-            ((100.0, 100.0), (100.0, 100.0), "≤ 1.00"),
             ((100.0, 100.0), (50.0, 50.0), "≥ 2.00"),
             ((100.0, 50.0), (50.0, 100.0), "~ 1.25"),
         ],
@@ -95,6 +94,11 @@ class TestMainTable:
         ]
         assert line["bound"] == (shown[0] if shown[0] in "≤≥~" else "")
 
+    def test_nothing_is_said_of_it_where_both_are_at_the_cap(self) -> None:
+        made = [request(1, {"relearn_time": Value(value=100.0, unit="steps", n=20)})]
+        found = summarise([cell("ewc", 0, made), cell("oracle-scratch", 0, made)])
+        assert "anamnesis_index" not in found.keys
+
     def test_a_strangers_row_becomes_a_column(self) -> None:
         found = [column.key for column in columns(["seconds", "acc_f", "mine", "cka_oracle_forget", "relearn_time"])]
         assert found == ["acc_f", "mine", "seconds"]
@@ -107,7 +111,7 @@ class TestSequenceTable:
             return cell(method, 0, rows)
 
         table = sequence_table(summarise([run("head-mask", (90, 80)), run("ewc", (70, 60)), run("lwf", (95, 95))]))
-        assert row(table, "ewc") == ["65.0", "+20.0", "–", "–"]
+        assert row(table, "ewc") == ["65.0", "+20.0", "–", "–", "–"]
         assert row(table, "lwf")[:2] == ["95.0", "−10.0"]
 
     def test_the_lead_is_paired_and_has_an_interval(self) -> None:

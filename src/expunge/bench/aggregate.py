@@ -1,13 +1,14 @@
 """From the cells of one suite and setting to one estimate a method and row: mean, interval, gap to the oracle."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
 from expunge.bench.derived import Bound, final_values, request_values
 from expunge.bench.results import ANCHORS, SCRATCH, Cell, Task, Value, anchors_of
 from expunge.bench.student import t_interval
+from expunge.bench.verdicts import Judged, judged
 from expunge.evidence import Aim
 
 BoundSign = Literal["", "≤", "≥", "~"]
@@ -77,6 +78,7 @@ class Summary:
         absent: What is missing.
         skipped: (method, measure) -> why it was not taken after the last request.
         task: What the models do.
+        verdicts: Method -> seed -> what the default policy says after the last request.
     """
 
     suite: str
@@ -89,6 +91,7 @@ class Summary:
     absent: tuple[Absent, ...]
     skipped: Mapping[tuple[str, str], str]
     task: Task = None
+    verdicts: Mapping[str, Mapping[int, Judged]] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -126,6 +129,7 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
     table = {(cell.method, cell.seed): cell for cell in cells}
     final: dict[tuple[str, str], dict[int, Value]] = {}
     steps: dict[tuple[str, str, int], dict[int, Value]] = {}
+    verdicts: dict[str, dict[int, Judged]] = {}
     for (method, seed), cell in table.items():
         peers = {peer: table[peer, seed] for peer in ANCHORS if (peer, seed) in table}
         for request, values in zip(cell.requests, request_values(cell, peers), strict=True):
@@ -134,6 +138,8 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         if _reached(cell) == length:
             for key, value in final_values(cell, peers).items():
                 final.setdefault((method, key), {})[seed] = value
+            if verdict := judged(cell, peers):
+                verdicts.setdefault(method, {})[seed] = verdict
     last = [cell for cell in cells if _reached(cell) == length]
     return Summary(
         suite=cells[0].suite,
@@ -146,6 +152,7 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         absent=tuple(_absent(table, methods, seeds, length)),
         skipped={(c.method, measure): why for c in last for measure, why in c.requests[-1].skipped.items()},
         task=task,
+        verdicts=verdicts,
     )
 
 

@@ -21,12 +21,17 @@ MAIN: Mapping[str, tuple[str, str]] = {
     "prototype_relearning_10": ("10-image re-learning", "the same from ten images"),
     "rank1": ("rank-1", "queries of forgotten identities whose nearest gallery embedding is of the same identity"),
     "cmia_auc": ("CMIA", "AUC of class-level membership inference from neighbouring classes' probabilities"),
+    "u_lira_auc": (
+        "U-LiRA",
+        "AUC per training image, with shadow models, of learnt and forgotten against never learnt",
+    ),
+    "u_lira_innocent_auc": ("U-LiRA, innocent", "the highest such AUC of shadow models that never saw the classes"),
     "int8_linear_probe": ("INT8 probe", "the linear probe after rounding the weights to eight bits"),
     "anamnesis_index": (
         "AIN",
         "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle. Steps are counted up to 100: "
-        "≤ where oracle-scratch needed more, and ≤ 1.00 where the method did, too; ≥ where the method alone did; "
-        "~ where seeds differ in that",
+        "≤ where oracle-scratch needed more, ≥ where the method did, ~ where seeds differ in that; a dash where both "
+        "did, of which nothing can be said",
     ),
 }
 DETECTION: Mapping[str, tuple[str, str]] = {
@@ -102,6 +107,11 @@ def columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
         *(Column(key, one.text, one.meaning) for key, one in zip(sorted(there - known), foreign, strict=True)),
         *(Column(key, *texts, cost=True) for key, texts in COSTS.items() if key in there),
     )
+
+
+def heading_of(task: Task = None) -> Mapping[str, str]:
+    """Key of a row -> what stands above it, in the tables of that task."""
+    return {key: heading for key, (heading, _) in (MAIN if task is None else DETECTION).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,17 +94,24 @@ def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Tas
 def _anamnesis(request: RequestResult, scratch: RequestResult) -> Value | None:
     """The anamnesis index: re-learning steps against those of the oracle; 1 where the class is as new to both.
 
-    Steps are counted up to a cap: with the oracle at it the ratio is an upper bound, otherwise with ours a lower one.
+    Steps are counted up to a cap: with the oracle at it the ratio is an upper bound, with ours a lower one, and with
+    both nothing is known of it: None.
     """
     ours, oracle = request.readings.get(STEPS), scratch.readings.get(STEPS)
     if ours is None or oracle is None:
         return None
-    from expunge.evidence.measures.relearn_time import RelearnTime, anamnesis_index
+    from expunge.evidence.measures.relearn_time import anamnesis_bound, anamnesis_index
 
-    ratio, cap = _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle"), RelearnTime().cap
-    if max(ours.value, oracle.value) < cap:
-        return ratio
-    return Bound(**ratio.model_dump(), side="≤" if oracle.value >= cap else "≥")
+    ratio = _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle")
+    match anamnesis_bound(ours.value, oracle.value):
+        case "at_most":
+            return Bound(**ratio.model_dump(), side="≤")
+        case "at_least":
+            return Bound(**ratio.model_dump(), side="≥")
+        case "unknown":
+            return None
+        case None:
+            return ratio
 
 
 def _same_request(cell: Cell | None, request: RequestResult) -> RequestResult | None:

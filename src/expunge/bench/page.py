@@ -77,7 +77,10 @@ designed here, its constants were chosen by hand in more trials than five, on va
 `fashion` and on validation scenes, and one (how λ grows with few images) with test photos of `faces` in view
 ([lab notes](lab-notes.md)). Seconds count from cached hidden states, which cost all of them the same, and are the wall
 clock's, of cells that ran beside each other over many days: a factor of two or three between rows says nothing, and
-[speed](speed/speed.md) times methods side by side. Everything here is measured evidence on these data sets, not a proof of deletion."""
+[speed](speed/speed.md) times methods side by side. "Seeds that pass" holds every cell against the default policy
+(`expunge measure`), after the last request, and names the rows that others fail by: it asks that features know no more
+than the oracle's, that answers do not betray a class that is hidden, and that what stays is not harmed. Everything here
+is measured evidence on these data sets, not a proof of deletion."""
 
 
 def _settings_of_the_run(cells: Sequence[Cell]) -> str:

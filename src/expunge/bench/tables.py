@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from expunge.bench.aggregate import Estimate, Summary
-from expunge.bench.columns import columns, figure, signed
+from expunge.bench.columns import columns, figure, heading_of, signed
 from expunge.bench.ranking import best
 from expunge.bench.results import ORIGINAL
 from expunge.bench.student import t_interval
+from expunge.bench.verdicts import told
 
 NONE = "–"
 FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap", "bound")
@@ -51,20 +52,23 @@ def sequence_table(summary: Summary) -> str:
     """What the sequence as a whole does to each method, as Markdown; empty where there is one request only.
 
     H is the mean over all requests; the next column is what a mask on the head has more (negative: less), seed by seed,
-    ± half of the 95 % t-interval over the seeds that both have.
+    ± half of the 95 % t-interval over the seeds that both have. The last column is how many seeds pass the default
+    policy after the last request, and which rows the others fail by, in how many of them.
     """
     if summary.requests == 1:
         return ""
     rows = []
-    masked = _mean_h(summary, HEAD_MASK)
+    masked, headings = _mean_h(summary, HEAD_MASK), heading_of(summary.task)
     for method in summary.methods:
         if method == ORIGINAL:
             continue
         h = _mean_h(summary, method)
         lead = [masked[seed] - h[seed] for seed in sorted(h.keys() & masked.keys())]
         ends = (_cell(summary.final.get((method, key)), False) for key in ("erosion", "relapse"))
-        rows.append([method, figure(fmean(h.values()), "%") if h else NONE, _lead(lead), *ends])
-    return _table(["method", "mean H", "head mask's lead", "erosion", "relapse"], rows)
+        verdicts = summary.verdicts.get(method)
+        passed = told(verdicts, headings) if verdicts else NONE
+        rows.append([method, figure(fmean(h.values()), "%") if h else NONE, _lead(lead), *ends, passed])
+    return _table(["method", "mean H", "head mask's lead", "erosion", "relapse", "seeds that pass"], rows)
 
 
 def absent_list(summary: Summary) -> str:

@@ -1,18 +1,39 @@
 """What one rule of a policy comes to on a scorecard, and how that is said."""
 
+from collections.abc import Sized
 from math import inf
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from expunge.evidence.metrics import Task
 from expunge.evidence.policy import Kind, Rule
-from expunge.evidence.scorecard import Part, Row, Scorecard
+from expunge.evidence.scorecard import Part, Row
 
 Status = Literal["passed", "failed", "undecided", "unmeasured"]
 Span = tuple[float, float]
 """The least and the greatest that a number can be; the same twice where it is known."""
 
 _DIGITS = 4  # of the rows; what lies below them is rounding, and must not break a limit that is met exactly
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What rules look at: a scorecard, or whatever else has rows."""
+
+    @property
+    def task(self) -> Task:
+        """What the models do."""
+        ...
+
+    @property
+    def oracles(self) -> Sized:
+        """Models that never saw the forgotten classes."""
+        ...
+
+    def row(self, key: str) -> Row | None:
+        """The row of that key, if it was measured."""
+        ...
 
 
 class Reason(BaseModel):
@@ -40,15 +61,15 @@ class Reason(BaseModel):
     note: str = ""
 
 
-def reason_of(rule: Rule, scorecard: Scorecard, barred: str = "") -> Reason:
+def reason_of(rule: Rule, measured: Measured, barred: str = "") -> Reason:
     """Applies one rule.
 
     Args:
         rule: The rule.
-        scorecard: What was measured.
+        measured: What was measured.
         barred: Why the rule cannot be applied here, if so.
     """
-    row, trials = scorecard.row(rule.key), "objects" if scorecard.task == "detection" else "images"
+    row, trials = measured.row(rule.key), "objects" if measured.task == "detection" else "images"
     if row is None:
         status, note = "unmeasured", "not measured"
     elif barred:

@@ -1,11 +1,12 @@
 """Holds a scorecard against a policy. The file `verdict.json`, format expunge/verdict/v1."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from expunge.evidence.policy import Policy, Rule
-from expunge.evidence.reasons import Reason, reason_of
+from expunge.evidence.reasons import Measured, Reason, reason_of
 from expunge.evidence.scorecard import ModelName, Scorecard, leans_on_oracle
 
 SCHEMA = "expunge/verdict/v1"
@@ -44,17 +45,10 @@ class Verdict(BaseModel):
 
 
 def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
-    """Applies every rule of `policy` that is meant for what was measured.
-
-    A model that gets more of the forgotten classes right than `policy` lets pass as erased is no oracle: rules that
-    lean on one are unmeasured then.
-    """
-    here = ("always", "oracle" if scorecard.oracles else "no_oracle")
-    rules = [rule for rule in policy.rule if rule.when in here and scorecard.row(rule.unless or "") is None]
-    known = _known_to_oracle(scorecard, policy)
-    reasons = tuple(reason_of(rule, scorecard, known if _needs_oracle(rule) else "") for rule in rules)
+    """Applies every rule of `policy` that is meant for what was measured; see `reasons_of`."""
+    reasons = reasons_of(scorecard, policy)
     return Verdict(
-        outcome=_outcome(reasons),
+        outcome=outcome_of(reasons),
         policy=policy.name,
         edited=scorecard.edited,
         forgotten=scorecard.forgotten,
@@ -62,21 +56,34 @@ def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
     )
 
 
+def reasons_of(measured: Measured, policy: Policy) -> tuple[Reason, ...]:
+    """What every rule of `policy` that is meant for what was measured comes to, in order.
+
+    A model that gets more of the forgotten classes right than `policy` lets pass as erased is no oracle: rules that
+    lean on one are unmeasured then.
+    """
+    here = ("always", "oracle" if len(measured.oracles) else "no_oracle")
+    rules = [rule for rule in policy.rule if rule.when in here and measured.row(rule.unless or "") is None]
+    known = _known_to_oracle(measured, policy)
+    return tuple(reason_of(rule, measured, known if _needs_oracle(rule) else "") for rule in rules)
+
+
 def _needs_oracle(rule: Rule) -> bool:
     return rule.max_gap_to_oracle is not None or rule.when == "oracle" or leans_on_oracle(rule.key)
 
 
-def _known_to_oracle(scorecard: Scorecard, policy: Policy) -> str:
+def _known_to_oracle(measured: Measured, policy: Policy) -> str:
     """What the oracle knows of what it should never have seen, in words; empty where it knows nothing."""
     for key, what in _KNOWS.items():
-        row = scorecard.row(key)
+        row = measured.row(key)
         own = [rule.max for rule in policy.rule if rule.key == key and rule.kind == "erasure" and rule.max is not None]
         if row is not None and row.oracle is not None and row.oracle > min(own, default=_KNOWN_ABOVE):
             return f"the oracle knows {what}: {key} {row.oracle:.4g} %"
     return ""
 
 
-def _outcome(reasons: tuple[Reason, ...]) -> Outcome:
+def outcome_of(reasons: Sequence[Reason]) -> Outcome:
+    """The verdict that follows from what all rules came to; see `Verdict.outcome`."""
     failed = {reason.kind for reason in reasons if reason.status == "failed"}
     if failed:
         return "not_erased" if "erasure" in failed else "harm_too_large"
