@@ -29,7 +29,7 @@ key = "acc_r"
 kind = "harm"
 max_loss_from_original = 20.0
 """
-STRICT = LENIENT + '[[rule]]\nkey = "prototype_relearning_1"\nkind = "erasure"\nmax = -1.0\n'
+STRICT = LENIENT + '[[rule]]\nkey = "prototype_relearning_1"\nkind = "erasure"\nmin = 101.0\n'
 
 
 @pytest.fixture(scope="session")

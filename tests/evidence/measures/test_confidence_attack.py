@@ -42,7 +42,6 @@ def test_fires_where_images_were_learnt_by_heart(
     found = values(replace(case, forget=(0, 1, 2), earlier=(), retain=(3, 4, 5)))
     assert found["mia_confidence_auc"] > 80
     assert found["mia_modified_entropy_auc"] > 80
-    assert found["mia_modified_entropy_tpr_at_fpr_1"] > 20
 
 
 def test_cannot_fire_on_the_oracle(oracle_case: Case) -> None:
