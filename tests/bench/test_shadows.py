@@ -102,6 +102,7 @@ class TestShadows:
 
     def test_only_the_base_under_test_is_kept_beside_the_results(self, suite, tmp_path) -> None:
         stand = make_stand(suite, "4-shot", 1, tmp_path / "models", suite.load())
+        assert isinstance(stand, ShadowedStand)
         digest = stand.model.digest()
         assert [shadow.model.digest() == digest for shadow in stand.shadows] == [False] * 4
         assert len(list((tmp_path / "bases").glob("*.safetensors"))) == 1

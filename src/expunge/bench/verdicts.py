@@ -51,7 +51,7 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
     if original is None or oracle is None:
         return None
     task: Task = cell.task or "classification"
-    rows = make_rows((), *map(_readings, (last, original)), [_readings(oracle)])
+    rows = make_rows((), _readings(last), _readings(original), [_readings(oracle)])
     reasons = reasons_of(_Rows(task, (SCRATCH,), rows), load_policy(task=task))
     return Judged(outcome_of(reasons), _against(reasons))
 
