@@ -91,6 +91,13 @@ def test_an_oracle_stands_beside(measure, toy_model_folder, masked_folder, tmp_p
     assert oracle > 0
 
 
+def test_shadow_models_are_named_one_by_one(measure, toy_model_folder, masked_folder, tmp_path) -> None:
+    shadows = ("--shadow-forgotten", str(masked_folder)) * 4 + ("--shadow-never", str(toy_model_folder)) * 4
+    assert measure("--measures", "forgetting,u-lira", *shadows) == 3
+    card = Scorecard.parse((tmp_path / "out" / "scorecard.json").read_text())
+    assert value(card, "u_lira_auc") == 100, "whoever masks the head is where masked shadows are"
+
+
 def test_a_model_under_test_is_no_oracle(measure, toy_model_folder, masked_folder, tmp_path, capsys) -> None:
     for folder, part in ((masked_folder, "edited"), (toy_model_folder, "original")):
         assert measure("--measures", "forgetting", "--oracle", str(folder)) == 2

@@ -23,7 +23,7 @@ from expunge.errors import (
 from expunge.evidence import make_measure
 from expunge.evidence.scorecard import Scorecard
 from expunge.requests import Stage, load_data, load_model
-from expunge.requests.measuring import Comparison, known_keys, measure_models
+from expunge.requests.measuring import Comparison, ShadowModels, known_keys, measure_models
 from expunge.vision import VisionModel
 from tests import toy
 
@@ -59,6 +59,29 @@ def nudged(model: VisionModel) -> VisionModel:
 
 def measured(compared: Comparison, data: Splits, **more: Any) -> Scorecard:
     return measure_models(compared, data, QUICK, data_name="stripes", **more)
+
+
+def test_shadow_models_let_u_lira_ask(original: VisionModel, masked: VisionModel, data: Splits) -> None:
+    """The original among shadows that forgot by a mask and others that never learnt: it is told by both."""
+    stages: list[Stage] = []
+    shadows = ShadowModels([lambda: masked] * 4, [lambda: nudged(masked)] * 4)
+    compared = Comparison(original, masked, ("amber",))
+    card = measure_models(
+        compared, data, [make_measure("u-lira")], data_name="stripes", shadows=shadows, report=stages.append
+    )
+    row = card.row("u_lira_auc")
+    assert row is not None
+    assert row.n == toy.TRAIN
+    assert [stage.progress.note for stage in stages].count("shadow model: running the images") == 8
+    assert measure_models(compared, data, [make_measure("u-lira")], data_name="stripes").skipped["u-lira"]
+
+
+def test_a_shadow_model_of_other_classes_is_refused(original: VisionModel, masked: VisionModel, data: Splits) -> None:
+    other = VisionModel(
+        masked.module, masked.classes[::-1], preprocess=masked.preprocess, name="turned", source=masked.source
+    )
+    with pytest.raises(ClassMismatchError, match="classes of the shadow model"):
+        measured(Comparison(original, masked, ("amber",)), data, shadows=ShadowModels([lambda: other], []))
 
 
 def test_the_same_rows_of_every_model(original: VisionModel, masked: VisionModel, data: Splits) -> None:

@@ -1,7 +1,8 @@
 """Measures two models of one kind for `expunge measure`: loads, runs, and gives the scorecard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from rich.markup import escape
@@ -26,14 +27,19 @@ class Asked:
     seed: int = 0
     partial: bool = False
     skip_unreadable: bool = False
+    shadow_forgotten: tuple[str, ...] = ()
+    shadow_never: tuple[str, ...] = ()
 
 
 def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     """The scorecard of classifiers: the original, the edited one, then the oracles."""
     from expunge.evidence import make_measure, measure_names
     from expunge.evidence.scorecard_groups import in_order
-    from expunge.requests import load_any_model, load_data
-    from expunge.requests.measuring import Comparison, measure_models
+    from expunge.requests import load_any_model, load_data, load_model
+    from expunge.requests.measuring import Comparison, ShadowModels, measure_models
+
+    def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
+        return [partial(load_model, source, device=device) for source in sources]
 
     chosen = in_order([make_measure(name) for name in dict.fromkeys(asked.measures or measure_names())])
     with errors.status("loading models and images"):
@@ -50,8 +56,12 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
         missing=asked.missing,
         seed=asked.seed,
     )
+    named = asked.shadow_forgotten or asked.shadow_never
+    shadows = ShadowModels(loaders(asked.shadow_forgotten), loaders(asked.shadow_never)) if named else None
     with progress_bar() as show:
-        return measure_models(compared, images, chosen, data_name=asked.data, partial=asked.partial, report=show)
+        return measure_models(
+            compared, images, chosen, data_name=asked.data, partial=asked.partial, shadows=shadows, report=show
+        )
 
 
 def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":

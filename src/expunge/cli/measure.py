@@ -11,7 +11,7 @@ from rich.table import Table
 from expunge.cli.compare import Asked, compare_classifiers, compare_detectors
 from expunge.cli.console import output
 from expunge.cli.names import split_names
-from expunge.errors import HeadError
+from expunge.errors import HeadError, RequestError
 
 if TYPE_CHECKING:
     from expunge.evidence.scorecard import Scorecard
@@ -33,6 +33,13 @@ def measure(
     missing: Annotated[str | None, typer.Option(help="Retained classes the method had no images of, E,F.")] = None,
     oracle: Annotated[
         list[str] | None, typer.Option(help="A model that never saw the forgotten classes; may be repeated.")
+    ] = None,
+    shadow_forgotten: Annotated[
+        list[str] | None,
+        typer.Option(help="For U-LiRA: a model trained with the classes that forgot them; four or more, repeated."),
+    ] = None,
+    shadow_never: Annotated[
+        list[str] | None, typer.Option(help="For U-LiRA: a model that never saw them; four or more, repeated.")
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
     measures: Annotated[str | None, typer.Option(help="Names of measures, a,b; by default all installed ones.")] = None,
@@ -63,7 +70,10 @@ def measure(
     choose_device(device)
     check_free(out)
     sources = (before, after, *(oracle or ()))
-    detectors = _all_alike({source: is_detection(source) for source in sources})
+    shadows = (*(shadow_forgotten or ()), *(shadow_never or ()))
+    detectors = _all_alike({source: is_detection(source) for source in (*sources, *shadows)})
+    if detectors and shadows:
+        raise RequestError("expected no shadow models, as U-LiRA is for classifiers: leave --shadow-… out")
     known = known_keys() | known_detection_keys() if detectors else known_keys()  # one policy may do for both
     rules = load_policy(policy, known=known, task="detection" if detectors else "classification")
     asked = Asked(
@@ -75,6 +85,8 @@ def measure(
         seed=seed,
         partial=partial,
         skip_unreadable=skip_unreadable,
+        shadow_forgotten=tuple(shadow_forgotten or ()),
+        shadow_never=tuple(shadow_never or ()),
     )
     compare = compare_detectors if detectors else compare_classifiers
     card = compare(asked, sources, device)
@@ -115,21 +127,19 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
 
 
 def _table(card: "Scorecard") -> Table:
-    from expunge.evidence.scorecard_figure import number
+    from expunge.evidence.scorecard_figure import number, shown
     from expunge.evidence.scorecard_groups import grouped
 
     table = Table(title=f"{escape(card.edited.name)}: rates in %", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("measure")
     for heading in ("edited", "interval", "original", "oracle", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
-    shown = [row for row in card.rows if row.aim != "context"]
-    for heading, rows in grouped(shown):
+    for heading, rows in grouped([row for row in card.rows if row.aim != "context"]):
         table.add_row(f"[bold]{escape(heading)}")
         for row in rows:
             ends = (row.low, row.high)
             interval = "–".join(number(end, row.unit) for end in ends) if None not in ends else "–"
             unit = "" if row.unit in ("%", "1") else f" ({row.unit})"
-            values = [number(value, row.unit) for value in (row.original, row.oracle)]
-            cells = (number(row.value, row.unit), f"[dim]{interval}[/]", *values, str(row.n))
+            cells = (shown(row), f"[dim]{interval}[/]", shown(row, "original"), shown(row, "oracle"), str(row.n))
             table.add_row(escape(row.label + unit), *cells)
     return table

@@ -93,19 +93,28 @@ def check_models(compared: Compared[M]) -> None:
         ClassMismatchError: They do not.
         EvidenceError: An oracle has, bit for bit, the weights of the original or of the edited model.
     """
-    wanted = compared.original.classes
     for part, model in compared.models:
-        if model.classes == wanted:
-            continue
-        unlike = [name for name in (*wanted, *model.classes) if (name in wanted) != (name in model.classes)]
-        how = f"differ in {', '.join(unlike[:5])}" if unlike else "are the same in another order"
-        raise ClassMismatchError(
-            f"the classes of the {part} model ({model.name}, {len(model.classes)}) and of the original "
-            f"({compared.original.name}, {len(wanted)}) {how}; give models whose heads have the same rows, "
-            "also for a class that was never trained"
-        )
+        check_classes(part, model, compared.original)
     if compared.oracles:
         _check_oracles(compared)
+
+
+def check_classes(part: str, model: VisionModel | DetectionModel, original: VisionModel | DetectionModel) -> None:
+    """Makes sure that a model has the classes of the original, in its order.
+
+    Raises:
+        ClassMismatchError: It has not.
+    """
+    wanted = original.classes
+    if model.classes == wanted:
+        return
+    unlike = [name for name in (*wanted, *model.classes) if (name in wanted) != (name in model.classes)]
+    how = f"differ in {', '.join(unlike[:5])}" if unlike else "are the same in another order"
+    raise ClassMismatchError(
+        f"the classes of the {part} model ({model.name}, {len(model.classes)}) and of the original "
+        f"({original.name}, {len(wanted)}) {how}; give models whose heads have the same rows, also for a class that "
+        "was never trained"
+    )
 
 
 def _check_oracles(compared: Compared[M]) -> None:

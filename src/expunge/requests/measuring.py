@@ -1,18 +1,42 @@
 """Any two models with the same classes, measured side by side; no forgetting method is needed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from expunge.data import Images, Splits, align
 from expunge.errors import TooFewImagesError
-from expunge.evidence import Case, Measure, Observed, Reading, View, make_measure, measure_names, view
+from expunge.evidence import (
+    Case,
+    Measure,
+    Observed,
+    Reading,
+    Shadows,
+    View,
+    make_measure,
+    measure_names,
+    observe,
+    view,
+)
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.take import take
-from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
+from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
-from expunge.vision import VisionModel
+from expunge.vision import ActivationCache, VisionModel
+
+
+@dataclass(frozen=True)
+class ShadowModels:
+    """Shadow models for U-LiRA. Each is built when its turn comes, and only its answers are kept.
+
+    Attributes:
+        forgotten: Build models that were trained with the classes, and then made to forget them as the edited one was.
+        never: Build models that never saw the classes.
+    """
+
+    forgotten: Sequence[Callable[[], VisionModel]]
+    never: Sequence[Callable[[], VisionModel]]
 
 
 class Comparison(Compared[VisionModel]):
@@ -31,6 +55,7 @@ def measure_models(
     *,
     data_name: str,
     partial: bool = False,
+    shadows: ShadowModels | None = None,
     report: Callable[[Stage], None] = lambda stage: None,
 ) -> Scorecard:
     """Takes all measures alike of the edited model, the original and the oracles.
@@ -41,6 +66,7 @@ def measure_models(
         measures: What to take.
         data_name: What the scorecard calls the data.
         partial: Whether the data may lack some of the model's classes.
+        shadows: Shadow models; without them U-LiRA is not taken.
         report: Told about the progress.
 
     Raises:
@@ -52,7 +78,9 @@ def measure_models(
     """
     check_models(compared)
     case = _case(compared, align(data, compared.original.classes, partial=partial))
-    tell = Steps(report, len(compared.models) * (1 + len(measures)))
+    builders = (*shadows.forgotten, *shadows.never) if shadows else ()
+    tell = Steps(report, len(compared.models) * (1 + len(measures)) + len(builders))
+    case = replace(case, shadows=_shadows(shadows, case, tell) if shadows else None)
     views: list[View] = []
     for part, model in compared.models:
         tell(f"{part}: running the images")
@@ -84,6 +112,22 @@ def measure_models(
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
     )
+
+
+def _shadows(shadows: ShadowModels, case: Case, tell: Steps) -> Shadows:
+    """The attack images under all shadow models, one model at a time.
+
+    Raises:
+        ClassMismatchError: A shadow model has other classes than the models compared.
+    """
+
+    def seen(build: Callable[[], VisionModel]) -> Observed:
+        tell("shadow model: running the images")
+        model = build()
+        check_classes("shadow", model, case.model)
+        return replace(observe(ActivationCache(model), case.attack), layers=())
+
+    return Shadows(tuple(map(seen, shadows.forgotten)), tuple(map(seen, shadows.never)))
 
 
 def _case(compared: Comparison, data: Splits) -> Case:
