@@ -32,7 +32,8 @@ class Suite(Benchmark):
     """A suite on classifiers; only what `Benchmark` does not list is listed here.
 
     Attributes:
-        load: The images: what training, methods and tests draw from. The model has seen no validation image.
+        load: The images: what training, methods and tests draw from. No model that `train` makes has seen a validation
+            image; a base model that was made elsewhere may have.
         base: Builds the model before any request, of training seed 0; an untrained one like it if not `shipped`.
         train: Trains the models of other seeds, and oracles.
         shipped: Whether `base` has a checkpoint to read. If not, the model of seed 0 is trained like the others.
