@@ -18,7 +18,14 @@ from expunge.data import Images, Splits
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
 ANCHORS = ("original", "head-mask", "oracle-scratch")
-PROBES = ("linear_probe", "prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10")
+PROBES = {
+    "cmia_auc": "CMIA",
+    "rank1": "rank-1",
+    "linear_probe": "probe",
+    "prototype_relearning_1": "re-learning from 1 image",
+    "prototype_relearning_5": "5",
+    "prototype_relearning_10": "10",
+}
 
 
 def halves(images: Images) -> tuple[Images, Images]:
@@ -47,8 +54,8 @@ def line(title: str, requests: tuple[RequestResult, ...]) -> str:
     """Acc_r after each request, and the probes at the end."""
     retained = " ".join(f"{request.readings['acc_r'].value:.1f}" for request in requests)
     last = requests[-1].readings
-    probes = " ".join(f"{last[key].value:.1f}" for key in PROBES if key in last)
-    return f"{title}: Acc_r {retained}; probe and re-learning from 1, 5, 10 images {probes}"
+    probes = ", ".join(f"{what} {last[key].value:.1f}" for key, what in PROBES.items() if key in last)
+    return f"{title}: Acc_r {retained}; {probes}"
 
 
 def value(text: str) -> object:
