@@ -1,21 +1,25 @@
 """From a submission to a certificate and back, as a library."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import torch
 
-from expunge.adapters import Edit, EditStack
+from expunge.adapters import Edit, EditStack, LowRank
 from expunge.errors import FourEyesError, HeldError, ReleaseError, UnlawfulMoveError
 from expunge.ledger import check, read_public, verify
 from expunge.lifecycle import Asked, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle.executor import make_edit
 from expunge.lifecycle.material import gather
 from expunge.lifecycle.records import Attempt, recorded
 from expunge.lifecycle.standing import pristine, standing
 from expunge.lifecycle.upkeep import releases_of
+from expunge.methods import HeadMask
 from expunge.requests import load_model
 from expunge.workspace import Runner, State
 from tests.lifecycle.conftest import FOUR_EYES, JANE, LENIENT, PAUL, STRICT
+from tests.lifecycle.test_watch import standing as made_by_hand
 from tests.workspace.tools import assert_sound
 
 
@@ -118,6 +122,35 @@ def test_releasing_out_of_order_measures_the_model_that_is_released(place, appro
     release(place, first, JANE)
     assert card_of(place, first)["earlier"] == ["blue"]
     assert_sound(place)
+
+
+def test_a_later_edit_starts_from_the_originals_prototypes_and_the_edited_models_states(
+    place, accepted, toy_data_folder
+) -> None:
+    model, seen = pristine(place), []
+    name = model.blocks[1].linears[0]
+    layer = model.linear(name)
+    bend = LowRank(torch.randn(1, layer.in_features), torch.randn(layer.out_features, 1), 0.5)
+    amber = made_by_hand(1, Edit(deltas={name: bend}, masked=(0,)))
+
+    class Spy(HeadMask):  # its first block is the last one, above the one that the earlier edit changed
+        needs_prototypes: ClassVar[bool] = True
+
+        def forget(self, context, task):
+            images = task.forget.load()
+            with torch.no_grad():
+                whole, old = context.model(context.model.prepare(images)), pristine(place)
+                untouched = old(old.prepare(images))
+            seen.append((context, context.activations.outputs(task.forget), whole, untouched))
+            return super().forget(context, task)
+
+    second = accepted(place, "blue")
+    material = gather(place, (second,), ("amber", "blue"), place.settings.model.classes, str(toy_data_folder), 0)
+    make_edit(place, (amber,), ("blue",), material, Spy(), seed=0, device="cpu", report=lambda stage: None)
+    ((context, states, whole, untouched),) = seen
+    assert (whole.embedding - untouched.embedding).abs().max() > 0.1  # the earlier edit shows
+    torch.testing.assert_close(states.logits, whole.logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(context.prototypes.values[1], untouched.embedding.mean(0), rtol=1e-4, atol=1e-4)
 
 
 def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ from expunge.errors import (
     OutputError,
     UnknownClassError,
 )
-from expunge.memory import ClassStatistics, Memory, calibrate, forget_classes, load_memory, save_memory
+from expunge.memory import ClassStatistics, Index, Memory, calibrate, forget_classes, load_memory, save_memory
+from expunge.memory._disk import one_at_a_time
 from expunge.vision import VisionModel, load_model
 from tests.workspace.dying import fresh_copy, survives
 
@@ -152,6 +155,37 @@ class TestStore:
         (folder / "notes.txt").write_text("mine")
         forget_classes(folder, ["blue"])
         assert (folder / "notes.txt").read_text() == "mine"
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
+    def test_who_waited_forgets_from_the_index_that_is_there_then(self, stored, tmp_path) -> None:
+        folder = fresh_copy(stored, tmp_path / "m")
+        with one_at_a_time(folder):
+            other = threading.Thread(target=forget_classes, args=(folder, ["blue"]))
+            other.start()
+            other.join(0.5)
+            assert other.is_alive()
+            (folder / "memory.json").write_bytes(Index.read(folder).without(["amber"]).to_json())
+        other.join(60)
+        assert load_memory(folder).known == (2, 3, 4, 5)
+        assert not (folder / "00000.safetensors").exists()
+
+    @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+    def test_statistics_of_people_are_private(self, memory, tmp_path) -> None:
+        folder, before = tmp_path / "m", os.umask(0o022)
+
+        def modes() -> dict[str, int]:
+            return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+
+        try:
+            save_memory(memory, folder)
+            written = modes()
+            forget_classes(folder, ["blue"])
+            rewritten = modes()
+        finally:
+            os.umask(before)
+        assert written.pop("m") == rewritten.pop("m") == 0o700
+        assert (len(written), len(rewritten)) == (7, 6)
+        assert {*written.values(), *rewritten.values()} == {0o600}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

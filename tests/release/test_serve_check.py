@@ -43,6 +43,10 @@ def test_labelled_images(releases: Path, toy_data_folder: Path, tmp_path: Path, 
     assert found["agreement"] == {"hits": 30, "n": 36}
     assert sorted(one["image"] for one in found["changed"]) == [f"amber/{i}.png" for i in range(toy.TEST)]
     assert (found["mcnemar"]["only_a"], found["mcnemar"]["only_b"]) == (6, 0)
+    assert found["right_a"]["hits"] - found["right_b"]["hits"] == 6
+    assert found["right_a"]["n"] == found["right_b"]["n"] == 36
+    (amber,) = (one for one in found["classes"] if one["name"] == "amber")
+    assert (amber["right_a"], amber["right_b"]) == ({"hits": 6, "n": 6}, {"hits": 0, "n": 6})
     assert found["mcnemar"]["p"] == pytest.approx(2 / 2**6)
     assert found["a"]["sha256"] == Releases(releases).record(1).weights_after
     said = " ".join(capsys.readouterr().out.split())

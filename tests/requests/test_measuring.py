@@ -96,6 +96,10 @@ def test_the_same_rows_of_every_model(original: VisionModel, masked: VisionModel
     assert acc_f.original is not None
     assert acc_f.original > 80
     assert acc_f.oracle == pytest.approx(acc_f.original / 2)  # the mean of the two
+    h = card.row("h")
+    assert h is not None
+    assert h.value > 80  # what was lost is counted from the original's accuracy
+    assert h.original == 0
     assert acc_o is not None
     assert acc_m is not None
     assert probe is not None

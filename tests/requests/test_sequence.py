@@ -7,6 +7,7 @@ import expunge
 from expunge.adapters import EditStack
 from expunge.data import align, load_folder
 from expunge.errors import OutputError, ResumeError, TooFewImagesError
+from expunge.methods import HeadMask
 from expunge.methods.sequence import available
 from expunge.requests import RunFolder, make_plan
 
@@ -46,6 +47,40 @@ def test_figures_are_those_of_the_model_itself(run, toy_data_folder) -> None:
     stay = torch.tensor([label in (3, 4, 5) for label in test.labels])
     right = (logits.argmax(1) == torch.tensor(test.labels))[stay].float().mean().item()
     assert run.metrics.requests[-1].acc_r.after == pytest.approx(100 * right, abs=0.01)
+
+
+def test_before_is_the_untouched_model_in_every_row(run, toy_model_folder) -> None:
+    model, test = expunge.load_model(toy_model_folder), run.data.test
+    labels = torch.tensor(test.labels)
+    with torch.no_grad():
+        right = model(model.prepare(test.load())).logits.argmax(1) == labels
+
+    def known(*classes: int) -> object:
+        rate = 100 * right[torch.isin(labels, torch.tensor(classes))].float().mean().item()
+        assert rate > 80
+        return pytest.approx(rate, abs=0.01)
+
+    first, second = run.metrics.requests
+    assert (first.acc_f.before, first.acc_r.before) == (known(0), known(1, 2, 3, 4, 5))
+    assert (second.acc_f.before, second.acc_r.before) == (known(1, 2), known(3, 4, 5))
+    assert (second.acc_o.before, second.acc_m.before) == (known(0), known(3))
+    # The head mask starts from the same model: it has all to lose, too.
+    assert min(second.h, second.head_mask.h) > 80
+
+
+def test_no_run_gives_a_method_a_test_image(toy_model_folder, toy_data_folder) -> None:
+    given = []
+
+    class Spy(HeadMask):
+        def forget(self, context, task):
+            given.append(task)
+            return super().forget(context, task)
+
+    data = expunge.forget(toy_model_folder, toy_data_folder, [["amber"], ["blue"]], method=Spy()).data
+    test = {sample.name for sample in data.test.samples}
+    assert [len(task.validation) for task in given] == [12, 10]  # two a class, of what is not forgotten yet
+    seen = {s.name for task in given for part in (task.forget, task.retain, task.validation) for s in part.samples}
+    assert not test & seen
 
 
 def test_undoing_all_requests_gives_the_original_bit_for_bit(run, toy_model_folder) -> None:
