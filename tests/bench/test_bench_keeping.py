@@ -1,6 +1,8 @@
 """What a run does with the cells that are there, and with folders that cannot hold any."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from expunge.bench import cell as running
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
+from expunge.bench.stand import Stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.errors import BenchError, CorruptRunError, OutputError
+from expunge.methods.sequence import Forgetting
 
 
 def place(out: Path, method: str = "head-mask") -> Path:
@@ -130,6 +134,25 @@ class TestFolders:
         place(done).mkdir()
         with pytest.raises(CorruptRunError, match=r"head-mask/seed-0\.json: cannot be read as text: .*directory"):
             run(done)
+
+
+def test_a_cell_is_run_with_the_settings_that_it_names(tmp_path, monkeypatch) -> None:
+    given: list[dict[str, object]] = []
+    ranks: set[int] = set()
+    forgetting = Stand.forgetting
+
+    @contextmanager
+    def noting(stand: Stand, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
+        given.append(dict(settings))
+        with forgetting(stand, method, settings) as steps:
+            yield steps
+            ranks.update(low.rank for edit in steps.stack.edits for low in edit.deltas.values())
+
+    monkeypatch.setattr(Stand, "forgetting", noting)
+    monkeypatch.setattr(Suite, "tuned", lambda suite, method: {"rank": 3})
+    assert run(tmp_path, "gs-lora") == 1
+    assert given == [read(tmp_path, "gs-lora").settings] == [{"rank": 3}]
+    assert ranks == {3}
 
 
 def test_freed_memory_is_given_back_before_a_peak_is_measured(tmp_path, monkeypatch) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from expunge.bench.memory import peak_memory
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
-from expunge.bench.stand import make_stand
+from expunge.bench.stand import budgeted, make_stand
 from expunge.bench.suite import find_suite, limited, suite_names
 from expunge.bench.suites import glyphs
+from expunge.data import Images
 from expunge.errors import BenchError, CorruptRunError, MethodError
+from expunge.vision import VisionModel
 from tests.bench.made_up import broken_package
 
 OURS = ("faces", "faces-20x1", "fashion", "glyphs", "glyphs-50x1")
@@ -159,6 +162,18 @@ class TestModels:
         keys = {store.key("oracle-scratch", (8,), 0), store.key("oracle-scratch", (8,), 1), store.key("base", (8,), 0)}
         assert len(keys) == 3
 
+    @pytest.mark.parametrize("kind", ["oracle-scratch", "oracle-finetune"])
+    def test_no_image_of_a_forgotten_class_reaches_the_training(self, suite, splits, tmp_path, kind) -> None:
+        seen = []
+
+        def train(images: Images, seed: int, start: VisionModel | None) -> VisionModel:
+            seen.append(images.counts())
+            return suite.base()
+
+        ModelStore(tmp_path, replace(suite, train=train), splits.train).oracle(kind, [8, 2], seed=0)
+        (counts,) = seen
+        assert [label for label, count in enumerate(counts) if not count] == [2, 8]
+
     def test_fine_tuning_goes_on_from_the_model(self, suite, splits, tmp_path) -> None:
         tuned = ModelStore(tmp_path, suite, splits.train).oracle("oracle-finetune", [8], seed=0).model
         base = suite.base()
@@ -170,6 +185,22 @@ class TestModels:
         stands = [make_stand(suite, "replay-10", seed, tmp_path, splits) for seed in (0, 1)]
         names = [{sample.name for sample in stand.test.samples} for stand in stands]
         assert names[0] != names[1]
+
+
+class TestStand:
+    def test_no_test_image_reaches_a_method_or_an_attacker(self, suite, splits, tmp_path) -> None:
+        stand = make_stand(suite, "replay-10", 0, tmp_path, splits)
+        tests = {sample.name for sample in splits.test.samples}
+        for images in (stand.attack, stand.data.forget, stand.data.replay, stand.data.validation):
+            assert len(images)
+            assert not tests & {sample.name for sample in images.samples}
+
+    def test_the_budget_goes_over_the_settings_of_methods_that_have_it(self, suite, splits, tmp_path) -> None:
+        stand = make_stand(replace(suite, budget={"max_steps": 2}), "replay-10", 0, tmp_path, splits)
+        method = budgeted(stand, "gs-lora", {"max_steps": 9, "rank": 3})
+        assert getattr(method, "max_steps", None) == 2
+        assert getattr(method, "rank", None) == 3
+        assert not hasattr(budgeted(stand, "head-mask", {}), "max_steps")
 
 
 class TestViews:

@@ -183,6 +183,12 @@ class TestStand:
         assert max(counts.values()) == stand.suite.attack
         assert len(stand.original.test) == SIZES[2]
 
+    def test_no_test_scene_reaches_a_method(self, stand: SceneStand) -> None:
+        tests = {scene.sample.name for scene in stand.splits.test.scenes}
+        for seen in (stand.data.forget, stand.data.replay, stand.data.validation):
+            assert len(seen)
+            assert not tests & {scene.sample.name for scene in seen.scenes}
+
     def test_pictures_are_run_once_for_all_settings_and_seeds(self, tmp_path: Path) -> None:
         loads: Counter[str] = Counter()
         suite = scenes(True)

@@ -104,7 +104,9 @@ def test_a_request_without_an_image_of_one_side_is_refused(name, side, context, 
 
 @EVERY
 def test_forgets_the_targets_and_keeps_the_rest(name, context, task, splits) -> None:
+    """Struck classes are never answered, so a method that changes weights must do without its strikes here."""
     _, edit = once(name, context, task)
+    edit = Edit(edit.deltas, dense=edit.dense) if edit.touched else edit
     model = context().model
     parts = splits.test.only(task.targets), splits.test.without((*task.targets, *task.forgotten))
     assert all(accuracy_and_loss(model, images)[1] < KNOWN for images in parts)

@@ -65,6 +65,20 @@ def test_rows_again_under_the_rounded_model(original_case: Case, original_model:
     assert Quantisation().missing(original_case) is None
 
 
+def test_every_pass_is_one_of_the_rounded_model(original_case: Case, original_model: VisionModel) -> None:
+    """Four bits have 15 values a channel; a row of the head has 24 of its own."""
+    head = original_model.module.get_submodule(original_model.head_name)
+    weight, seen = head.get_parameter("weight"), []
+    assert len(torch.unique(weight[0])) == marks.WIDTH
+    hook = head.register_forward_pre_hook(lambda *call: seen.append(len(torch.unique(weight[0]))))
+    try:
+        Quantisation(bits=4).measure(original_case)
+    finally:
+        hook.remove()
+    assert seen
+    assert max(seen) <= 15
+
+
 def test_only_rows_that_it_can_give_have_a_label(original_case: Case) -> None:
     assert all(key.startswith("int8_") for key in Quantisation.labels)
     four = Quantisation(bits=4)
@@ -77,3 +91,4 @@ def test_cannot_fire_on_the_oracle(oracle_case: Case) -> None:
     rows = {row.key: row.value for row in Quantisation().measure(oracle_case)}
     assert rows["int8_acc_f"] < 10
     assert rows["int8_acc_r"] > 80
+    assert rows["int8_linear_probe"] < 65
