@@ -92,6 +92,14 @@ class TestEstimates:
         assert ("ewc", "relapse", 1) not in steps
         assert [steps["ewc", "relapse", n].mean for n in (2, 3)] == [6 - 4, 15 - (4 + 10) / 2]
 
+    def test_relapse_of_classifiers_weighs_classes_by_their_images(self) -> None:
+        """By hand: 30 images at 10 and 10 at 40 make 17.5 after their requests, whatever number of classes; 20 now."""
+        first = request(1, {"acc_f": rate(10.0, n=30)}, classes=("a",))
+        second = request(2, {"acc_f": rate(40.0, n=10)}, classes=("b", "c", "d"))
+        third = request(3, {"acc_f": rate(0.0), "acc_o": rate(20.0, n=40)}, classes=("e", "f"))
+        final = summarise([cell("ewc", 0, [first, second, third])]).final
+        assert final["ewc", "relapse"].mean == pytest.approx(2.5)
+
     def test_anamnesis_follows_from_relearning_steps(self) -> None:
         def steps(method, count):
             reading = {"relearn_time": Value(value=count, unit="steps", n=20)}
@@ -155,13 +163,17 @@ class TestBest:
     def test_nothing_is_best_where_all_tie(self) -> None:
         assert best(self.rivals(a=[0, 0, 0], b=[0, 0, 0]), "acc_r") == frozenset()
 
+    def test_noise_makes_no_tie(self) -> None:
+        # The paired interval of b holds zero, as its seeds are far apart; its mean is 14 points off.
+        assert best(self.rivals(a=[80, 81, 82], b=[40, 80, 81], c=[79, 80, 84]), "acc_r") == {"a", "c"}
+
     def test_one_seed_ties_where_intervals_overlap(self) -> None:
-        # Each interval reaches 5 points to both sides.
-        assert best(self.rivals(a=[80], b=[72], c=[40]), "acc_r") == {"a", "b"}
+        # Each interval reaches 5 points to both sides; that of c overlaps, at eight points from the best.
+        assert best(self.rivals(a=[80], b=[78.5], c=[72]), "acc_r") == {"a", "b"}
 
     def test_one_seed_near_the_oracle(self) -> None:
-        # Distances 2 ± 5, that is 0 to 7, against 12 ± 5 = 7 to 17 and 20 ± 5.
-        values = {"oracle_scratch": [40], "a": [42], "b": [28], "c": [60]}
+        # Distances 2 ± 5, that is 0 to 7, against 3 ± 5 and 20 ± 5.
+        values = {"oracle_scratch": [40], "a": [42], "b": [37], "c": [60]}
         assert best(self.rivals("linear_probe", "oracle", **values), "linear_probe") == {"a", "b"}
 
     def test_fewer_seeds_are_not_compared(self) -> None:

@@ -47,7 +47,7 @@ def test_a_section_a_suite_with_its_commentary(page) -> None:
     parts = re.split(r"^## ", page.text, flags=re.M)
     faces, glyphs = (next(part for part in parts if part.startswith(name)) for name in ("faces", "glyphs"))
     assert "[the notes](lab-notes.md)" in faces
-    assert faces.count("| ewc |") == 2  # main table and sequence
+    assert faces.count("| ewc |") == 3  # main table, sequence, what is measured beside
     assert "the notes" not in glyphs
 
 

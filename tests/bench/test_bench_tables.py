@@ -6,7 +6,7 @@ import pytest
 from expunge.bench.aggregate import summaries, summarise
 from expunge.bench.columns import columns, figure, signed
 from expunge.bench.results import Value
-from expunge.bench.tables import FIELDS, as_csv, as_markdown, legend, main_table, sequence_table
+from expunge.bench.tables import FIELDS, also_table, as_csv, as_markdown, legend, main_table, sequence_table, sizes
 from tests.bench.made_up import METHODS, cell, likely, rate, request
 
 
@@ -102,6 +102,35 @@ class TestMainTable:
     def test_a_strangers_row_becomes_a_column(self) -> None:
         found = [column.key for column in columns(["seconds", "acc_f", "mine", "cka_oracle_forget", "relearn_time"])]
         assert found == ["acc_f", "mine", "seconds"]
+
+
+class TestSizes:
+    def test_images_of_one_seed_with_what_they_are_behind(self) -> None:
+        def one(method, seed, n):
+            readings = {"acc_f": rate(0, n=25), "acc_r": rate(90, n=100), "linear_probe": rate(50, n=n)}
+            return cell(method, seed, [request(1, readings)])
+
+        found = summarise([*(one("ewc", seed, 100) for seed in (0, 1, 2)), one("lwf", 0, 100)])
+        assert sizes(found) == "n, each seed: Acc_f 25; Acc_r, linear probe 100."
+        more = summarise([one("ewc", 0, 1000), one("lwf", 0, 900)])
+        assert sizes(more).endswith("linear probe 900 to 1,000.")
+
+    def test_nothing_where_there_are_no_rates(self) -> None:
+        assert not sizes(summarise([cell("ewc", 0, [request(1, {})])]))
+
+
+class TestAlsoTable:
+    def test_further_rows_in_their_order_and_what_edits_store(self) -> None:
+        readings = {"acc_f": rate(1), "zrf": rate(3), "acc_f_worst": rate(20), "cka_original_retain_layer_1": rate(7)}
+        made = [request(n, readings).model_copy(update={"parameters": 250_000}) for n in (1, 2)]
+        table = also_table(summarise([cell("ewc", 0, made)]))
+        heading = [text.strip() for text in table.splitlines()[0].split("|")[1:-1]]
+        assert heading == ["method", "worst Acc_f", "ZRF", "edited parameters, M"]
+        assert [text.split(" ")[0] for text in row(table, "ewc")] == ["20.0", "3.0", "0.50"]
+
+    def test_costs_are_not_ranked(self, summary) -> None:
+        ranked = [text for line in main_table(summary).splitlines()[2:] for text in line.split("|")[4:]]
+        assert not any("**" in text for text in ranked)
 
 
 class TestSequenceTable:

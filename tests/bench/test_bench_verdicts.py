@@ -62,7 +62,7 @@ class TestTold:
             1: Judged("not_erased", ("cmia_auc", "linear_probe")),
             2: Judged("not_erased", ("cmia_auc",)),
         }
-        assert told(by_seed, {"cmia_auc": "CMIA"}) == "1 of 3 (CMIA 2, linear_probe 1)"
+        assert told(by_seed, {"cmia_auc": "CMIA"}) == "1 of 3 (CMIA alone 1, CMIA 1, linear_probe 1)"
         assert told({0: Judged("erased", ())}, {}) == "1 of 1"
 
     def test_the_table_of_the_sequence_shows_it(self, peers) -> None:
@@ -70,4 +70,4 @@ class TestTold:
         table = sequence_table(summarise(cells))
         ends = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in table.splitlines()}
         assert ends["ewc"] == ends["oracle-scratch"] == "1 of 1"
-        assert ends["lwf"] == "0 of 1 (linear probe 1)"
+        assert ends["lwf"] == "0 of 1 (linear probe alone 1)"

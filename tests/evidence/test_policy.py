@@ -273,6 +273,16 @@ def test_the_default_policy_asks_for_nothing_that_nothing_measures() -> None:
 GOOD = {"acc_f": 0.0, "acc_r": 97.0, "linear_probe": 55.0, "cmia_auc": 90.0, "anamnesis_index": 0.9}
 ORACLE = {"acc_f": 0.0, "acc_r": 98.0, "linear_probe": 50.0, "cmia_auc": 95.0, "anamnesis_index": 1.0}
 ORACLE |= {f"prototype_relearning_{shots}": 50.0 for shots in (1, 5, 10)}
+GOOD_DETECTOR = {key: GOOD[key] for key in ("acc_f", "acc_r", "linear_probe")}
+
+
+def scorecard_of(values: dict[str, float], *, oracle: bool) -> Scorecard:
+    """A scorecard of such rows with intervals of no width; the original reaches 98 % everywhere."""
+    rows = [
+        row(key, value, low=value, high=value, original=98.0, oracle=ORACLE.get(key, 0.0) if oracle else None)
+        for key, value in values.items()
+    ]
+    return card(*rows, oracle=oracle)
 
 
 @pytest.mark.parametrize(
@@ -293,15 +303,57 @@ ORACLE |= {f"prototype_relearning_{shots}": 50.0 for shots in (1, 5, 10)}
         ({"linear_probe": 12.0, "prototype_relearning_1": 31.0}, False, "not_erased"),
         ({"acc_f": 5.0, "acc_f_worst": 20.0}, True, "erased"),
         ({"acc_f": 5.0, "acc_f_worst": 40.0}, True, "not_erased"),
+        ({"acc_o": 6.0}, True, "not_erased"),
         ({"acc_o_worst": 40.0}, True, "not_erased"),
+        ({"int8_acc_f": 6.0}, True, "not_erased"),
+        ({"int8_acc_o": 6.0}, True, "not_erased"),
+        ({"prototype_relearning_10": 61.0}, True, "not_erased"),
+        ({"linear_probe": 12.0, "prototype_relearning_5": 31.0}, False, "not_erased"),
+        ({"linear_probe": 12.0, "prototype_relearning_10": 31.0}, False, "not_erased"),
+        ({"acc_m": 88.0}, True, "erased"),
+        ({"acc_m": 87.0}, True, "harm_too_large"),
     ],
 )
 def test_the_default_policy(changes: dict[str, float], oracle: bool, outcome: str) -> None:
-    rows = [
-        row(key, value, low=value, high=value, original=98.0, oracle=ORACLE.get(key, 0.0) if oracle else None)
-        for key, value in (GOOD | changes).items()
-    ]
-    assert judge(card(*rows, oracle=oracle), load_policy()).outcome == outcome
+    assert judge(scorecard_of(GOOD | changes, oracle=oracle), load_policy()).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("changes", "oracle", "outcome"),
+    [
+        ({}, True, "erased"),
+        ({"acc_f": 5.0, "acc_f_worst": 20.0, "acc_o": 5.0, "acc_o_worst": 20.0, "acc_m": 88.0}, True, "erased"),
+        ({"acc_f": 6.0}, True, "not_erased"),
+        ({"acc_f_worst": 21.0}, True, "not_erased"),
+        ({"acc_o": 6.0}, True, "not_erased"),
+        ({"acc_o_worst": 21.0}, True, "not_erased"),
+        ({"linear_probe": 61.0}, True, "not_erased"),
+        ({"prototype_relearning_10": 61.0}, True, "not_erased"),
+        ({"prototype_relearning_5": 61.0}, True, "not_erased"),
+        ({"prototype_relearning_1": 61.0}, True, "not_erased"),
+        ({"prototype_relearning_5": 61.0, "prototype_relearning_10": 50.0}, True, "erased"),
+        ({"prototype_relearning_1": 61.0, "prototype_relearning_5": 50.0}, True, "erased"),
+        ({}, False, "not_erased"),  # without an oracle a probe of 55 % is too much
+        ({"linear_probe": 12.0}, False, "erased"),
+        ({"linear_probe": 12.0, "prototype_relearning_10": 31.0}, False, "not_erased"),
+        ({"linear_probe": 12.0, "prototype_relearning_5": 31.0}, False, "not_erased"),
+        ({"linear_probe": 12.0, "prototype_relearning_1": 31.0}, False, "not_erased"),
+        ({"acc_r": 94.0}, True, "harm_too_large"),
+        ({"acc_m": 87.0}, True, "harm_too_large"),
+    ],
+)
+def test_the_policy_for_detectors(changes: dict[str, float], oracle: bool, outcome: str) -> None:
+    scorecard = scorecard_of(GOOD_DETECTOR | changes, oracle=oracle)
+    assert judge(scorecard, load_policy(task="detection")).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("n", "high", "outcome"),
+    [(16, 0.0, "erased"), (15, 0.0, "not_enough_evidence"), (16, 20.0, "erased"), (16, 20.1, "not_enough_evidence")],
+)
+def test_the_policy_for_detectors_wants_objects_enough(n: int, high: float, outcome: str) -> None:
+    rows = [row("acc_f", 0.0, n=n, low=0.0, high=high), row("acc_r", 98.0, original=98.0), row("linear_probe", 5.0)]
+    assert judge(card(*rows), load_policy(task="detection")).outcome == outcome
 
 
 @pytest.mark.parametrize(

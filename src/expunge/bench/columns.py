@@ -31,7 +31,8 @@ MAIN: Mapping[str, tuple[str, str]] = {
         "AIN",
         "steps to re-learn against those of oracle-scratch; 1 is as new as to the oracle. Steps are counted up to 100: "
         "≤ where oracle-scratch needed more, ≥ where the method did, ~ where seeds differ in that; a dash where both "
-        "did, of which nothing can be said",
+        "did, of which nothing can be said. A head's row that is still there helps re-learning, where a struck one "
+        "starts again as the mean of the others: between heads that are struck and those that are not, AIN tells less",
     ),
 }
 DETECTION: Mapping[str, tuple[str, str]] = {
@@ -71,7 +72,28 @@ COSTS: Mapping[str, tuple[str, str]] = {
     ),
     "edited_mb": ("edited MB", "bytes of all edits of the sequence"),
 }
-DERIVED = ("erosion", "relapse")
+ALSO: Mapping[str, str] = {
+    "acc_f_worst": "worst Acc_f",
+    "acc_o_worst": "worst Acc_o",
+    "int8_acc_f": "INT8 Acc_f",
+    "int8_acc_o": "INT8 Acc_o",
+    "int8_acc_r": "INT8 Acc_r",
+    "linear_probe_retained": "probe of what stays",
+    "knn_5": "5-NN",
+    "tar_at_far_1": "TAR at FAR 1 %",
+    "relearn_time": "re-learn steps",
+    "idi": "IDI",
+    "cka_oracle_forget": "CKA to oracle",
+    "cka_original_retain": "CKA of what stays",
+    "js_retain": "JS of what stays",
+    "zrf": "ZRF",
+    "mia_confidence_auc": "MIA, confidence",
+    "mia_modified_entropy_auc": "MIA, mod. entropy",
+}
+"""Rows that stand in a second table; what is in neither is in the CSV alone."""
+
+EDITED = ("edited_parameters", "edited parameters, M", "millions of numbers that all edits of the sequence store")
+DERIVED = ("erosion", "relapse", EDITED[0])
 MINUS = "−"
 
 
@@ -109,9 +131,18 @@ def columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
     )
 
 
+def also_columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
+    """The columns of the second table, in a fixed order; see `columns`."""
+    labels, there, main = _labels(task), set(keys), MAIN if task is None else DETECTION
+    shown = [key for key in ALSO if key in there & labels.keys() - main.keys()]
+    found = [Column(key, ALSO[key], labels[key].meaning) for key in shown]
+    return (*found, Column(*EDITED, cost=True)) if EDITED[0] in there else tuple(found)
+
+
 def heading_of(task: Task = None) -> Mapping[str, str]:
     """Key of a row -> what stands above it, in the tables of that task."""
-    return {key: heading for key, (heading, _) in (MAIN if task is None else DETECTION).items()}
+    main = {key: heading for key, (heading, _) in (MAIN if task is None else DETECTION).items()}
+    return {key: label.text for key, label in _labels(task).items()} | dict(ALSO) | main
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ Peers = Mapping[str, Cell]
 STEPS = "relearn_time"
 RETRAINED = (SCRATCH, FINETUNE)
 """Rows whose memory nobody measured: they were trained whenever that was."""
-BYTES_A_MEGABYTE = 1_000_000
+BYTES_A_MEGABYTE = A_MILLION = 1_000_000
 
 
 class Bound(Value):
@@ -24,8 +24,8 @@ class Bound(Value):
 def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
     """For each request of `cell`, its readings and, beside them, what follows from them.
 
-    Keys added: `seconds`, `edited_mb`, and, where what they need is there, `peak_mb`, `rte`, `erosion`, `relapse` and
-    `anamnesis_index`.
+    Keys added: `seconds`, `edited_mb`, `edited_parameters`, and, where what they need is there, `peak_mb`, `rte`,
+    `erosion`, `relapse` and `anamnesis_index`.
     """
     found = []
     for index, request in enumerate(cell.requests):
@@ -61,9 +61,11 @@ def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
 def _costs(cell: Cell, requests: Sequence[RequestResult]) -> dict[str, Value]:
     n = len(requests)
     edited = sum(request.bytes for request in requests) / BYTES_A_MEGABYTE
+    numbers = sum(request.parameters for request in requests) / A_MILLION
     found = {
         "seconds": _plain(fmean(request.seconds for request in requests), "s", n, "low"),
         "edited_mb": _plain(edited, "MB", n, "low"),
+        "edited_parameters": _plain(numbers, "million", n, "low"),
     }
     if cell.base and cell.method not in RETRAINED:  # see RequestResult.peak_mb
         found["peak_mb"] = _plain(max(request.peak_mb for request in requests), "MB", n, "low")

@@ -1,12 +1,17 @@
 """Which methods are best in a row, and which cannot be told from the best."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from expunge.bench.aggregate import Estimate, Summary
 from expunge.bench.student import t_interval
 
 SAME = 1e-9
 """Differences below this come from the order of additions."""
+
+CLOSE = {"%": 2.0, "ratio": 0.1}
+"""Unit -> how far from the best a method may be that ties with it. Over three seeds an interval holds zero also where
+the mean is far off, as long as the seeds differ enough: what cannot be told apart for noise is not as good."""
 
 
 def best(summary: Summary, key: str) -> frozenset[str]:
@@ -15,9 +20,10 @@ def best(summary: Summary, key: str) -> frozenset[str]:
     Only methods with the most seeds take part: an interval over fewer would tie with nearly everything.
 
     Best is the highest or the lowest mean, as the row aims, or, where a row aims at the oracle, the smallest mean
-    distance from oracle-scratch. A method ties with the best one if the 95 % t-interval of their paired difference,
-    over the seeds that both have, holds zero. With one seed in common there is no such interval; then they tie if the
-    95 % intervals of their two readings overlap, or, without intervals, if the values are equal.
+    distance from oracle-scratch. A method ties with the best one if its mean is no further than `CLOSE` from it, and
+    the 95 % t-interval of their paired difference, over the seeds that both have, holds zero. With one seed in common
+    there is no such interval; then the 95 % intervals of their two readings must overlap, or, without intervals, the
+    values be equal.
     """
     rivals = {method: summary.final[method, key] for method in summary.rivals if (method, key) in summary.final}
     known = {method: cost for method, estimate in rivals.items() if (cost := _costs(estimate))}
@@ -41,12 +47,14 @@ def _costs(estimate: Estimate) -> Mapping[int, float]:
 def _tie(ours: Mapping[int, float], best_: Mapping[int, float], one: Estimate, other: Estimate) -> bool:
     common = sorted(set(ours) & set(best_))
     differences = [ours[seed] - best_[seed] for seed in common]
+    if not common or fmean(differences) > CLOSE.get(one.unit, float("inf")):
+        return False
     if len(common) >= 2:
         low, high = t_interval(differences)
         return low <= SAME and high >= -SAME
     if None not in (one.low, one.high, other.low, other.high):
         return _overlap(_range(one), _range(other))
-    return bool(common) and abs(differences[0]) <= SAME
+    return abs(differences[0]) <= SAME
 
 
 def _range(estimate: Estimate) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import torch
 from expunge.adapters import EditStack
 from expunge.bench.benchmark import OracleTaken, Taken
 from expunge.bench.models import Kind, Made, ModelStore
+from expunge.bench.oracle_views import OracleViews
 from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
@@ -78,11 +79,7 @@ class Stand:
     @property
     def oracles(self) -> Mapping[int, str]:
         """See `CellStand.oracles`."""
-        return self._oracles
-
-    @cached_property
-    def _oracles(self) -> dict[int, str]:
-        return {}
+        return self._oracle_views.digests
 
     @cached_property
     def plan(self) -> Plan:
@@ -179,16 +176,15 @@ class Stand:
 
     def oracle_view(self, number: int) -> View | None:
         """The view of `oracle-scratch` after request `number`; None where no measure asks for it."""
-        if number not in self.suite.checkpoints:
-            return None
-        if number not in self._oracle_views:
-            oracle = self.oracle(SCRATCH, number).model
-            self._oracle_views[number], self._oracles[number] = self.view(oracle), oracle.digest()
-        return self._oracle_views[number]
+        return self._oracle_views.after(number) if number in self.suite.checkpoints else None
 
     @cached_property
-    def _oracle_views(self) -> dict[int, View]:
-        return {}
+    def _oracle_views(self) -> OracleViews[View]:
+        return OracleViews(self._look_at_oracle)
+
+    def _look_at_oracle(self, number: int) -> tuple[View, str]:
+        oracle = self.oracle(SCRATCH, number).model
+        return self.view(oracle), oracle.digest()
 
     def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
         """What measures are given after request `number`, for this stand's model or another one."""

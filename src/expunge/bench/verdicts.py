@@ -59,14 +59,20 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
 def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:
     """How a table says it: how many seeds pass, and what stands in the way of the others in how many of them.
 
+    "AIN alone 2" are two seeds that nothing else keeps from passing.
+
     Args:
         by_seed: Seed -> verdict, of at least one seed.
         headings: Key of a row -> what tables call it.
     """
     passed = sum(one.outcome == "erased" for one in by_seed.values())
     text = f"{passed} of {len(by_seed)}"
-    counts = Counter(key for one in by_seed.values() if one.outcome != "erased" for key in one.against)
-    reasons = ", ".join(f"{headings.get(key, key)} {n}" for key, n in counts.most_common())
+    others = [one for one in by_seed.values() if one.outcome != "erased"]
+    alone = Counter(one.against[0] for one in others if len(one.against) == 1)
+    among = Counter(key for one in others if len(one.against) > 1 for key in one.against)
+    named = [(f"{headings.get(key, key)} alone", n) for key, n in alone.most_common()]
+    named += [(headings.get(key, key), n) for key, n in among.most_common()]
+    reasons = ", ".join(f"{text} {n}" for text, n in named)
     return f"{text} ({reasons})" if reasons else text
 
 

@@ -26,9 +26,9 @@ def probe_distance(summary: Summary, method: str) -> dict[int, float]:
     """Seed -> mean |gap to oracle-scratch| over the rates that aim at the oracle, in percentage points.
 
     Only rows that every method with figures has take part, so that all are judged by the same ones; empty if `method`
-    has none.
+    has none. Rows taken again at eight bits are left out: they would count the same twice.
     """
-    rows = [column.key for column in gap_columns(summary)]
+    rows = [column.key for column in gap_columns(summary) if not column.key.startswith("int8_")]
     measured = {m for m, _ in summary.final}
     rows = [key for key in rows if all(_is_probe(summary, m, key) for m in measured)]
     gaps = [summary.final[method, key].gaps for key in rows] if method in measured else []

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from expunge.bench.aggregate import Summary
 from expunge.bench.columns import Column, signed
-from expunge.bench.figures.distance import column_scale, gap_columns
+from expunge.bench.figures.distance import column_scale, gap_columns, probe_distance
 from expunge.bench.figures.style import INK, SETTINGS, blank, settle
 from expunge.bench.results import ANCHORS
 
@@ -26,11 +26,11 @@ def gap_map(summary: Summary) -> Figure:
     """A cell a method and measure, with its gap to oracle-scratch at the end of the sequence.
 
     Red is more than the oracle, blue less, white the same; each column's colours span its own greatest gap. Methods
-    are sorted by their mean distance, closest first, below the anchors.
+    are sorted by `probe_distance`, closest first, below the anchors.
     """
     shown = gap_columns(summary)
     scales = {column.key: column_scale(summary, column.key) for column in shown}
-    methods = _sorted_methods(summary, scales)
+    methods = _sorted_methods(summary)
     with mpl.rc_context(SETTINGS):
         figure = blank(NAMES + CELL * len(shown), HEADINGS + ROW * len(methods))
         axes = figure.subplots()
@@ -50,11 +50,10 @@ def gap_map(summary: Summary) -> Figure:
         return settle(figure)
 
 
-def _sorted_methods(summary: Summary, scales: dict[str, float]) -> list[str]:
+def _sorted_methods(summary: Summary) -> list[str]:
     def distance(method: str) -> float:
-        gaps = {key: one.gap for key in scales if (one := summary.final.get((method, key)))}
-        known = [abs(gap) / scales[key] for key, gap in gaps.items() if gap is not None]
-        return fmean(known) if known else float("inf")
+        by_seed = probe_distance(summary, method)
+        return fmean(by_seed.values()) if by_seed else float("inf")
 
     anchors = [method for method in summary.methods if method in ANCHORS]
     return anchors + sorted(summary.rivals, key=lambda method: (distance(method), method))

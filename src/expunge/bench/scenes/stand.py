@@ -10,6 +10,7 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.benchmark import OracleTaken, Setting, Taken
+from expunge.bench.oracle_views import OracleViews
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.stand import EVALUATION_SEEDS, FORGETTING_SEEDS
@@ -77,11 +78,7 @@ class SceneStand:
     @property
     def oracles(self) -> Mapping[int, str]:
         """See `CellStand.oracles`."""
-        return self._oracles
-
-    @cached_property
-    def _oracles(self) -> dict[int, str]:
-        return {}
+        return self._oracle_views.digests
 
     @cached_property
     def plan(self) -> Plan:
@@ -136,16 +133,15 @@ class SceneStand:
 
     def oracle_view(self, number: int) -> DetectionView | None:
         """The view of the oracle after request `number`; None where no measure asks for it."""
-        if number not in self.suite.checkpoints:
-            return None
-        if number not in self._oracle_views:
-            oracle = self.oracle(number)[0]
-            self._oracle_views[number], self._oracles[number] = self.view(oracle), oracle.model.digest()
-        return self._oracle_views[number]
+        return self._oracle_views.after(number) if number in self.suite.checkpoints else None
 
     @cached_property
-    def _oracle_views(self) -> dict[int, DetectionView]:
-        return {}
+    def _oracle_views(self) -> OracleViews[DetectionView]:
+        return OracleViews(self._look_at_oracle)
+
+    def _look_at_oracle(self, number: int) -> tuple[DetectionView, str]:
+        oracle = self.oracle(number)[0]
+        return self.view(oracle), oracle.model.digest()
 
     def case(self, number: int, view: DetectionView) -> SceneCase:
         """What measures are given after request `number`."""

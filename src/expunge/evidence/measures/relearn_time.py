@@ -30,7 +30,9 @@ class RelearnTime:
     the last blocks are trained, with the model's own loss and Adam at a constant rate. A
     struck row (logit of -1e4 whatever the image) could not be brought back by any number of small steps, though an
     attacker overwrites it in an instant: such a row starts as the mean of the retained rows, in weight and bias, also
-    where the bias is a buffer. Everything is put back bit for bit. Images of retained classes take no part, so an
+    where the bias is a buffer. A row that was left in the head stays as it is, which helps re-learning: a mask alone
+    takes more steps than many an edit that leaves the row, so steps tell less between struck heads and others.
+    Everything is put back bit for bit. Images of retained classes take no part, so an
     accuracy that is back says nothing of what else the model still knows.
 
     The target is set by all test images and looked for on `judged` of them. Where there are more, the drawn ones may
