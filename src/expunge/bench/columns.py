@@ -142,7 +142,7 @@ def also_columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
 def heading_of(task: Task = None) -> Mapping[str, str]:
     """Key of a row -> what stands above it, in the tables of that task."""
     main = {key: heading for key, (heading, _) in (MAIN if task is None else DETECTION).items()}
-    return {key: label.text for key, label in _labels(task).items()} | dict(ALSO) | main
+    return {**{key: label.text for key, label in _labels(task).items()}, **ALSO, **main}
 
 
 @dataclass(frozen=True, slots=True)

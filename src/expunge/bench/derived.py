@@ -12,7 +12,7 @@ Peers = Mapping[str, Cell]
 STEPS = "relearn_time"
 RETRAINED = (SCRATCH, FINETUNE)
 """Rows whose memory nobody measured: they were trained whenever that was."""
-BYTES_A_MEGABYTE = A_MILLION = 1_000_000
+MILLION = 1_000_000
 
 
 class Bound(Value):
@@ -60,8 +60,8 @@ def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
 
 def _costs(cell: Cell, requests: Sequence[RequestResult]) -> dict[str, Value]:
     n = len(requests)
-    edited = sum(request.bytes for request in requests) / BYTES_A_MEGABYTE
-    numbers = sum(request.parameters for request in requests) / A_MILLION
+    edited = sum(request.bytes for request in requests) / MILLION
+    numbers = sum(request.parameters for request in requests) / MILLION
     found = {
         "seconds": _plain(fmean(request.seconds for request in requests), "s", n, "low"),
         "edited_mb": _plain(edited, "MB", n, "low"),

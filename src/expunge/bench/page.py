@@ -95,7 +95,7 @@ times methods side by side.
 the rows that others fail by; a row that stands alone in a seed's way is marked so. The policy asks that features know
 no more than the oracle's, that answers do not betray a class that is hidden, and that what stays is not harmed. All its
 rules but one look at values and not at their intervals. Rules on the worst class came later than most cells: every
-cell that passes was held to them, those that fail may fail by them, too ([lab notes](lab-notes.md)). Cells that name
+method that passes was held to them, those that fail may fail by them, too ([lab notes](lab-notes.md)). Cells that name
 commit 45bba34 were run from a tree with changes that were committed after it.
 
 All rows of all cells, those that are in no table among them, come as CSV from
