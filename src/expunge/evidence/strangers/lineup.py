@@ -1,0 +1,68 @@
+"""Forgotten classes in line with strangers, classes that the model never saw, all looked at in the same way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from expunge.data import Images
+from expunge.evidence.views import View
+from expunge.vision import VisionModel
+
+Side = Literal["above", "below"]
+"""On which side of classes that a model never saw those stand that it knows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lineup:
+    """Forgotten classes and strangers before the same retained classes, as one model sees them.
+
+    Classes are numbered as in the model; strangers, which have no row in its head, go on counting from there. All
+    candidates have as many attack images as each other, and as many test images, so that nothing but the classes
+    themselves, and what the model has learnt of them, can tell them apart.
+
+    Attributes:
+        model: The model, live, on its device. Measures leave it as they found it.
+        view: What it makes of the images of retained classes and of candidates.
+        attack: Images behind `view.attack`.
+        test: Images behind `view.test`.
+        retain: Classes that stay.
+        forgotten: Classes of this and all earlier requests that are looked at.
+        strangers: Classes that the model never saw.
+        seed: Seeds every random choice of a measure.
+    """
+
+    model: VisionModel
+    view: View
+    attack: Images
+    test: Images
+    retain: tuple[int, ...]
+    forgotten: tuple[int, ...]
+    strangers: tuple[int, ...]
+    seed: int = 0
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """The forgotten classes, then the strangers: the order of what `ByClass.by_class` gives."""
+        return (*self.forgotten, *self.strangers)
+
+
+@runtime_checkable
+class ByClass(Protocol):
+    """A measure whose rows, or some of them, have a value for each class by itself.
+
+    The value must treat all candidates alike: who of them was forgotten and who is a stranger must not enter it. Then,
+    if the model knows no more of the forgotten classes than of the strangers, all orders of the values are as likely.
+
+    Attributes:
+        known_side: Row key -> the side on which classes stand that the model knows, for every key it can give. A key
+            need not be a row of the scorecard; its label stands in `labels` of the measure all the same.
+    """
+
+    known_side: ClassVar[Mapping[str, Side]]
+
+    def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
+        """One value a candidate for each key that can be taken here, in the order of `lineup.candidates`."""
+        ...
