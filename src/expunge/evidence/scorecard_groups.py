@@ -89,5 +89,7 @@ def _heading(row: Row) -> str:
     """What a method should keep stands together, wherever it was measured, but for the rounded model."""
     heading = _HEADING.get(row.measure, OTHERS)
     return (
-        STAYS if row.aim == "high" and row.measure in ("forgetting", "rows-in-place", "average-precision", "linear-probe") else heading
+        STAYS
+        if row.aim == "high" and row.measure in ("forgetting", "rows-in-place", "average-precision", "linear-probe")
+        else heading
     )
