@@ -13,7 +13,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
-    "What attacks find": ("class-membership", "confidence-attack", "u-lira"),
+    "What attacks find": ("class-membership", "answers", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
     "After rounding to eight bits": ("quantisation",),
 }
@@ -46,7 +46,7 @@ HEADLINE = frozenset(
     }
     | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
     | {"rows_in_place_acc_f", "rows_in_place_acc_f_worst", "rows_in_place_acc_o", "rows_in_place_acc_o_worst"}
-    | {"rows_in_place_h", "int8_rows_in_place_acc_f"}
+    | {"confidence_among_retained", "rows_in_place_h", "int8_rows_in_place_acc_f"}
     | {"relabelled", "silent", "mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
