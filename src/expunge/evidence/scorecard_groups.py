@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.scorecard import Row, Scorecard
 
-STAYS, OTHERS = "What stays", "Other measures"
+STAYS, BESIDE, OTHERS = "What stays", "Beside strangers", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
     "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
+    BESIDE: ("strangers",),
     "What attacks find": ("class-membership", "answers", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
     "After rounding to eight bits": ("quantisation",),
@@ -22,6 +23,7 @@ HINTS = {
     STAYS: "high is right",
     "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
+    BESIDE: "areas near 50 are right, p above 0.05",
     "What attacks find": "near the oracle is right",
     "After rounding to eight bits": "as above",
 }

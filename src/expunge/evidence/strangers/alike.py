@@ -1,8 +1,8 @@
 """Whether strangers are of the kind of the model's own classes, as far as pictures alone tell.
 
-The test beside strangers rests on classes being exchangeable. No model can check that, for it has learnt its classes and
-not the strangers. Thumbnails can: nothing was learnt of them. So here the classes that stay are left out in turn and
-held against the strangers, each among all the others.
+The test beside strangers rests on classes being exchangeable. No model can check that, for it has learnt its classes
+and not the strangers. Thumbnails can: nothing was learnt of them. So here the classes that stay are left out in turn
+and held against the strangers, each among all the others.
 """
 
 from dataclasses import dataclass
