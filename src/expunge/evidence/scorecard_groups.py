@@ -9,7 +9,7 @@ from expunge.evidence.scorecard import Row, Scorecard
 STAYS, OTHERS = "What stays", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
-    "What the model answers": ("forgetting", "average-precision"),
+    "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
@@ -45,6 +45,8 @@ HEADLINE = frozenset(
         "knn_5",
     }
     | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
+    | {"rows_in_place_acc_f", "rows_in_place_acc_f_worst", "rows_in_place_acc_o", "rows_in_place_acc_o_worst"}
+    | {"rows_in_place_h", "int8_rows_in_place_acc_f"}
     | {"relabelled", "silent", "mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
@@ -87,5 +89,5 @@ def _heading(row: Row) -> str:
     """What a method should keep stands together, wherever it was measured, but for the rounded model."""
     heading = _HEADING.get(row.measure, OTHERS)
     return (
-        STAYS if row.aim == "high" and row.measure in ("forgetting", "average-precision", "linear-probe") else heading
+        STAYS if row.aim == "high" and row.measure in ("forgetting", "rows-in-place", "average-precision", "linear-probe") else heading
     )

@@ -19,6 +19,7 @@ from expunge.evidence import (
     observe,
     view,
 )
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
@@ -89,7 +90,8 @@ def measure_models(
     taken: list[list[Reading]] = []
     skipped = _untested(case)
     for (part, model), seen in zip(compared.models, views, strict=True):
-        under_test, readings = replace(case, model=model, view=seen), []
+        rows = HeadRows.of(model if model in compared.oracles else compared.original)
+        under_test, readings = replace(case, model=model, view=seen, rows=rows), []
         for measure in measures:
             tell(f"{part}: {measure.name}")
             found, reasons = take(under_test, [measure])
