@@ -124,13 +124,15 @@ class SceneView:
 def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:
     """Which query stands at which object, by boxes alone: what it is called there plays no part.
 
-    So the same rule holds before and after a class is forgotten, and for a class whose logit is struck.
+    So the same rule holds before and after a class is forgotten, for a class whose logit is struck, and for an object
+    of no class: labels may be none of the detector's.
 
     Raises:
         DetectionError: Targets and output do not fit together.
         MissingExtraError: scipy is not installed.
     """
-    return match(output, targets, replace(model.criterion.costs, label=0.0))
+    nameless = [replace(target, labels=torch.zeros_like(target.labels)) for target in targets]
+    return match(output, nameless, replace(model.criterion.costs, label=0.0))
 
 
 def located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> Matched:
