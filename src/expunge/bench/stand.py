@@ -213,7 +213,8 @@ class Stand:
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         """See `CellStand.forgetting`."""
-        self.original, self.rows  # noqa: B018 - seen before the first edit
+        self.original  # noqa: B018 - seen before the first edit
+        self.rows  # noqa: B018 - likewise
         made, stack = budgeted(self, method, settings), EditStack(self.model)
         cache = self.activations(made.first_block(self.model))
         seed = FORGETTING_SEEDS + self.seed

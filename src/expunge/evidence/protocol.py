@@ -9,6 +9,7 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.evidence.rows import HeadRows
+from expunge.evidence.strangers.beside import Beside
 from expunge.evidence.views import Observed, View
 from expunge.vision import VisionModel
 
@@ -76,6 +77,7 @@ class Case:
         seed: Seeds every random choice of the measure.
         rows: The head whose rows an attacker puts back: the original's; of an oracle, which no edit has made, its own.
             None where nobody kept it.
+        beside: How the model's forgotten classes stand beside strangers, where there are any.
     """
 
     model: VisionModel
@@ -91,6 +93,7 @@ class Case:
     shadows: Shadows | None = None
     seed: int = 0
     rows: HeadRows | None = None
+    beside: Beside | None = None
 
     @property
     def forgotten(self) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ def _labels(bits: int) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The rows of `forgetting`, `linear-probe` and `rows-in-place` again, with weights of all Linear and Conv layers quantised.
+    """The rows of `forgetting`, `linear-probe` and `rows-in-place` again, with all Linear and Conv layers quantised.
 
     An edit may be smaller than a step of the rounding; then deploying the model brings the class back. Weights are
     quantised symmetrically, one scale an output channel, and used in their own dtype; activations and biases are not

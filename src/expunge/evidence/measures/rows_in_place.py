@@ -22,7 +22,9 @@ class RowsInPlace:
     """
 
     name: ClassVar[str] = "rows-in-place"
-    summary: ClassVar[str] = "accuracy on forgotten classes by the weights alone, with the original head's rows put back"
+    summary: ClassVar[str] = (
+        "accuracy on forgotten classes by the weights alone, with the original head's rows put back"
+    )
     source: ClassVar[str] = "after arXiv 2604.08271 on forgetting by the head alone; definition: ours"
     slow: ClassVar[bool] = False
     labels: ClassVar[Mapping[str, str]] = {
