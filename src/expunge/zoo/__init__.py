@@ -13,7 +13,7 @@ from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
 from expunge.zoo.glyphs.data import glyphs
 from expunge.zoo.orl import orl_faces
-from expunge.zoo.scenes.data import scene_splits
+from expunge.zoo.scenes.data import scene_splits, scene_strangers
 from expunge.zoo.scenes.model import scenes_detector
 from expunge.zoo.small import FASHION, GLYPHS
 
@@ -84,6 +84,12 @@ DETECTORS: dict[str, SceneZooEntry] = {
 }
 """Object detectors."""
 
+SCENES: dict[str, Callable[[int], SceneSplits]] = {
+    **{name: found.data for name, found in DETECTORS.items()},
+    "scenes-strangers": lambda seed: scene_strangers(seed=seed),
+}
+"""Scenes, given their seed: those of each detector, and scenes of people whom none of them knows."""
+
 
 def entry(name: str) -> ZooEntry:
     """The classifier behind `zoo:NAME` or `NAME`.
@@ -113,6 +119,16 @@ def scene_entry(name: str) -> SceneZooEntry:
     return DETECTORS[key]
 
 
+def scene_data(name: str) -> Callable[[int], SceneSplits]:
+    """Makes the scenes of `zoo:NAME` or `NAME`, given their seed.
+
+    Raises:
+        ModelNotFoundError: There are none of that name, or it is a classifier.
+    """
+    key = name.removeprefix(PREFIX)
+    return SCENES[key] if key in SCENES else scene_entry(name).data
+
+
 def is_detector(name: str) -> bool:
     """Whether `zoo:NAME` or `NAME` is a detector that we know."""
     return name.removeprefix(PREFIX) in DETECTORS
@@ -126,11 +142,14 @@ __all__ = [
     "DETECTORS",
     "ENTRIES",
     "PREFIX",
+    "SCENES",
     "SceneZooEntry",
     "ZooEntry",
     "entry",
     "faces",
     "is_detector",
     "orl_faces",
+    "scene_data",
     "scene_entry",
+    "scene_strangers",
 ]
