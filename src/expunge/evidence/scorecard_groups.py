@@ -23,6 +23,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "What attacks find": ("class-membership", "answers", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
     "After rounding to eight bits": ("quantisation",),
+    "After pruning the smallest weights": ("pruning",),
 }
 HINTS = {
     "What the model answers": "0 is right",
@@ -31,6 +32,7 @@ HINTS = {
     "What its features still know": "near the oracle is right",
     "What attacks find": "near the oracle is right",
     "After rounding to eight bits": "as above",
+    "After pruning the smallest weights": "as above",
 }
 """What a good value is under each heading, for people."""
 
