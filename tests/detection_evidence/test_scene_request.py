@@ -1,6 +1,7 @@
 """The figures of one request in AP50, and the file that holds them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,23 @@ def test_the_head_mask_says_nothing_and_keeps_the_rest() -> None:
     assert row.acc_o.after == 100.0
     assert row.acc_m is not None
     assert row.acc_m.n == TRUTH.counts()[3]
+
+
+def test_rows_in_place_are_those_of_the_detector_that_was_only_struck() -> None:
+    """Ants are struck, their features are not: the original's rows find every one of them, of bees none."""
+    sets = {"forget": (0,), "earlier": (1,), "retain": (2, 3)}
+    struck = view_of(TRUTH, lost=(0, 1))
+    known = UNTOUCHED.logits.clone()
+    known[..., 1] = -1e4  # what the weights have lost no row brings back
+    known[..., 2] = 9.0  # cats stay: this head has no say on them
+    row = request(replace(struck, rows=known), **sets)
+    assert (row.acc_f.after, row.head_mask.acc_f) == (0.0, 0.0)
+    assert row.weights_alone is not None
+    assert row.weights_alone.acc_f == row.acc_f.model_copy(update={"after": 100.0, "ci95": (100.0, 100.0)})
+    assert row.weights_alone.acc_o is not None
+    assert row.weights_alone.acc_o.after == 0.0
+    assert row.weights_alone.h == 0.0
+    assert request(struck, **sets).weights_alone is None
 
 
 def test_intervals_are_the_same_each_time() -> None:

@@ -11,14 +11,16 @@ from torch import Tensor, nn
 
 from expunge.errors import EvidenceError
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
 
 @dataclass(frozen=True, eq=False)
 class HeadRows:
-    """A classifier's head with all its rows, whatever kind of head it is.
+    """A model's head with all its rows, whatever kind of head it is.
 
     Attributes:
-        module: A copy of the head, on the CPU in float32: (n, d) embeddings in, (n, c) logits out.
+        module: A copy of the head, on the CPU in float32: (n, d) embeddings in, (n, c) logits out; of
+            a detector any number of queries an image.
         width: How wide an embedding is, d.
     """
 
@@ -26,24 +28,24 @@ class HeadRows:
     width: int
 
     @classmethod
-    def of(cls, model: VisionModel) -> Self:
+    def of(cls, model: VisionModel | DetectionModel) -> Self:
         """The head of `model` as it is now; later edits of the model leave the copy alone."""
         head = deepcopy(model.module.get_submodule(model.head_name)).cpu().float()
         return cls(head.eval().requires_grad_(False), head.get_parameter("weight").shape[1])
 
     @torch.no_grad()
-    def read(self, embedding: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
+    def read(self, embedding: Float[Tensor, "*n d"]) -> Float[Tensor, "*n c"]:
         """What this head makes of embeddings, which may be another model's.
 
         Raises:
             EvidenceError: They are not as wide as those it was trained on.
         """
-        if embedding.shape[1] != self.width:
+        if embedding.shape[-1] != self.width:
             raise EvidenceError(
                 f"Expected embeddings of width {self.width} for the rows of the original's head, got "
-                f"{embedding.shape[1]}: its rows fit its own edits only."
+                f"{embedding.shape[-1]}: its rows fit its own edits only."
             )
-        return self.module(embedding.float())
+        return self.module(embedding.cpu().float())
 
     def put_back(
         self, logits: Float[Tensor, "n c"], embedding: Float[Tensor, "n d"], classes: Collection[int]

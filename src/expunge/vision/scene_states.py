@@ -1,6 +1,6 @@
 """What a detector makes of scenes, its unedited lower part run once."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -97,6 +97,7 @@ class SceneView:
         boxes: Every query's box, centre and size as shares of the picture.
         kind: What the logits are.
         sizes: Width and height of each picture in pixels.
+        rows: What the original's classifier made of every query; None where nobody asked.
     """
 
     objects: Objects
@@ -104,17 +105,21 @@ class SceneView:
     boxes: Float[Tensor, "n q 4"]
     kind: Kind
     sizes: tuple[tuple[int, int], ...]
+    rows: Float[Tensor, "n q rows"] | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def found(self, struck: Collection[int] = ()) -> tuple[Detections, ...]:
+    def found(self, struck: Collection[int] = (), put_back: Collection[int] = ()) -> tuple[Detections, ...]:
         """What is found in each scene, boxes in pixels.
 
         Args:
             struck: Classes that no query may say: exactly what a head mask of them would leave.
+            put_back: Classes whose logits are taken from `rows`, where there are any.
         """
         logits = self.logits.clone()
+        if self.rows is not None:
+            logits[..., sorted(put_back)] = self.rows[..., sorted(put_back)]
         logits[..., sorted(struck)] = STRUCK_LOGIT
         return detect(DetectionOutput(logits[..., :0], logits, self.boxes, self.kind), self.sizes)
 
@@ -137,23 +142,30 @@ def located(output: DetectionOutput, targets: Sequence[Target], model: Detection
 
 
 @torch.no_grad()
-def look(cache: SceneCache, scenes: Scenes) -> SceneView:
+def look(cache: SceneCache, scenes: Scenes, read: Callable[[Tensor], Tensor] | None = None) -> SceneView:
     """Runs the detector of `cache` over `scenes`, at least one.
+
+    Args:
+        cache: The detector and its states.
+        scenes: What to look at.
+        read: Another classifier, which makes `rows` of the features of every query, on the CPU.
 
     Raises:
         MissingExtraError: scipy is not installed.
     """
-    model, parts, where, outputs = cache.model, [], [], []
+    model, parts, where, outputs, rows = cache.model, [], [], [], []
     for batch in cache.batches(scenes):
         output = cache.output(scenes, batch)
         one = located(output, [target_of(scenes.scenes[i]) for i in batch], model)
         parts.append((one.features, one.logits[:, : len(model.classes)], one.labels))
         where.append(one.images.cpu() + batch[0])
         outputs.append((output.logits.float().cpu(), output.boxes.float().cpu()))
+        rows += [read(output.features.float().cpu())] if read else []
     features, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
     return SceneView(
         Objects(features.float(), logits.float(), labels, torch.cat(where)),
         *(torch.cat(column) for column in zip(*outputs, strict=True)),
         kind=model.kind,
         sizes=tuple((scene.width, scene.height) for scene in scenes.scenes),
+        rows=torch.cat(rows) if rows else None,
     )

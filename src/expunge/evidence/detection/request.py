@@ -7,9 +7,9 @@ from expunge.errors import EvidenceError
 from expunge.evidence.accuracy import harmonic_mean
 from expunge.evidence.detection.average_precision import ClassAP, average_precision, mean_of
 from expunge.evidence.detection.matching import match_scenes
-from expunge.evidence.detection.spread import spread_of
+from expunge.evidence.detection.spread import Spread, spread_of
 from expunge.evidence.measure import Work, check_sets
-from expunge.evidence.metrics import Baseline, Change, HeadMask, RequestMetrics
+from expunge.evidence.metrics import Baseline, Change, HeadMask, RequestMetrics, WeightsAlone
 from expunge.vision.scene_states import SceneView
 
 SEED = 0
@@ -52,7 +52,7 @@ def measure_scene_request(
 
     Args:
         before: The original, untouched detector, in every request.
-        after: The detector after this request.
+        after: The detector after this request; with `rows` there, `weights_alone` is measured.
         truth: What is in the scenes.
         classes: Names of all the detector's classes.
         forget: Classes of this request.
@@ -86,11 +86,21 @@ def measure_scene_request(
             )
         return round(mean.ap50, 2)
 
-    def change(chosen: Collection[int]) -> Change:
+    def change(chosen: Collection[int], now: Sequence[ClassAP] = now, spread: Spread = spread) -> Change:
         value = rate(now, chosen)
         interval = spread.interval(chosen, value)
         objects = mean_of(now, chosen).objects
         return Change(before=rate(was, chosen), after=value, n=objects, ci95=(interval.low, interval.high))
+
+    def alone() -> WeightsAlone:
+        found = after.found(put_back={*forget, *earlier})
+        each, around = average_precision(found, truth), spread_of(match_scenes(found, truth), seed=SEED, overlaps=1)
+        acc_f = change(forget, each, around)
+        return WeightsAlone(
+            acc_f=acc_f,
+            acc_o=change(earlier, each, around) if earlier else None,
+            h=harmonic_mean(rate(each, retain), acc_f.before - acc_f.after),
+        )
 
     acc_f, acc_r, mask_f, mask_r = change(forget), change(retain), rate(masked, forget), rate(masked, retain)
     return RequestMetrics(
@@ -111,4 +121,5 @@ def measure_scene_request(
         groups=work.groups,
         parameters=work.parameters,
         bytes=work.bytes,
+        weights_alone=None if after.rows is None else alone(),
     )
