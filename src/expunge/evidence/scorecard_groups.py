@@ -12,11 +12,19 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
-    "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
+    "What its features still know": (
+        "linear-probe",
+        "nearest-centre",
+        "prototype-relearning",
+        "retrieval",
+        "relearn-time",
+        "derived",
+    ),
     BESIDE: ("strangers",),
     "What attacks find": ("class-membership", "answers", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
     "After rounding to eight bits": ("quantisation",),
+    "After pruning the smallest weights": ("pruning",),
 }
 HINTS = {
     "What the model answers": "0 is right",
@@ -26,11 +34,14 @@ HINTS = {
     BESIDE: "areas near 50 are right, p above 0.05",
     "What attacks find": "near the oracle is right",
     "After rounding to eight bits": "as above",
+    "After pruning the smallest weights": "as above",
 }
 """What a good value is under each heading, for people."""
 
 _HEADING = {measure: heading for heading, measures in _HEADINGS.items() for measure in measures}
 _OURS = tuple(_HEADING)
+_KEPT = ("forgetting", "rows-in-place", "average-precision", "linear-probe", "nearest-centre")
+"""Measures that also say what a method should keep."""
 
 HEADLINE = frozenset(
     {
@@ -43,6 +54,7 @@ HEADLINE = frozenset(
         "h",
         "linear_probe",
         "linear_probe_retained",
+        "nearest_centre",
         "rank1",
         "knn_5",
     }
@@ -89,9 +101,4 @@ def _values(row: Row) -> Sequence[float]:
 
 def _heading(row: Row) -> str:
     """What a method should keep stands together, wherever it was measured, but for the rounded model."""
-    heading = _HEADING.get(row.measure, OTHERS)
-    return (
-        STAYS
-        if row.aim == "high" and row.measure in ("forgetting", "rows-in-place", "average-precision", "linear-probe")
-        else heading
-    )
+    return STAYS if row.aim == "high" and row.measure in _KEPT else _HEADING.get(row.measure, OTHERS)

@@ -25,7 +25,7 @@ from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
-from expunge.requests.strangers import beside_all, summary
+from expunge.requests.strangers import beside_all, summarise_all
 from expunge.vision import ActivationCache, VisionModel
 
 
@@ -122,7 +122,7 @@ def measure_models(
         seed=compared.seed,
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
-        strangers=summary(stood, strangers_name, compared.original.classes),
+        strangers=summarise_all(stood, strangers_name, compared.original.classes, map(make_measure, measure_names())),
     )
 
 

@@ -1,9 +1,11 @@
 """Strangers for a comparison of classifiers: read from where the user keeps them, and held beside every model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from expunge.data import Images, Splits
 from expunge.evidence import Case, View, make_measure, measure_names
+from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import Beside, beside
 from expunge.evidence.strangers.finding import BesideStrangers, summarise
@@ -39,7 +41,7 @@ def beside_all(
     Raises:
         EvidenceError: An image of a stranger is in the data, too.
     """
-    measures = [one for name in measure_names() if isinstance(one := make_measure(name), ByClass) and not one.slow]
+    measures = by_class(map(make_measure, measure_names()))
     found: list[Beside | None] = []
     kind = None
     for (part, model), seen in zip(compared.models, views, strict=True):
@@ -61,10 +63,24 @@ def beside_all(
     return tuple(found)
 
 
-def summary(stood: Sequence[Beside | None], source: str, names: Sequence[str]) -> BesideStrangers | None:
-    """The part of a scorecard about strangers, from what `beside_all` gave."""
+def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
+    """Of some measures the quick ones that have a value for each class."""
+    return [one for one in measures if isinstance(one, ByClass) and not one.slow]
+
+
+def summarise_all(
+    stood: Sequence[Beside | None], source: str, names: Sequence[str], measures: Iterable[MeasureOf[Any]]
+) -> BesideStrangers | None:
+    """The part of a scorecard about strangers.
+
+    Args:
+        stood: How the forgotten classes stand beside strangers in the edited model, the original, and others.
+        source: What the strangers were read from.
+        names: Names of the model's classes.
+        measures: For the labels of their rows.
+    """
     edited, original, *_ = stood
     if edited is None:
         return None
-    labels = {key: label for name in measure_names() for key, label in make_measure(name).labels.items()}
+    labels = {key: label for one in measures for key, label in one.labels.items()}
     return summarise(edited, original, source=source, names=names, labels=labels)

@@ -1,4 +1,4 @@
-"""How the model answers images of what it should not know: how surely, strongly, alike, and with how few names."""
+"""How the model answers what it should not know: how surely, how strongly, how alike, with how few names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -16,6 +16,7 @@ from expunge.data import Images
 from expunge.evidence.strangers.conformal import areas, tell
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
 SIDE = 8
 """Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
@@ -48,8 +49,14 @@ class Alike:
 
 
 def alike(lineup: Lineup) -> Alike | None:
-    """Holds the strangers against the classes that stay, by thumbnails; None where fewer than two classes stay."""
+    """Holds the strangers against the classes that stay, by thumbnails.
+
+    Returns:
+        None for a detector, whose objects are no pictures, and where fewer than two classes stay.
+    """
     images = lineup.attack
+    if images is None:
+        return None
     there = set(images.labels)
     retained = [label for label in lineup.retain if label in there]
     if len(retained) < 2:
@@ -67,7 +74,7 @@ def _some(images: Images, label: int) -> list[int]:
     return [row for row, other in enumerate(images.labels) if other == label][:MOST]
 
 
-def thumbnails(model: VisionModel, images: Images) -> Float[Tensor, "n d"]:
+def thumbnails(model: VisionModel | DetectionModel, images: Images) -> Float[Tensor, "n d"]:
     """Prepared pixels of the images, averaged to `SIDE` × `SIDE`."""
     parts = []
     for start in range(0, len(images), 100):
