@@ -106,6 +106,14 @@ def test_fires_where_features_hold_the_looks_and_not_where_they_never_saw_them(o
     assert blind.high < knows.low
 
 
+def test_the_decoder_learns_from_no_feature_of_a_forgotten_class(original_case: Case) -> None:
+    case = _case(original_case, ())
+    attack = case.view.attack
+    turned = torch.where(attack.among(case.forgotten)[:, None], -10 * attack.embedding, attack.embedding)
+    other = replace(case, view=View(replace(attack, embedding=turned), case.view.test))
+    assert _values(other) == _values(case)
+
+
 def test_the_head_plays_no_part(original_case: Case, masked_case: Case) -> None:
     assert _values(original_case) == _values(masked_case)
 

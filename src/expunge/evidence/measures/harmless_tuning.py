@@ -127,16 +127,16 @@ class HarmlessTuning:
         model = cache.model
         targets = torch.searchsorted(torch.tensor(known), torch.tensor(staying.labels)).to(model.device)
         columns = torch.tensor(known, device=model.device)
-        hidden = cache.hidden(staying, range(len(staying)))
         with opened(model, self.blocks, (), known) as parameters:
             optimizer = torch.optim.Adam(parameters, lr=self.lr)
             batches = shuffled(len(staying), self.batch_size, seed)
             for _ in range(self.steps):
-                rows = next(batches).to(model.device)
+                rows = next(batches)
+                hidden = cache.hidden(staying, rows.tolist())
                 with torch.enable_grad():
-                    logits = model.resume(hidden[rows], cache.entry).logits.float()[:, columns]
+                    logits = model.resume(hidden, cache.entry).logits.float()[:, columns]
                     optimizer.zero_grad()
-                    model.loss(logits, targets[rows]).backward()
+                    model.loss(logits, targets[rows.to(model.device)]).backward()
                 optimizer.step()
             yield
 

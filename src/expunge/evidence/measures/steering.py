@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.data import Images
@@ -16,7 +16,7 @@ from expunge.evidence.measures._turn import fit_turn
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
 from expunge.evidence.protocol import Case, Reading
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _aims(
     """Direction and row of each attackable class, from the original, in the coordinates of the model under test."""
     seen, stays = case.original.attack, torch.isin(attack.labels, torch.tensor(known))
     entering, classes = seen.layers[-2], attackable(case)
-    into = fit_turn(entering[stays], attack.entering[stays])
+    into = fit_turn(entering[stays], attack.entering()[stays])
     rows = fit_turn(seen.embedding[stays], case.view.attack.embedding[stays])
     means = class_means(entering.double(), attack.labels, classes)
     directions = (means - entering[stays].double().mean(0)) @ into.turning
@@ -111,32 +111,33 @@ class _Pushed:
     """Images on their way into the last block of the model under test.
 
     Attributes:
-        model: The model.
-        hidden: What enters the last block for each image, on the model's device.
+        cache: What enters the last block.
+        images: The images.
         labels: Their classes.
         controls: Rows of the retained images that false alarms are counted on.
     """
 
-    model: VisionModel
-    hidden: Tensor
-    labels: Tensor
-    controls: Tensor
+    cache: ActivationCache
+    images: Images
+    labels: Int[Tensor, " n"]
+    controls: Int[Tensor, " c"]
 
     @classmethod
     def of(cls, case: Case, images: Images, controls: int) -> "_Pushed":
         """All images, with so many controls at the most, drawn by the case's seed."""
-        cache = ActivationCache(case.model, len(case.model.blocks) - 1)
-        hidden = torch.cat([cache.hidden(images, batch) for batch in cache.batches(images)])
         labels = torch.tensor(images.labels)
         stays = torch.isin(labels, torch.tensor(case.retain)).nonzero().squeeze(1)
         order = torch.randperm(len(stays), generator=torch.Generator().manual_seed(case.seed))
-        return cls(case.model, hidden, labels, stays[order[:controls].sort().values])
+        cache = ActivationCache(case.model, len(case.model.blocks) - 1)
+        return cls(cache, images, labels, stays[order[:controls].sort().values])
 
-    @property
     def entering(self) -> Float[Tensor, "n h"]:
         """The mean token of each image, on the CPU."""
-        hidden = _channels_last(self.hidden, self._width)
-        return (hidden.flatten(1, -2).mean(1) if hidden.ndim > 2 else hidden).float().cpu()
+        parts = []
+        for batch in self.cache.batches(self.images):
+            hidden = _channels_last(self.cache.hidden(self.images, batch), self._width)
+            parts.append((hidden.flatten(1, -2).mean(1) if hidden.ndim > 2 else hidden).float().cpu())
+        return torch.cat(parts)
 
     def named(
         self, push: Float[Tensor, " h"], row: Float[Tensor, " d"], rivals: Float[Tensor, "r d"], label: int
@@ -147,19 +148,19 @@ class _Pushed:
         return named[: len(own)], named[len(own) :]
 
     @torch.no_grad()
-    def _embedded(self, rows: Tensor, push: Tensor) -> Float[Tensor, "n d"]:
-        parts = []
+    def _embedded(self, rows: Int[Tensor, " m"], push: Float[Tensor, " h"]) -> Float[Tensor, "m d"]:
+        model, parts = self.cache.model, []
         for some in rows.split(250):
-            hidden = self.hidden[some.to(self.hidden.device)]
+            hidden = self.cache.hidden(self.images, some.tolist())
             pushed = _channels_last(hidden, self._width) + push.to(hidden)
-            last = hidden.shape[-1] == self._width
-            entry = len(self.model.blocks) - 1
-            parts.append(self.model.resume(pushed if last else pushed.movedim(-1, 1), entry).embedding.float().cpu())
+            back = pushed if hidden.shape[-1] == self._width else pushed.movedim(-1, 1)
+            parts.append(model.resume(back, self.cache.entry).embedding.float().cpu())
         return torch.cat(parts)
 
     @property
     def _width(self) -> int:
-        return self.model.linear(self.model.blocks[-1].linears[-1]).out_features
+        model = self.cache.model
+        return model.linear(model.blocks[-1].linears[-1]).out_features
 
 
 def _channels_last(hidden: Tensor, width: int) -> Tensor:
