@@ -78,6 +78,12 @@ def test_who_is_shown_by_hand() -> None:
     assert shows(drawings + 3, own + 3, rivals + 3, level + 3).tolist() == [True, False, False, False]
 
 
+def test_rounding_is_no_contrast() -> None:
+    own = torch.tensor([1.0, 0.0, -1.0])
+    assert shows(1e-3 * own[None], own, -own[None], torch.zeros(3)).all()
+    assert not shows(1e-9 * own[None], own, -own[None], torch.zeros(3)).any()
+
+
 def test_a_tie_is_lost() -> None:
     own = torch.tensor([1.0, 0.0, -1.0])
     assert not shows(own[None], own, own[None], torch.zeros(3)).any()
