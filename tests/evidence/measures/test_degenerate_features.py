@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from expunge.evidence import Case, Measure, Observed, Shadows, View, make_measure, measure_names
+from expunge.evidence.measures.harmless_tuning import HarmlessTuning
 from expunge.evidence.measures.relearn_time import RelearnTime
 
-QUICK = {"relearn-time": RelearnTime(cap=2)}
+QUICK = {"relearn-time": RelearnTime(cap=2), "harmless-tuning": HarmlessTuning(steps=2)}
 MEASURES = [QUICK[name] if name in QUICK else make_measure(name) for name in measure_names()]
 ATTACKS = ("linear-probe", "prototype-relearning", "retrieval", "idi", "relearn-time")
 """Measures that learn from features of the forgotten classes, and need some."""
