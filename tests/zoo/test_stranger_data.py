@@ -63,6 +63,11 @@ class TestGlyphStrangers:
         shown = [s for part in (ours.train, ours.validation) for s in part.samples if s.name == f"{family}/{name}"]
         assert [np.array_equal(np.asarray(s.load()), stranger_sheet()[0, 2]) for s in shown] == [True]
 
+    def test_no_face_draws_a_stranger_as_it_draws_a_known_character(self) -> None:
+        for theirs, known in zip(stranger_sheet(), sheet(), strict=True):
+            drawn = {picture.tobytes() for picture in theirs if picture.any()}
+            assert not drawn & {picture.tobytes() for picture in known}
+
     def test_no_accent_on_a_letter_and_nothing_like_a_known_character(self) -> None:
         for name in strangers():
             character = chr(int(name[2:], 16))
@@ -97,6 +102,14 @@ class TestChoosing:
         chosen = drawing.choose(letters + "×÷±«»¿¡§¶©®†‡•…‰€™√∞", self.cells(49))
         assert chosen[:29] == tuple(range(29))
         assert len(chosen) == 29 + 16  # and half of the 32 signs
+
+    def test_what_a_face_borrows_from_a_known_character_is_blanked(self) -> None:
+        cells = self.cells(2)
+        cells[7, 1] = sheet()[7, 40]
+        kept = drawing.own(cells)
+        assert not kept[7, 1].any()
+        kept[7, 1] = cells[7, 1]
+        assert np.array_equal(kept, cells)
 
     def test_accents_and_what_is_known_are_no_candidates(self) -> None:
         found = drawing.candidates()

@@ -1,6 +1,7 @@
 """What suites with strangers measure: what can be taken class by class, and what the verdict by oracle needs."""
 
 MEASURES = (
+    "answers",
     "class-membership",
     "forgetting",
     "linear-probe",
