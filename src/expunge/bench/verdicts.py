@@ -8,7 +8,7 @@ from expunge.bench.derived import Peers
 from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult
 from expunge.evidence import Reading
 from expunge.evidence.metrics import Task
-from expunge.evidence.policy import load_policy
+from expunge.evidence.policy import Rule, load_policy
 from expunge.evidence.reasons import Reason
 from expunge.evidence.scorecard import Row, make_rows
 from expunge.evidence.verdict import Outcome, outcome_of, reasons_of
@@ -52,8 +52,16 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
         return None
     task: Task = cell.task or "classification"
     rows = make_rows((), _readings(last), _readings(original), [_readings(oracle)])
-    reasons = reasons_of(_Rows(task, (SCRATCH,), rows), load_policy(task=task))
+    policy = load_policy(task=task)
+    if not any(key.startswith("rows_in_place") for key in original.readings):
+        policy = policy.model_copy(update={"rule": tuple(rule for rule in policy.rule if not _newer(rule))})
+    reasons = reasons_of(_Rows(task, (SCRATCH,), rows), policy)
     return Judged(outcome_of(reasons), _against(reasons))
+
+
+def _newer(rule: Rule) -> bool:
+    """Whether a rule is newer than rows in place: where the anchors lack these, no cell of the table is held to it."""
+    return rule.kind == "hole" or rule.key.startswith("rows_in_place")
 
 
 def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:

@@ -47,7 +47,10 @@ def measure(
     shadow_never: Annotated[
         list[str] | None, typer.Option(help="For U-LiRA: a model that never saw them; four or more, repeated.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="A policy file, or not-to-be-found-again; by default the one that comes with us."),
+    ] = None,
     measures: Annotated[str | None, typer.Option(help="Names of measures, a,b; by default all installed ones.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the measures.")] = 0,
     out: Annotated[Path, typer.Option(help="A new or empty folder for results.")] = Path("expunge-scorecard"),
@@ -61,7 +64,7 @@ def measure(
 
     Example: expunge measure my-model/ run/model/ --data images/ --forgotten tabby,beagle --oracle oracle/ --out proof/
 
-    Give --oracle, a model trained without the classes, or --strangers, pictures of 19 classes or more that BEFORE never
+    Give --oracle, a model trained without the classes, or --strangers, pictures of 20 classes or more that BEFORE never
     saw: without either there is nothing to compare with.
 
     --out receives scorecard.json, .md, .svg, .html and verdict.json.

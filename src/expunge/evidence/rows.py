@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from expunge.errors import EvidenceError
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
 
 @dataclass(frozen=True, eq=False)
 class HeadRows:
-    """A classifier's head with all its rows, whatever kind of head it is.
+    """The head of a classifier, or the classifier of a detector, with all its rows, whatever kind of head it is.
 
     Attributes:
         module: A copy of the head, on the CPU in float32: (n, d) embeddings in, (n, c) logits out.
@@ -26,7 +27,7 @@ class HeadRows:
     width: int
 
     @classmethod
-    def of(cls, model: VisionModel) -> Self:
+    def of(cls, model: VisionModel | DetectionModel) -> Self:
         """The head of `model` as it is now; later edits of the model leave the copy alone."""
         head = deepcopy(model.module.get_submodule(model.head_name)).cpu().float()
         return cls(head.eval().requires_grad_(False), head.get_parameter("weight").shape[1])

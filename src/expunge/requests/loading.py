@@ -10,7 +10,7 @@ from expunge.requests.detection.scenes import align_scenes, readable
 from expunge.vision import VisionModel, choose_device
 from expunge.vision import load_model as load_any_classifier
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.zoo import PREFIX, entry, images, is_detector, scene_entry
+from expunge.zoo import PREFIX, entry, images, is_detector, scene_data, scene_entry
 
 _SHOWN = 10
 
@@ -105,7 +105,7 @@ def load_scenes(
     """
     text = str(source)
     if text.startswith(PREFIX):
-        made = scene_entry(text).data(seed)
+        made = scene_data(text)(seed)
         return made if classes is None else align_scenes(made, classes)
     if Path(source).is_dir() and not is_coco(Path(source)):
         raise DataLayoutError(

@@ -97,6 +97,7 @@ class SceneView:
         boxes: Every query's box, centre and size as shares of the picture.
         kind: What the logits are.
         sizes: Width and height of each picture in pixels.
+        features: What the classifier was given at every query; None where nobody asked to keep it.
     """
 
     objects: Objects
@@ -104,6 +105,7 @@ class SceneView:
     boxes: Float[Tensor, "n q 4"]
     kind: Kind
     sizes: tuple[tuple[int, int], ...]
+    features: Float[Tensor, "n q d"] | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -122,13 +124,15 @@ class SceneView:
 def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:
     """Which query stands at which object, by boxes alone: what it is called there plays no part.
 
-    So the same rule holds before and after a class is forgotten, and for a class whose logit is struck.
+    So the same rule holds before and after a class is forgotten, for a class whose logit is struck, and for an object
+    of no class: labels may be none of the detector's.
 
     Raises:
         DetectionError: Targets and output do not fit together.
         MissingExtraError: scipy is not installed.
     """
-    return match(output, targets, replace(model.criterion.costs, label=0.0))
+    nameless = [replace(target, labels=torch.zeros_like(target.labels)) for target in targets]
+    return match(output, nameless, replace(model.criterion.costs, label=0.0))
 
 
 def located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> Matched:
@@ -137,8 +141,13 @@ def located(output: DetectionOutput, targets: Sequence[Target], model: Detection
 
 
 @torch.no_grad()
-def look(cache: SceneCache, scenes: Scenes) -> SceneView:
+def look(cache: SceneCache, scenes: Scenes, *, features: bool = False) -> SceneView:
     """Runs the detector of `cache` over `scenes`, at least one.
+
+    Args:
+        cache: The detector, and what passes its cut.
+        scenes: Pictures with what is in them.
+        features: Whether to keep those of every query, not only of those at objects.
 
     Raises:
         MissingExtraError: scipy is not installed.
@@ -149,11 +158,15 @@ def look(cache: SceneCache, scenes: Scenes) -> SceneView:
         one = located(output, [target_of(scenes.scenes[i]) for i in batch], model)
         parts.append((one.features, one.logits[:, : len(model.classes)], one.labels))
         where.append(one.images.cpu() + batch[0])
-        outputs.append((output.logits.float().cpu(), output.boxes.float().cpu()))
-    features, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+        said = (output.logits, output.boxes, *([output.features] if features else []))
+        outputs.append(tuple(part.float().cpu() for part in said))
+    given, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
+    every = [torch.cat(column) for column in zip(*outputs, strict=True)]
     return SceneView(
-        Objects(features.float(), logits.float(), labels, torch.cat(where)),
-        *(torch.cat(column) for column in zip(*outputs, strict=True)),
+        Objects(given.float(), logits.float(), labels, torch.cat(where)),
+        logits=every[0],
+        boxes=every[1],
         kind=model.kind,
         sizes=tuple((scene.width, scene.height) for scene in scenes.scenes),
+        features=every[2] if features else None,
     )

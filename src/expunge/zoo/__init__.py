@@ -13,7 +13,7 @@ from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
 from expunge.zoo.glyphs.data import glyph_strangers, glyphs
 from expunge.zoo.orl import KNOWN, STRANGERS, orl_faces
-from expunge.zoo.scenes.data import scene_splits
+from expunge.zoo.scenes.data import scene_splits, scene_strangers
 from expunge.zoo.scenes.model import scenes_detector
 from expunge.zoo.small import FASHION, GLYPHS
 
@@ -90,6 +90,12 @@ DETECTORS: dict[str, SceneZooEntry] = {
 }
 """Object detectors."""
 
+SCENES: dict[str, Callable[[int], SceneSplits]] = {
+    **{name: found.data for name, found in DETECTORS.items()},
+    "scenes-strangers": lambda seed: scene_strangers(seed=seed),
+}
+"""Scenes, given their seed: those of each detector, and scenes of people whom none of them knows."""
+
 IMAGES: dict[str, Callable[[int], Splits]] = {
     "faces-strangers": lambda seed: orl_faces(STRANGERS, seed=seed),
     "glyphs-strangers": lambda seed: glyph_strangers(),
@@ -139,6 +145,16 @@ def scene_entry(name: str) -> SceneZooEntry:
     return DETECTORS[key]
 
 
+def scene_data(name: str) -> Callable[[int], SceneSplits]:
+    """Makes the scenes of `zoo:NAME` or `NAME`, given their seed.
+
+    Raises:
+        ModelNotFoundError: There are none of that name, or it is a classifier.
+    """
+    key = name.removeprefix(PREFIX)
+    return SCENES[key] if key in SCENES else scene_entry(name).data
+
+
 def is_detector(name: str) -> bool:
     """Whether `zoo:NAME` or `NAME` is a detector that we know."""
     return name.removeprefix(PREFIX) in DETECTORS
@@ -153,6 +169,7 @@ __all__ = [
     "ENTRIES",
     "IMAGES",
     "PREFIX",
+    "SCENES",
     "SceneZooEntry",
     "ZooEntry",
     "entry",
@@ -160,5 +177,7 @@ __all__ = [
     "images",
     "is_detector",
     "orl_faces",
+    "scene_data",
     "scene_entry",
+    "scene_strangers",
 ]

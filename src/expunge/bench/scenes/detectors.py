@@ -49,7 +49,7 @@ class SceneSuite(Benchmark):
     """
 
     task: ClassVar[Task] = "detection"
-    always: ClassVar[tuple[str, ...]] = ("average-precision",)
+    always: ClassVar[tuple[str, ...]] = ("average-precision", "rows-in-place")
 
     load: Callable[[], SceneSplits]
     base: Callable[[], DetectionModel]

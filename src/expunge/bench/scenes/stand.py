@@ -19,12 +19,14 @@ from expunge.data.scene_splits import SceneSplits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence.detection.protocol import DetectionView, SceneCase
 from expunge.evidence.detection.registry import make_detection_measure
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.take import take
 from expunge.methods.detection import DetectionMethod, make_detection_method
 from expunge.methods.detection.registry import REGISTRY
 from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting, available_scenes
 from expunge.methods.plan import Plan
 from expunge.vision import choose_device
+from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 
 BATCH = 16
@@ -117,13 +119,20 @@ class SceneStand:
         """The untouched detector's view; ask for it before the first edit."""
         return self.view(self.cache)
 
+    @cached_property
+    def rows(self) -> HeadRows:
+        """The untouched detector's classifier; ask for it before the first edit."""
+        return HeadRows.of(self.cache.model)
+
     def view(self, cache: SceneCache, *, attack: bool = True) -> DetectionView:
         """The view of the detector of `cache` as it is now.
 
         Without `attack`, one scene stands for those an attacker learns from: average precision needs none of them.
         """
         learned = look(cache, self.attack if attack else self.attack.select([0])).objects
-        return DetectionView(attack=limited_objects(learned, self.suite.attack), test=look(cache, self.splits.test))
+        return DetectionView(
+            attack=limited_objects(learned, self.suite.attack), test=look(cache, self.splits.test, features=True)
+        )
 
     def oracle(self, number: int) -> tuple[SceneCache, float]:
         """The oracle for the time after request `number`, from 1, and the seconds of its training."""
@@ -143,8 +152,8 @@ class SceneStand:
         oracle = self.oracle(number)[0]
         return self.view(oracle), oracle.model.digest()
 
-    def case(self, number: int, view: DetectionView) -> SceneCase:
-        """What measures are given after request `number`."""
+    def case(self, number: int, view: DetectionView, oracle: DetectionModel | None = None) -> SceneCase:
+        """What measures are given after request `number`: of this stand's own detector, or of an oracle."""
         plan = self.plan
         return SceneCase(
             view=view,
@@ -156,12 +165,13 @@ class SceneStand:
             retain=plan.retained(number - 1, len(self.classes)),
             missing=plan.missing,
             seed=EVALUATION_SEEDS + self.seed,
+            rows=HeadRows.of(oracle) if oracle else self.rows,
         )
 
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[SceneForgetting]:
         """See `CellStand.forgetting`."""
-        self.original  # noqa: B018 - seen before the first edit
+        self.original, self.rows  # noqa: B018 - seen before the first edit
         made, stack = self.method(method, settings), EditStack(self.cache.model)
         seed = FORGETTING_SEEDS + self.seed
         forgetting = SceneForgetting(stack, self.plan, made, self.data, seed=seed, activations=self.cache)
@@ -189,10 +199,10 @@ class SceneStand:
     def of_oracle(self, kind: str, number: int) -> OracleTaken:
         """See `CellStand.of_oracle`."""
         cache, seconds = self.oracle(number)
-        return OracleTaken(self._taken(number, self.view(cache)), self.suite.scenes, seconds)
+        return OracleTaken(self._taken(number, self.view(cache), cache.model), self.suite.scenes, seconds)
 
-    def _taken(self, number: int, view: DetectionView) -> Taken:
-        return take(self.case(number, view), map(make_detection_measure, self.suite.measures_after(number)))
+    def _taken(self, number: int, view: DetectionView, oracle: DetectionModel | None = None) -> Taken:
+        return take(self.case(number, view, oracle), map(make_detection_measure, self.suite.measures_after(number)))
 
 
 def limited_objects(objects: Objects, per_class: int) -> Objects:

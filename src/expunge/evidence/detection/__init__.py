@@ -1,10 +1,12 @@
 """What is measured of detectors: COCO's average precision, what their queries still know, what they say instead."""
 
 from expunge.evidence.detection.average_precision import AveragePrecision, ClassAP, average_precision, mean_of
+from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import DetectionMeasure, DetectionView, SceneCase, view_scenes
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 from expunge.evidence.detection.relabelling import Relabelling
 from expunge.evidence.detection.request import measure_scene_baseline, measure_scene_request
+from expunge.evidence.detection.rows_in_place import RowsInPlace
 
 __all__ = [
     "AveragePrecision",
@@ -12,6 +14,7 @@ __all__ = [
     "DetectionMeasure",
     "DetectionView",
     "Relabelling",
+    "RowsInPlace",
     "SceneCase",
     "average_precision",
     "detection_measure_names",
@@ -19,5 +22,6 @@ __all__ = [
     "mean_of",
     "measure_scene_baseline",
     "measure_scene_request",
+    "scene_lineup",
     "view_scenes",
 ]

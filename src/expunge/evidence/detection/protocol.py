@@ -10,6 +10,7 @@ import torch
 from expunge.data import Scenes
 from expunge.errors import EvidenceError
 from expunge.evidence.protocol import MeasureOf
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.views import Observed, View
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import Objects, SceneCache, SceneView, look
@@ -51,6 +52,8 @@ class SceneCase:
         retain: Classes that stay.
         missing: Those of `retain` of which no training scene was available to the method.
         seed: Seeds every random choice of the measure.
+        rows: The classifier whose rows an attacker puts back: the original's; of an oracle, which no edit has made, its
+            own. None where nobody kept it.
     """
 
     view: DetectionView
@@ -62,6 +65,7 @@ class SceneCase:
     retain: tuple[int, ...]
     missing: tuple[int, ...] = ()
     seed: int = 0
+    rows: HeadRows | None = None
 
     @property
     def forgotten(self) -> tuple[int, ...]:
@@ -92,7 +96,7 @@ def view_scenes(model: DetectionModel | SceneCache, attack: Scenes, test: Scenes
         MissingExtraError: scipy is not installed.
     """
     cache = SceneCache(model, batch_size=16, limit_bytes=0) if isinstance(model, DetectionModel) else model
-    return DetectionView(objects_in(cache, [attack]), look(cache, test))
+    return DetectionView(objects_in(cache, [attack]), look(cache, test, features=True))
 
 
 def objects_in(cache: SceneCache, parts: Sequence[Scenes]) -> Objects:

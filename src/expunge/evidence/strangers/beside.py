@@ -13,7 +13,8 @@ from expunge.evidence.strangers.conformal import Told, areas, least_p, strangers
 from expunge.evidence.strangers.lineup import ByClass, Lineup, Side
 
 LEVEL = 0.05
-"""In how many cases, at the most, a class that the model never saw is told from strangers all the same, a side."""
+"""Told from strangers is what has a p-value below this. So is a class that the model never saw, in that share of cases
+at the most, on either side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def beside(lineup: Lineup, measures: Iterable[object], alike: Alike | None = Non
     if not found or not lineup.strangers:
         return None
     sides, values = tuple(side for side, _ in found.values()), torch.stack([one for _, one in found.values()])
-    few = least_p(len(lineup.forgotten), len(lineup.strangers)) > LEVEL
+    few = least_p(len(lineup.forgotten), len(lineup.strangers)) >= LEVEL
     told = None if few else tell(turned(values, sides), len(lineup.forgotten), seed=lineup.seed)
     counts = lineup.attack.counts(), lineup.test.counts()
     images = (counts[0][lineup.strangers[0]], counts[1][lineup.strangers[0]])

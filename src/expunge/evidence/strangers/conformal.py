@@ -35,9 +35,9 @@ def least_p(forgotten: int, strangers: int) -> float:
 
 
 def strangers_needed(forgotten: int, level: float) -> int:
-    """The fewest strangers with which a p-value of `level` can be reached at all."""
+    """The fewest strangers with which a p-value below `level` can be reached at all."""
     needed = 1
-    while least_p(forgotten, needed) > level:
+    while least_p(forgotten, needed) >= level:
         needed += 1
     return needed
 

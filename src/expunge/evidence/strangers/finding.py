@@ -93,10 +93,10 @@ def find(
         return "too_few", f"too few strangers to say ({edited.strangers}, {edited.needed} needed)"
     if edited.alike is not None and not edited.alike.holds:
         return "unlike", "nothing to be said: by thumbnails alone these strangers are of another kind than the classes"
-    if before is None or before.known > LEVEL:
+    if before is None or before.known >= LEVEL:
         return "blind", "nothing to be said: beside these strangers not even the untouched model stands out"
-    known = told.known <= LEVEL and f"still known: {_telling(edited, told.row_known, names, labels, 1.0)}"
-    hole = told.hole <= LEVEL and f"a hole that shows: {_telling(edited, told.row_hole, names, labels, -1.0)}"
+    known = told.known < LEVEL and f"still known: {_telling(edited, told.row_known, names, labels, 1.0)}"
+    hole = told.hole < LEVEL and f"a hole that shows: {_telling(edited, told.row_hole, names, labels, -1.0)}"
     if known or hole:
         return ("known" if known else "hole"), "; ".join(part for part in (known, hole) if part)
     return "innocent", "not to be told from somebody it never saw"
@@ -107,7 +107,7 @@ def _telling(
 ) -> str:
     """The rows that say most, and the class that stands out most in the first of them."""
     order = sorted(range(len(beside.keys)), key=lambda row: p_values[row])
-    rows = [row for row in order if p_values[row] <= LEVEL][:_NAMED] or order[:1]
+    rows = [row for row in order if p_values[row] < LEVEL][:_NAMED] or order[:1]
     side = 1.0 if beside.sides[rows[0]] == "above" else -1.0
     most = int((sign * side * beside.values[rows[0], : len(beside.forgotten)]).argmax())
     who = f" (most {names[beside.forgotten[most]]})" if len(beside.forgotten) > 1 else ""

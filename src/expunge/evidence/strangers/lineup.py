@@ -10,6 +10,7 @@ from torch import Tensor
 from expunge.data import Images
 from expunge.evidence.views import View
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
 Side = Literal["above", "below"]
 """On which side of classes that a model never saw those stand that it knows."""
@@ -23,21 +24,24 @@ class Lineup:
     candidates have as many attack images as each other, and as many test images, so that nothing but the classes
     themselves, and what the model has learnt of them, can tell them apart.
 
+    To a detector each object in a scene is what an image is to a classifier: its row in the view is what the query that
+    stands there says; see `expunge.evidence.detection.lineup`.
+
     Attributes:
         model: The model, live, on its device. Measures leave it as they found it.
-        view: What it makes of the images of retained classes and of candidates.
-        attack: Images behind `view.attack`.
-        test: Images behind `view.test`.
+        view: What it makes of the images, or objects, of retained classes and of candidates.
+        attack: Images behind `view.attack`; None for a detector.
+        test: Images behind `view.test`; None for a detector.
         retain: Classes that stay.
         forgotten: Classes of this and all earlier requests that are looked at.
         strangers: Classes that the model never saw.
         seed: Seeds every random choice of a measure.
     """
 
-    model: VisionModel
+    model: VisionModel | DetectionModel
     view: View
-    attack: Images
-    test: Images
+    attack: Images | None
+    test: Images | None
     retain: tuple[int, ...]
     forgotten: tuple[int, ...]
     strangers: tuple[int, ...]

@@ -166,6 +166,6 @@ def refuse_shared(seen: View, strangers_seen: View) -> None:
     for part in theirs.split(500):
         if bool((part @ known.T > 1 - _SAME).any()):
             raise EvidenceError(
-                "Expected strangers that are not in the data, but a stranger's image looks to the model exactly like one "
+                "Expected strangers that are not in the data, but a stranger's image looks to the model just like one "
                 "of the data. Take images of the model's own classes out of the strangers."
             )

@@ -8,6 +8,7 @@ from expunge.errors import ClassMismatchError, TooFewImagesError
 from expunge.evidence import Reading
 from expunge.evidence.detection.protocol import DetectionMeasure, DetectionView, SceneCase, objects_in
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import Scorecard, make_rows
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
@@ -65,7 +66,9 @@ def measure_detectors(
     caches = shared_caches([model for _, model in compared.models], batch_size=BATCH)
     for (part, _), cache in zip(compared.models, caches, strict=True):
         tell(f"{part}: running the scenes")
-        views.append(DetectionView(objects_in(cache, [data.train, data.validation]), look(cache, data.test)))
+        views.append(
+            DetectionView(objects_in(cache, [data.train, data.validation]), look(cache, data.test, features=True))
+        )
     case = SceneCase(
         view=views[0],
         original=views[1],
@@ -80,7 +83,8 @@ def measure_detectors(
     taken: list[list[Reading]] = []
     skipped: dict[str, str] = {}
     for (part, model), seen in zip(compared.models, views, strict=True):
-        under_test, readings = replace(case, view=seen), []
+        rows = HeadRows.of(model if model in compared.oracles else compared.original)
+        under_test, readings = replace(case, view=seen, rows=rows), []
         for measure in measures:
             tell(f"{part}: {measure.name}")
             found, reasons = take(under_test, [measure])

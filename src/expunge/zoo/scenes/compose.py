@@ -37,10 +37,10 @@ class Scene:
     """One picture and the objects in it, from the farthest to the nearest.
 
     Attributes:
-        name: Seed, split and index, which make it again.
+        name: Seed, split and index, and who is in it if not the detector's own people; they make it again.
         image: RGB, 224 × 224 pixels.
         boxes: Left, upper, right and lower edge of what can be seen of each object, in pixels.
-        labels: Each object's class, an index of `CLASSES`.
+        labels: Each object's class, an index among the people that the scene is drawn from.
         visible: Which share of each object can be seen, at least 0.4.
         areas: How many pixels of each object can be seen.
         files: Each object's cut-out.
@@ -74,36 +74,48 @@ class Placed:
     bottom: int
 
 
-def scenes(seed: int, split: str, n: int) -> Iterator[Scene]:
+def scenes(seed: int, split: str, n: int, people: tuple[str, ...] = CLASSES) -> Iterator[Scene]:
     """The first `n` scenes of a seed and split, one at a time.
 
     Raises:
-        DataError: There is no such split, or `n` is negative.
+        DataError: There is no such split or person, or `n` is negative.
         MissingExtraError: The package with the photos is not installed.
         CorruptWeightsError: A photo is missing from it.
     """
     if n < 0:
         raise DataError(f"expected a number of scenes, 0 or more; got {n}")
-    cutouts(split)  # so that what is wrong is said at once, not when the first scene is asked for
-    return (scene(seed, split, index) for index in range(n))
+    cutouts(split, people)  # so that what is wrong is said at once, not when the first scene is asked for
+    return (scene(seed, split, index, people) for index in range(n))
 
 
-def scene(seed: int, split: str, index: int) -> Scene:
+def scene_name(seed: int, split: str, index: int, people: tuple[str, ...] = CLASSES) -> str:
+    """The name of a scene, from which everything in it is drawn."""
+    name = f"{seed}/{split}/{index}"
+    return name if people == CLASSES else f"{people[0]}-{people[-1]}/{name}"
+
+
+def scene(seed: int, split: str, index: int, people: tuple[str, ...] = CLASSES) -> Scene:
     """One scene by itself, the same as in `scenes`.
 
+    Args:
+        seed: Seed of the scenes.
+        split: Which photos of the people may occur.
+        index: Which scene.
+        people: Who may occur; labels are their places.
+
     Raises:
-        DataError: There is no such split.
+        DataError: There is no such split or person.
         MissingExtraError: The package with the photos is not installed.
         CorruptWeightsError: A photo is missing from it.
     """
-    name = f"{seed}/{split}/{index}"
+    name = scene_name(seed, split, index, people)
     random = Random(name)
-    by_class: list[list[CutOut]] = [[] for _ in CLASSES]
-    for cutout in cutouts(split):
+    by_class: list[list[CutOut]] = [[] for _ in people]
+    for cutout in cutouts(split, people):
         by_class[cutout.label].append(cutout)
     image = backdrop(random, SIDE)
     placed: list[Placed] = []
-    for label in random.sample(range(len(CLASSES)), random.randint(1, MOST_OBJECTS)):
+    for label in random.sample(range(len(people)), random.randint(1, min(MOST_OBJECTS, len(people)))):
         placed = _with_another(placed, random.choice(by_class[label]), random)
     for one in placed:
         image = _painted(image, one)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from expunge.data import Box, Pixels, Scenes
 from expunge.data import Scene as Labelled
 from expunge.data.scene_splits import SceneSplits
-from expunge.zoo.scenes.compose import SIDE, scene
-from expunge.zoo.scenes.cutouts import CLASSES, SPLITS
+from expunge.zoo.scenes.compose import SIDE, scene, scene_name
+from expunge.zoo.scenes.cutouts import CLASSES, SPLITS, STRANGERS
 
 SIZES = (160, 40, 120)
 """Scenes for training, validation and test: enough to forget with and to measure, made and run in a minute."""
+
+STRANGER_SIZES = (108, 27, 80)
+"""As many scenes for each stranger as `SIZES` has for each of those whom the detector knows, to a scene or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +23,16 @@ class ComposedSample:
     seed: int
     split: str
     index: int
+    people: tuple[str, ...] = CLASSES
 
     @property
     def name(self) -> str:
         """Seed, split and index."""
-        return f"{self.seed}/{self.split}/{self.index}"
+        return scene_name(self.seed, self.split, self.index, self.people)
 
     def load(self) -> Pixels:
         """Composes the picture anew, RGB."""
-        return scene(self.seed, self.split, self.index).image
+        return scene(self.seed, self.split, self.index, self.people).image
 
 
 def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> SceneSplits:
@@ -45,14 +49,35 @@ def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> SceneSplits:
         MissingExtraError: The package with the photos is not installed.
         CorruptWeightsError: A photo is missing from it.
     """
-    train, validation, test = (_listed(seed, split, n) for split, n in zip(SPLITS, sizes, strict=True))
+    return _splits(sizes, seed, CLASSES)
+
+
+def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> SceneSplits:
+    """Scenes of the 16 people whom no detector of ours has seen, each with a class of its own.
+
+    They are composed as `scene_splits` composes its own, of as many photos of each person in a split, so that nothing
+    but who is in them tells the two apart. The two sets share no person, no texture and no place, whatever the seeds.
+
+    Args:
+        sizes: How many scenes for training, validation and test.
+        seed: Seed of the scenes.
+
+    Raises:
+        MissingExtraError: The package with the photos is not installed.
+        CorruptWeightsError: A photo is missing from it.
+    """
+    return _splits(sizes, seed, STRANGERS)
+
+
+def _splits(sizes: Sequence[int], seed: int, people: tuple[str, ...]) -> SceneSplits:
+    train, validation, test = (_listed(seed, split, n, people) for split, n in zip(SPLITS, sizes, strict=True))
     return SceneSplits(train, validation, test)
 
 
-def _listed(seed: int, split: str, n: int) -> Scenes:
+def _listed(seed: int, split: str, n: int, people: tuple[str, ...]) -> Scenes:
     found = []
     for index in range(n):
-        made = scene(seed, split, index)
+        made = scene(seed, split, index, people)
         boxes = tuple(Box(box, label) for box, label in zip(made.boxes, made.labels, strict=True))
-        found.append(Labelled(ComposedSample(seed, split, index), SIDE, SIDE, boxes))
-    return Scenes(tuple(found), CLASSES)
+        found.append(Labelled(ComposedSample(seed, split, index, people), SIDE, SIDE, boxes))
+    return Scenes(tuple(found), people)

@@ -1,0 +1,115 @@
+"""Objects of forgotten classes and of strangers in one line: taken alike, matched by boxes alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from expunge.adapters import Edit, EditStack
+from expunge.data import Scenes, SceneSplits
+from expunge.errors import EvidenceError
+from expunge.evidence.detection import scene_lineup
+from expunge.evidence.detection.lineup import alike, numbered
+from expunge.evidence.strangers.lineup import Lineup
+from expunge.vision.detection import DetectionModel
+from expunge.vision.scene_states import SceneCache, look
+from tests.detection_methods.little import CLASSES, TRAIN, little_model, scene
+
+TEST = Scenes((scene(20, 0, 1), scene(21, 2, 0), scene(22, 1), scene(23, 0)), CLASSES)
+DATA = SceneSplits(TRAIN, Scenes((), CLASSES), TEST)
+NOBODY = ("dog", "elk", "fly", "gnu")
+OTHERS = SceneSplits(
+    Scenes((scene(30, 0, 1), scene(31, 3, 0), scene(32, 1, 0), scene(33, 2)), NOBODY),
+    Scenes((scene(34, 1),), NOBODY),
+    Scenes((scene(40, 1, 0), scene(41, 0, 3), scene(42, 1)), NOBODY),
+)
+"""The dog is in three scenes to learn from, the elk in three with validation, the fly in none to test on."""
+
+
+@pytest.fixture(scope="module")
+def model() -> DetectionModel:
+    return little_model("deformable-two-stage")
+
+
+@pytest.fixture(scope="module")
+def lineup(model: DetectionModel) -> Lineup:
+    return scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,), seed=5)
+
+
+def test_who_is_in_it(lineup: Lineup, model: DetectionModel) -> None:
+    assert (lineup.retain, lineup.forgotten, lineup.strangers) == ((1, 2), (0,), (3, 4, 6))  # 5, the fly, is left out
+    assert lineup.candidates == (0, 3, 4, 6)
+    assert lineup.model is model
+    assert lineup.attack is None
+    assert lineup.test is None
+    assert lineup.seed == 5
+
+
+def test_candidates_have_as_many_objects_and_those_who_stay_all_of_theirs(lineup: Lineup) -> None:
+    for side, data in ((lineup.view.attack, TRAIN), (lineup.view.test, TEST)):
+        counts = side.labels.bincount(minlength=7)
+        assert counts[list(lineup.candidates)].tolist() == [1] * 4  # the gnu is in one scene of each
+        assert counts[[1, 2]].tolist() == list(data.counts()[1:])
+        assert counts[5] == 0
+
+
+def test_no_more_than_asked_for(model: DetectionModel) -> None:
+    three = replace(OTHERS, train=OTHERS.train.without([3]), test=OTHERS.test.without([3]))
+    for most, there in ((1, 1), (9, 2)):
+        found = scene_lineup(model, DATA, three, retain=(1, 2), forgotten=(0,), most=most)
+        assert found.strangers == (3, 4)
+        assert [int((found.view.test.labels == one).sum()) for one in found.candidates] == [there] * 3
+
+
+def test_rows_are_those_of_the_queries_at_the_objects(lineup: Lineup, model: DetectionModel) -> None:
+    objects = look(SceneCache(model), OTHERS.test).objects
+    for row, label in zip(lineup.view.test.embedding, lineup.view.test.labels.tolist(), strict=True):
+        if label >= len(CLASSES):
+            mine = objects.features[objects.labels == label - len(CLASSES)]
+            assert bool((mine - row).abs().amax(1).min() < 1e-5)
+
+
+@pytest.mark.parametrize("kind", ["deformable-two-stage", "detr"])
+def test_what_objects_are_called_plays_no_part(kind: str) -> None:
+    """A head mask moves no object to another query, of forgotten classes and strangers alike."""
+    model = little_model(kind)
+    before = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,))
+    stack = EditStack(model)
+    stack.push(Edit(masked=(0, 1)))
+    after = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,))
+    stack.undo()
+    assert torch.equal(before.view.attack.embedding, after.view.attack.embedding)
+    assert torch.equal(before.view.test.embedding, after.view.test.embedding)
+    assert not torch.equal(before.view.test.logits, after.view.test.logits)
+
+
+def test_classes_that_the_detector_knows_stand_beside_strangers_and_count_for_nothing(model: DetectionModel) -> None:
+    names = ("dog", "ant", "fly", "gnu")  # the elk was an ant all along
+    known = SceneSplits(*(Scenes(part.scenes, names) for part in (OTHERS.train, OTHERS.validation, OTHERS.test)))
+    found = scene_lineup(model, DATA, known, retain=(1, 2), forgotten=(0,))
+    assert found.strangers == (3, 5)  # the dog, the gnu
+    assert numbered(names, CLASSES) == {0: 3, 2: 4, 3: 5}
+    assert int((found.view.test.labels == 0).sum()) == 1
+
+
+def test_the_draw_follows_from_the_seed_and_takes_any() -> None:
+    labels = torch.tensor([7, 1, 7, 7, 1, 2, 7])
+
+    def drawn(seed: int, most: int = 9) -> list[int]:
+        return alike(labels, (1, 7), most, torch.Generator().manual_seed(seed)).tolist()
+
+    assert drawn(0) == drawn(0) == sorted(drawn(0))
+    assert {len(drawn(seed)) for seed in range(9)} == {4}
+    assert set().union(*(drawn(seed) for seed in range(30))) == {0, 1, 2, 3, 4, 6}
+    assert len(drawn(0, most=1)) == 2
+
+
+def test_says_what_is_lacking(model: DetectionModel) -> None:
+    with pytest.raises(EvidenceError, match="Expected strangers with objects in training and in test scenes"):
+        scene_lineup(model, DATA, DATA, retain=(1, 2), forgotten=(0,))
+    without = replace(DATA, test=TEST.without([0]))
+    with pytest.raises(EvidenceError, match="Expected objects of 'ant' in training and in test scenes"):
+        scene_lineup(model, without, OTHERS, retain=(1, 2), forgotten=(0,))
+    alone = replace(DATA, test=TEST.without([1, 2]))
+    with pytest.raises(EvidenceError, match="Expected objects of classes that stay"):
+        scene_lineup(model, alone, OTHERS, retain=(1, 2), forgotten=(0,))
