@@ -10,7 +10,7 @@ from expunge.requests.detection.scenes import align_scenes, readable
 from expunge.vision import VisionModel, choose_device
 from expunge.vision import load_model as load_any_classifier
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.zoo import PREFIX, entry, is_detector, scene_data, scene_entry
+from expunge.zoo import PREFIX, entry, images, is_detector, scene_data, scene_entry
 
 _SHOWN = 10
 
@@ -70,7 +70,7 @@ def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, ski
     """
     text = str(source)
     if text.startswith(PREFIX):
-        return entry(text).data(seed)
+        return images(text)(seed)
     if is_coco(Path(source)):
         raise DataLayoutError(
             f"{source} is laid out as COCO lays out boxes, for object detectors; a classifier needs "
@@ -80,7 +80,7 @@ def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, ski
         Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable, untrained=True
     )
     if not skip_unreadable:
-        bad = [name for images in (splits.train, splits.validation, splits.test) for name in verify(images)]
+        bad = [name for part in (splits.train, splits.validation, splits.test) for name in verify(part)]
         if bad:
             raise _unreadable(bad)
     return splits
