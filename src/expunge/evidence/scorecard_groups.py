@@ -9,7 +9,7 @@ from expunge.evidence.scorecard import Row, Scorecard
 STAYS, BESIDE, OTHERS = "What stays", "Beside strangers", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
-    "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
+    "What the model answers": ("rows-in-place", "forgetting", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": (
@@ -30,7 +30,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "After pruning the smallest weights": ("pruning",),
 }
 HINTS = {
-    "What the model answers": "0 is right",
+    "What the model answers": "0 is right; only rows in place are the weights’ own",
     STAYS: "high is right",
     "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
@@ -68,6 +68,16 @@ HEADLINE = frozenset(
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
 
+IN_STRIPS = "beside_"
+"""How the keys of rows begin that pages show as strips instead."""
+IN_PLACE = "rows_in_place_"
+"""How the keys of rows begin that hold with the original head's rows put back."""
+
+STRUCK = frozenset(
+    f"{prefix}{key}" for prefix in ("", "int8_") for key in ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")
+)
+"""Rows that a stroke of the head brings where they should be, whatever the weights know: never set in bold."""
+
 
 M = TypeVar("M", bound=MeasureOf[Any])
 
@@ -79,11 +89,26 @@ def in_order(measures: Iterable[M]) -> list[M]:
 
 
 def grouped(rows: Iterable[Row]) -> list[tuple[str, tuple[Row, ...]]]:
-    """Rows under their headings; a heading without rows is left out."""
+    """Rows under their headings; a heading without rows is left out.
+
+    A row that a stroke of the head decides stands behind the same with the original's rows put back.
+    """
     found: dict[str, list[Row]] = {heading: [] for heading in (*_HEADINGS, OTHERS)}
     for row in rows:
         found[_heading(row)].append(row)
-    return [(heading, tuple(rows)) for heading, rows in found.items() if rows]
+    return [(heading, _in_place_first(rows)) for heading, rows in found.items() if rows]
+
+
+def _in_place_first(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Each row behind the one of the weights alone that belongs to it, where there is one."""
+    alone = {row.key.replace(IN_PLACE, "", 1): row for row in rows if IN_PLACE in row.key}
+    keys, ordered = {row.key for row in rows}, list[Row]()
+    for row in rows:
+        if row.key in alone:
+            ordered.append(alone[row.key])
+        if IN_PLACE not in row.key or row.key.replace(IN_PLACE, "", 1) not in keys:
+            ordered.append(row)
+    return tuple(ordered)
 
 
 def drawn(scorecard: Scorecard) -> tuple[Row, ...]:
