@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from expunge.evidence import Metrics
-from expunge.evidence.metrics import Change
+from expunge.evidence.metrics import Change, WeightsAlone
 
 ROOT = Path(__file__).parents[1]
 README, SEEDS = ROOT / "README.md", (0, 1, 2)
@@ -37,25 +37,30 @@ def read(seed: int) -> Metrics:
 def table(metrics: Metrics) -> str:
     """One run's figures as a Markdown table, a row a request."""
     rate = "AP50" if metrics.task == "detection" else "Acc"
+    alone = f" rows in place: {rate}_f, {rate}_o, H |" if _has_rows(metrics) else ""
     lines = [
-        f"| request | {rate}_f | {rate}_r | {rate}_o | H | head mask: {rate}_r, H | groups | seconds |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| request | {rate}_f | {rate}_r | {rate}_o | H |{alone} head mask: {rate}_r, H | groups | seconds |",
+        "|---" * (9 if alone else 8) + "|",
     ]
     for request in metrics.requests:
         names = f"{request.classes[0]} to {request.classes[-1]}"
         earlier = cell(request.acc_o) if request.acc_o else "–"
         mask = f"{request.head_mask.acc_r:.1f}, {request.head_mask.h:.1f}"
         groups = f"{request.groups.kept} of {request.groups.total}"
-        figures = (cell(request.acc_f), cell(request.acc_r), earlier, f"{request.h:.1f}", mask, groups)
+        figures = [cell(request.acc_f), cell(request.acc_r), earlier, f"{request.h:.1f}", mask, groups]
+        if alone:
+            figures.insert(4, _rows_in_place(request.weights_alone))
         lines.append(f"| {names} | {' | '.join(figures)} | {request.seconds:.0f} |")
     return "\n".join(lines)
 
 
 def seeds_table(runs: Sequence[Metrics]) -> str:
     """What all runs have come to, a row a seed."""
+    alone = all(map(_has_rows, runs))
+    in_place = " highest Acc_f, rows in place | highest Acc_o, rows in place |" if alone else ""
     lines = [
-        "| seed | highest Acc_f | highest Acc_o | greatest loss of Acc_r | mean H | mean H, head mask |",
-        "|---|---|---|---|---|---|",
+        f"| seed | highest Acc_f | highest Acc_o |{in_place} greatest loss of Acc_r | mean H | mean H, head mask |",
+        "|---" * (8 if alone else 6) + "|",
     ]
     for run in runs:
         requests = run.requests
@@ -63,12 +68,31 @@ def seeds_table(runs: Sequence[Metrics]) -> str:
         figures = (
             max(r.acc_f.after for r in requests),
             max(r.acc_o.after for r in requests if r.acc_o),
+            *(_highest_in_place(run) if alone else ()),
             lost,
             fmean(r.h for r in requests),
             fmean(r.head_mask.h for r in requests),
         )
         lines.append(f"| {run.seed} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
     return "\n".join(lines)
+
+
+def _has_rows(metrics: Metrics) -> bool:
+    """Whether the figures with rows in place were measured after every request."""
+    return all(request.weights_alone for request in metrics.requests)
+
+
+def _rows_in_place(found: WeightsAlone | None) -> str:
+    """Acc_f, Acc_o and H of one request with rows in place."""
+    if found is None:
+        return "–"
+    earlier = f"{found.acc_o.after:.1f}" if found.acc_o else "–"
+    return f"{found.acc_f.after:.1f}, {earlier}, {found.h:.1f}"
+
+
+def _highest_in_place(run: Metrics) -> tuple[float, float]:
+    found = [request.weights_alone for request in run.requests if request.weights_alone]
+    return max(one.acc_f.after for one in found), max(one.acc_o.after for one in found if one.acc_o)
 
 
 def cell(change: Change) -> str:

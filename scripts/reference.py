@@ -103,6 +103,7 @@ def metrics_page() -> str:
         "ImagesUsed",
         "Change",
         "HeadMask",
+        "WeightsAlone",
         "Groups",
         "Parameters",
     )

@@ -117,3 +117,20 @@ def test_a_class_without_test_images_cannot_be_measured() -> None:
             earlier=[0],
             work=WORK,
         )
+
+
+def test_rows_in_place_by_hand() -> None:
+    """The original's head finds one of two bobs, none of the adas, and takes one of dot's images for bob."""
+    rows = torch.zeros(10, 5)
+    rows[2, 1] = rows[6, 1] = 3.0
+    rows[7, 3] = 9.0  # dot stays: this head has no say on her
+    sets: dict[str, Any] = {"forget": [1], "earlier": [0], "retain": [2, 3, 4]}
+    found = measure_request(
+        logits(BEFORE), logits(AFTER), LABELS, classes=CLASSES, work=WORK, rows=rows, **sets
+    ).weights_alone
+    assert found is not None
+    assert (found.acc_f.before, found.acc_f.after, found.acc_f.n) == (100.0, 50.0, 2)
+    assert found.acc_o is not None
+    assert (found.acc_o.before, found.acc_o.after) == (100.0, 0.0)
+    assert found.h == 50.0  # 3 of 6 that stay are right, and 50 points were lost
+    assert measure().weights_alone is None

@@ -20,6 +20,7 @@ from expunge.evidence import (
     Parameters,
     Report,
     RequestMetrics,
+    WeightsAlone,
 )
 from expunge.values import Rate
 
@@ -186,3 +187,18 @@ def test_a_torn_file_is_corrupt(text: str) -> None:
 def test_more_problems_are_counted() -> None:
     with pytest.raises(CorruptRunError, match=r"\(and 1 more\)"):
         Metrics.parse(TEXT.replace('"seed": 0', '"seed": []').replace('"n": 200', '"n": -1'))
+
+
+def test_rows_in_place_are_written_where_measured_and_read_back() -> None:
+    change = Change.between(Rate(24, 25), Rate(5, 25))
+    alone = WeightsAlone(acc_f=change, acc_o=None, h=84.444)
+    metrics = METRICS.model_copy(update={"requests": (REQUEST.model_copy(update={"weights_alone": alone}),)})
+    written = json.loads(metrics.to_json())["requests"][0]
+    assert list(written)[-1] == "weights_alone"
+    assert written["weights_alone"] == {
+        "acc_f": {"before": 96.0, "after": 20.0, "n": 25, "ci95": [8.86, 39.13]},
+        "acc_o": None,
+        "h": 84.44,
+    }
+    assert Metrics.parse(metrics.to_json()) == metrics
+    assert "weights_alone" not in METRICS.to_json()

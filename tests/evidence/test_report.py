@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Report, render_report, wilson
+from expunge.evidence import Report, WeightsAlone, render_report, wilson
 from tests.evidence.page import MakeReport, Page, rows
 
 
@@ -202,3 +202,18 @@ def test_parts_must_agree(make_report: MakeReport) -> None:
         replace(report, examples=(replace(example, predictions=example.predictions[1:]),))
     with pytest.raises(EvidenceError, match="as PNG bytes"):
         replace(report, examples=(replace(example, png=b"\xff\xd8\xff"),))
+
+
+def test_rows_in_place_stand_under_the_figures_they_qualify(make_report: MakeReport) -> None:
+    report = make_report()
+    first, *others = report.metrics.requests
+    alone = WeightsAlone(acc_f=first.acc_f.model_copy(update={"after": 61.7}), acc_o=None, h=33.3)
+    told = report.metrics.model_copy(update={"requests": (first.model_copy(update={"weights_alone": alone}), *others)})
+    html = render_report(replace(report, metrics=told))
+    before, after = rows(render_report(report), "figures"), rows(html, "figures")
+    assert len(after) == len(before) + 1
+    assert after[1][0] == "rows in place"
+    assert "61.7" in after[1][1]
+    assert after[1][-1] == "33.3"
+    assert "rows in place" not in render_report(report).lower()
+    Page(html)

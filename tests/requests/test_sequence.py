@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -66,6 +67,30 @@ def test_before_is_the_untouched_model_in_every_row(run, toy_model_folder) -> No
     assert (second.acc_o.before, second.acc_m.before) == (known(0), known(3))
     # The head mask starts from the same model: it has all to lose, too.
     assert min(second.h, second.head_mask.h) > 80
+
+
+def test_weights_alone_are_those_of_the_edits_without_their_strokes(run, toy_model_folder, toy_data_folder) -> None:
+    """Independent: the edits without their strokes on a fresh model, whose head they then leave alone."""
+    model, test = expunge.load_model(toy_model_folder), run.data.test
+    stack, labels = EditStack(model), torch.tensor(test.labels)
+    for edit, request in zip(run.edits, run.metrics.requests, strict=True):
+        assert request.weights_alone is not None
+        stack.push(replace(edit, masked=()))
+        with torch.no_grad():
+            right = model(model.prepare(test.load())).logits.argmax(1) == labels
+        forget = torch.isin(labels, torch.tensor([model.classes.index(name) for name in request.classes]))
+        assert request.weights_alone.acc_f.after == pytest.approx(100 * right[forget].float().mean().item(), abs=0.01)
+        assert request.weights_alone.acc_f.before == request.acc_f.before
+
+
+def test_a_mask_alone_leaves_everything_in_the_weights(toy_model_folder, toy_data_folder) -> None:
+    masked = expunge.forget(toy_model_folder, toy_data_folder, [["amber"], ["blue"]], method=HeadMask())
+    for request in masked.metrics.requests:
+        assert request.acc_f.after == 0
+        assert request.weights_alone is not None
+        assert request.weights_alone.acc_f.after == request.acc_f.before
+        assert request.weights_alone.h == 0
+    assert masked.metrics.requests[1].weights_alone.acc_o.after == masked.metrics.requests[1].acc_o.before
 
 
 def test_no_run_gives_a_method_a_test_image(toy_model_folder, toy_data_folder) -> None:

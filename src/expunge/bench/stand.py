@@ -16,6 +16,7 @@ from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
 from expunge.evidence import Case, Observed, View, make_measure, observe
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.take import take
 from expunge.methods import Method, make_method, method_class
 from expunge.methods.plan import Plan, check_images
@@ -142,6 +143,11 @@ class Stand:
         """The untouched model's view; ask for it before the first edit."""
         return self.view()
 
+    @cached_property
+    def rows(self) -> HeadRows:
+        """The untouched model's head; ask for it before the first edit."""
+        return HeadRows.of(self.model)
+
     def view(self, model: VisionModel | None = None) -> View:
         """The view of `model`, or of this stand's own as it is now."""
         cache = self.cache if model is None else ActivationCache(model)
@@ -201,12 +207,14 @@ class Stand:
             retain=plan.retained(number - 1, len(self.splits.classes)),
             missing=plan.missing,
             seed=EVALUATION_SEEDS + self.seed,
+            rows=HeadRows.of(model) if model else self.rows,
         )
 
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         """See `CellStand.forgetting`."""
         self.original  # noqa: B018 - seen before the first edit
+        self.rows  # noqa: B018 - likewise
         made, stack = budgeted(self, method, settings), EditStack(self.model)
         cache = self.activations(made.first_block(self.model))
         seed = FORGETTING_SEEDS + self.seed

@@ -45,7 +45,7 @@ class Suite(Benchmark):
         BenchError: There are to be shadows, and one base model for all seeds.
     """
 
-    always: ClassVar[tuple[str, ...]] = ("forgetting",)
+    always: ClassVar[tuple[str, ...]] = ("forgetting", "rows-in-place")
 
     load: Callable[[], Splits]
     base: Callable[[], VisionModel]

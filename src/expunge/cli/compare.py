@@ -27,6 +27,7 @@ class Asked:
     seed: int = 0
     partial: bool = False
     skip_unreadable: bool = False
+    strangers: str | None = None
     shadow_forgotten: tuple[str, ...] = ()
     shadow_never: tuple[str, ...] = ()
 
@@ -37,6 +38,7 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     from expunge.evidence.scorecard_groups import in_order
     from expunge.requests import load_any_model, load_data, load_model
     from expunge.requests.measuring import Comparison, ShadowModels, measure_models
+    from expunge.requests.strangers import load_strangers
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
         return [partial(load_model, source, device=device) for source in sources]
@@ -45,6 +47,8 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     with errors.status("loading models and images"):
         models = [cast("VisionModel", load_any_model(source, device=device)) for source in sources]
         images = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        source, skip = asked.strangers, asked.skip_unreadable
+        strangers = load_strangers(source, skip_unreadable=skip) if source else None
     for path in images.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
     compared = Comparison(
@@ -60,7 +64,15 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     shadows = ShadowModels(loaders(asked.shadow_forgotten), loaders(asked.shadow_never)) if named else None
     with progress_bar() as show:
         return measure_models(
-            compared, images, chosen, data_name=asked.data, partial=asked.partial, shadows=shadows, report=show
+            compared,
+            images,
+            chosen,
+            data_name=asked.data,
+            partial=asked.partial,
+            shadows=shadows,
+            strangers=strangers,
+            strangers_name=source or "",
+            report=show,
         )
 
 

@@ -52,7 +52,7 @@ def show_notices(notices: "Iterable[Notice]") -> None:
 
 
 def metrics_table(metrics: "Metrics") -> Table:
-    """Two rows a request, ours and the head mask's, narrow enough for 80 columns."""
+    """Two or three rows a request: ours, with rows in place where measured, the head mask's; fits into 80 columns."""
     table = Table(
         title=f"{metrics.method} on {metrics.model.name}: {metrics.unit} in %, 95 % interval",
         box=SIMPLE_HEAD,
@@ -73,6 +73,9 @@ def metrics_table(metrics: "Metrics") -> Table:
             f"{request.groups.kept}/{request.groups.total}",
             f"{request.seconds:.1f}",
         )
+        if alone := request.weights_alone:
+            earlier = f"{alone.acc_o.after:.1f}" if alone.acc_o else "–"
+            table.add_row("rows in place", f"{alone.acc_f.after:.1f}", "", earlier, f"{alone.h:.1f}")
         masked = [f"{value:.1f}" for value in (mask.acc_f, mask.acc_r)]
         table.add_row(
             "head mask", *masked, "0.0" if request.acc_o else "–", f"{mask.h:.1f}", style="dim", end_section=True

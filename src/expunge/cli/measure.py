@@ -34,6 +34,12 @@ def measure(
     oracle: Annotated[
         list[str] | None, typer.Option(help="A model that never saw the forgotten classes; may be repeated.")
     ] = None,
+    strangers: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes that no model ever saw: a folder like --data, or zoo:NAME. The oracle everybody has."
+        ),
+    ] = None,
     shadow_forgotten: Annotated[
         list[str] | None,
         typer.Option(help="For U-LiRA: a model trained with the classes that forgot them; four or more, repeated."),
@@ -55,9 +61,12 @@ def measure(
 
     Example: expunge measure my-model/ run/model/ --data images/ --forgotten tabby,beagle --oracle oracle/ --out proof/
 
+    Give --oracle, a model trained without the classes, or --strangers, pictures of 19 classes or more that BEFORE never
+    saw: without either there is nothing to compare with.
+
     --out receives scorecard.json, .md, .svg, .html and verdict.json.
 
-    Exit code: 0 erased; 3 not erased, harm too large or not enough evidence; 2 unusable input.
+    Exit code: 0 erased; 3 not erased, harm too large, a hole shows, or not enough evidence; 2 unusable input.
     """
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
@@ -85,6 +94,7 @@ def measure(
         seed=seed,
         partial=partial,
         skip_unreadable=skip_unreadable,
+        strangers=strangers,
         shadow_forgotten=tuple(shadow_forgotten or ()),
         shadow_never=tuple(shadow_never or ()),
     )
@@ -122,6 +132,8 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
             said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
     colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
+    if card.strangers is not None:
+        output.print(f"beside {card.strangers.classes} strangers: {escape(card.strangers.words)}", highlight=False)
     output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)
     output.print(f"page: {escape(str(out / 'scorecard.html'))}", soft_wrap=True, highlight=False)
 

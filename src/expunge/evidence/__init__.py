@@ -13,6 +13,7 @@ from expunge.evidence.metrics import (
     ModelInfo,
     Parameters,
     RequestMetrics,
+    WeightsAlone,
 )
 from expunge.evidence.protocol import Aim, Case, Measure, Reading, Shadows
 from expunge.evidence.registry import make_measure, measure_names
@@ -48,6 +49,7 @@ __all__ = [
     "RequestMetrics",
     "Shadows",
     "View",
+    "WeightsAlone",
     "Work",
     "accuracy",
     "accuracy_of",

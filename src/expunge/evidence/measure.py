@@ -16,7 +16,9 @@ from expunge.evidence.metrics import (
     ImagesUsed,
     Parameters,
     RequestMetrics,
+    WeightsAlone,
 )
+from expunge.evidence.rows import with_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def measure_request(
     earlier: Collection[int] = (),
     missing: Collection[int] = (),
     work: Work,
+    rows: Float[Tensor, "n c"] | None = None,
 ) -> RequestMetrics:
     """All figures of one request, from the logits of the same test images before and after.
 
@@ -71,6 +74,8 @@ def measure_request(
         earlier: Classes of earlier requests.
         missing: Those of `retain` of which no training image was available.
         work: What the request took.
+        rows: What the original's head makes of the embeddings after this request; see `HeadRows.read`. None leaves
+            `weights_alone` out.
 
     Returns:
         The row of `metrics.json`. The head mask hides `forget` and `earlier` in `before`.
@@ -92,6 +97,7 @@ def measure_request(
         return Change.between(was, accuracy_of(now, labels, chosen))
 
     acc_f, acc_r = change("acc_f", forget), change("acc_r", retain)
+    alone = None if rows is None else with_columns(after, rows, {*forget, *earlier})
     mask_f, mask_r = change("acc_f", forget, masked), change("acc_r", retain, masked)
     return RequestMetrics(
         classes=tuple(classes[index] for index in forget),
@@ -111,6 +117,13 @@ def measure_request(
         groups=work.groups,
         parameters=work.parameters,
         bytes=work.bytes,
+        weights_alone=None
+        if alone is None
+        else WeightsAlone(
+            acc_f=(alone_f := change("acc_f", forget, alone)),
+            acc_o=change("acc_o", earlier, alone) if earlier else None,
+            h=_h(alone_f, change("acc_r", retain, alone)),
+        ),
     )
 
 

@@ -101,6 +101,22 @@ class HeadMask(_Record):
     acc_m: Annotated[Percent | None, Field(exclude_if=lambda value: value is None)] = None
 
 
+class WeightsAlone(_Record):
+    """The same images with the original head's rows put back for all classes forgotten so far.
+
+    A struck row hides a class, and whoever has the public original has that row: what is named here the weights know.
+
+    Attributes:
+        acc_f: Accuracy on the classes of this request.
+        acc_o: Accuracy on the classes of earlier requests; None for the first request.
+        h: Harmonic mean of the accuracy on classes that stay, with these rows in the head, and the drop.
+    """
+
+    acc_f: Change
+    acc_o: Change | None
+    h: Percent
+
+
 class Groups(_Record):
     """Groups of low-rank weights: how many there are, and how many stayed above zero."""
 
@@ -131,6 +147,7 @@ class RequestMetrics(_Record):
         groups: Groups of the edit.
         parameters: Weights touched.
         bytes: Size of the stored edit.
+        weights_alone: The same with the original head's rows put back; the key is absent where it was not measured.
     """
 
     classes: tuple[str, ...]
@@ -145,6 +162,7 @@ class RequestMetrics(_Record):
     groups: Groups
     parameters: Parameters
     bytes: Count
+    weights_alone: Annotated[WeightsAlone | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def drop(self) -> float:

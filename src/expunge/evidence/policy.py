@@ -15,7 +15,9 @@ SCHEMA = "expunge/policy/v1"
 
 _DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
 
-Kind = Literal["erasure", "harm"]
+Kind = Literal["erasure", "harm", "hole"]
+Aim = Literal["as-never-seen", "not-to-be-found-again"]
+"""What an erasure is for: that the class is to the model what any stranger is, or that it is found less than one."""
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -31,7 +33,8 @@ class Rule(BaseModel):
 
     Attributes:
         key: The row.
-        kind: "erasure" for what must be gone, "harm" for what must not have been lost.
+        kind: "erasure" for what must be gone, "harm" for what must not have been lost, "hole" for what would show
+            by its absence that something was there.
         min: Least value, in the row's unit.
         max: Greatest value.
         max_gap_to_oracle: Greatest distance from the oracle's value.
@@ -43,6 +46,8 @@ class Rule(BaseModel):
         when: Whether the rule applies only with, or only without, an oracle.
         unless: A row beside which the rule does not apply: where that row was measured, another rule says more.
         required: Whether the verdict stays open where the row was not measured.
+        control: Whether the rule is undecided where the untouched model keeps the limit, too: a test that lets that one
+            pass tells nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -59,6 +64,7 @@ class Rule(BaseModel):
     when: Literal["always", "oracle", "no_oracle"] = "always"
     unless: str | None = None
     required: bool = True
+    control: bool = False
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
@@ -83,6 +89,8 @@ class Rule(BaseModel):
                 f"counts = {self.counts!r} asks for nothing here, as that end keeps the limit wherever the value does; "
                 f"expected 'value' or {'high' if other == 'low' else 'low'!r}"
             )
+        if self.control and self.min is None and self.max is None:
+            raise ValueError("control = true holds the untouched model to the same limit; it needs min or max")
         if self.unless == self.key:
             raise ValueError(f"unless = {self.unless!r} is the rule's own row, beside which it could never apply")
         return self
@@ -94,6 +102,7 @@ class Policy(BaseModel):
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
         name: What the verdict calls it.
+        aim: What an erasure is for, in the verdict's words; the rules decide. None where the file does not say.
         four_eyes: Whether one person approves what was measured and another one releases it.
         name_targets: Whether certificates name classes; otherwise they show keyed digests of the names.
         rule: The rules, in order.
@@ -103,6 +112,7 @@ class Policy(BaseModel):
 
     schema_: Annotated[Literal["expunge/policy/v1"], Field(alias="schema")]
     name: str
+    aim: Aim | None = None
     four_eyes: Annotated[bool, Field(strict=True)] = False
     name_targets: Annotated[bool, Field(strict=True)] = True
     rule: Annotated[tuple[Rule, ...], Field(min_length=1)]

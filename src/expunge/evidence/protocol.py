@@ -8,6 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.data import Images
+from expunge.evidence.rows import HeadRows
+from expunge.evidence.strangers.beside import Beside
 from expunge.evidence.views import Observed, View
 from expunge.vision import VisionModel
 
@@ -73,6 +75,9 @@ class Case:
         missing: Those of `retain` of which no training image was available to the method.
         shadows: Shadow models, where somebody could afford them.
         seed: Seeds every random choice of the measure.
+        rows: The head whose rows an attacker puts back: the original's; of an oracle, which no edit has made, its own.
+            None where nobody kept it.
+        beside: How the model's forgotten classes stand beside strangers, where there are any.
     """
 
     model: VisionModel
@@ -87,6 +92,8 @@ class Case:
     missing: tuple[int, ...] = ()
     shadows: Shadows | None = None
     seed: int = 0
+    rows: HeadRows | None = None
+    beside: Beside | None = None
 
     @property
     def forgotten(self) -> tuple[int, ...]:

@@ -95,6 +95,8 @@ def _held(rule: Rule, row: Row, trials: str) -> tuple[Status, str]:
         return "unmeasured", f"the {whose} value is missing"
     if row.n < max(1, rule.min_n):  # a rate of nothing is 0, and proves nothing
         return "undecided", f"{row.n} {trials}, where {max(1, rule.min_n)} are needed"
+    if rule.control and (blind := _blind(rule, row)):
+        return blind
     least, greatest = excess
     if least > 0:
         return "failed", ""
@@ -110,6 +112,16 @@ def _held(rule: Rule, row: Row, trials: str) -> tuple[Status, str]:
     if any(one is not None and one[1] > 0 for one in known):
         return "undecided", f"{_ends(rule)} of the interval does not keep the limit; more {trials} would tell"
     return "passed", ""
+
+
+def _blind(rule: Rule, row: Row) -> tuple[Status, str] | None:
+    """Why a rule says nothing because the untouched model would keep it; None where that one breaks it."""
+    if row.original is None:
+        return "unmeasured", "the original's value is missing"
+    before = _excess(rule, row, _span(row, "original", row.original))
+    if before is None or before[0] <= 0:
+        return "undecided", "the untouched model keeps this limit, too, so it tells nothing here"
+    return None
 
 
 def _span(row: Row, name: Part, value: float) -> Span:

@@ -21,6 +21,7 @@ from expunge.evidence.measures.relearn_time import (
 )
 from expunge.evidence.metrics import Task
 from expunge.evidence.protocol import Aim, MeasureOf, Reading
+from expunge.evidence.strangers.finding import BesideStrangers
 
 SCHEMA = "expunge/scorecard/v1"
 
@@ -117,6 +118,7 @@ class Scorecard(_Record):
         seed: Seed of the measures.
         rows: The numbers, in the order of the measures.
         skipped: Measure -> why it was not taken of the edited model.
+        strangers: How the forgotten classes stand beside strangers; the key is absent where there were none.
     """
 
     schema_: Annotated[Literal["expunge/scorecard/v1"], Field(alias="schema")] = SCHEMA
@@ -133,6 +135,7 @@ class Scorecard(_Record):
     seed: int
     rows: tuple[Row, ...]
     skipped: Mapping[str, str] = {}
+    strangers: Annotated[BesideStrangers | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -19,6 +19,7 @@ SAYS: dict[Outcome, str] = {
     "erased": "erased",
     "not_erased": "not erased",
     "harm_too_large": "harm too large",
+    "hole_shows": "a hole shows",
     "not_enough_evidence": "not enough evidence",
 }
 

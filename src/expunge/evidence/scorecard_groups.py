@@ -6,14 +6,15 @@ from typing import Any, TypeVar
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.scorecard import Row, Scorecard
 
-STAYS, OTHERS = "What stays", "Other measures"
+STAYS, BESIDE, OTHERS = "What stays", "Beside strangers", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
-    "What the model answers": ("forgetting", "average-precision"),
+    "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": ("linear-probe", "prototype-relearning", "retrieval", "relearn-time", "derived"),
-    "What attacks find": ("class-membership", "confidence-attack", "u-lira"),
+    BESIDE: ("strangers",),
+    "What attacks find": ("class-membership", "answers", "confidence-attack", "u-lira"),
     "How like the oracle it is": ("idi", "cka", "js-divergence", "zrf"),
     "After rounding to eight bits": ("quantisation",),
 }
@@ -22,6 +23,7 @@ HINTS = {
     STAYS: "high is right",
     "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
+    BESIDE: "areas near 50 are right, p above 0.05",
     "What attacks find": "near the oracle is right",
     "After rounding to eight bits": "as above",
 }
@@ -45,6 +47,8 @@ HEADLINE = frozenset(
         "knn_5",
     }
     | {"prototype_relearning_1", "prototype_relearning_5", "prototype_relearning_10", "cmia_auc", "u_lira_auc"}
+    | {"rows_in_place_acc_f", "rows_in_place_acc_f_worst", "rows_in_place_acc_o", "rows_in_place_acc_o_worst"}
+    | {"confidence_among_retained", "rows_in_place_h", "int8_rows_in_place_acc_f"}
     | {"relabelled", "silent", "mia_modified_entropy_auc", "int8_acc_f", "int8_acc_r", "int8_linear_probe"}
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
@@ -87,5 +91,7 @@ def _heading(row: Row) -> str:
     """What a method should keep stands together, wherever it was measured, but for the rounded model."""
     heading = _HEADING.get(row.measure, OTHERS)
     return (
-        STAYS if row.aim == "high" and row.measure in ("forgetting", "average-precision", "linear-probe") else heading
+        STAYS
+        if row.aim == "high" and row.measure in ("forgetting", "rows-in-place", "average-precision", "linear-probe")
+        else heading
     )

@@ -1,19 +1,21 @@
 """Holds a scorecard against a policy. The file `verdict.json`, format expunge/verdict/v1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from expunge.evidence.policy import Policy, Rule
+from expunge.evidence.policy import Aim, Kind, Policy, Rule
 from expunge.evidence.reasons import Measured, Reason, reason_of
 from expunge.evidence.scorecard import ModelName, Scorecard, leans_on_oracle
 
 SCHEMA = "expunge/verdict/v1"
 
-Outcome = Literal["erased", "not_erased", "harm_too_large", "not_enough_evidence"]
+Outcome = Literal["erased", "not_erased", "harm_too_large", "hole_shows", "not_enough_evidence"]
 
 _KNOWS = {"acc_f": "the class", "acc_o": "classes of earlier requests"}  # rows that betray an oracle that is none
+_FAILED: Mapping[Kind, Outcome] = {"erasure": "not_erased", "harm": "harm_too_large", "hole": "hole_shows"}
+"""What a failed rule comes to, the gravest first."""
 _KNOWN_ABOVE = 5.0  # %, where the policy sets no limit of its own
 
 
@@ -22,9 +24,11 @@ class Verdict(BaseModel):
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
-        outcome: `not_erased` if an erasure rule failed; else `harm_too_large` if a harm rule failed; else
-            `not_enough_evidence` if a rule is undecided or a required one unmeasured; else `erased`.
+        outcome: `not_erased` if an erasure rule failed; else `harm_too_large` if a harm rule failed; else `hole_shows`
+            if a hole rule failed; else `not_enough_evidence` if a rule is undecided or a required one unmeasured; else
+            `erased`.
         policy: Name of the policy.
+        aim: What the policy is for; the key is absent where it does not say.
         edited: The model judged.
         forgotten: Classes of the request.
         reasons: Every rule that applied, in order.
@@ -35,6 +39,7 @@ class Verdict(BaseModel):
     schema_: Annotated[Literal["expunge/verdict/v1"], Field(alias="schema")] = SCHEMA
     outcome: Outcome
     policy: str
+    aim: Annotated[Aim | None, Field(exclude_if=lambda value: value is None)] = None
     edited: ModelName
     forgotten: tuple[str, ...]
     reasons: tuple[Reason, ...]
@@ -50,6 +55,7 @@ def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
     return Verdict(
         outcome=outcome_of(reasons),
         policy=policy.name,
+        aim=policy.aim,
         edited=scorecard.edited,
         forgotten=scorecard.forgotten,
         reasons=reasons,
@@ -85,8 +91,9 @@ def _known_to_oracle(measured: Measured, policy: Policy) -> str:
 def outcome_of(reasons: Sequence[Reason]) -> Outcome:
     """The verdict that follows from what all rules came to; see `Verdict.outcome`."""
     failed = {reason.kind for reason in reasons if reason.status == "failed"}
-    if failed:
-        return "not_erased" if "erasure" in failed else "harm_too_large"
+    for kind, outcome in _FAILED.items():
+        if kind in failed:
+            return outcome
     # Without any erasure rule that held, nothing says that the class is gone.
     held = any(reason.kind == "erasure" and reason.status == "passed" for reason in reasons)
     is_open = any(r.status == "undecided" or (r.required and r.status == "unmeasured") for r in reasons)

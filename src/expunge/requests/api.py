@@ -116,5 +116,5 @@ def forget(
     sequence = SequenceRun(
         model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
     )
-    metrics, logits = sequence.carry_on(folder)
-    return ForgetRun(sequence.stack, metrics, data, logits)
+    metrics, answers = sequence.carry_on(folder)
+    return ForgetRun(sequence.stack, metrics, data, tuple(seen.logits for seen in answers))

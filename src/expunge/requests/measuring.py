@@ -19,10 +19,13 @@ from expunge.evidence import (
     observe,
     view,
 )
+from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
+from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
+from expunge.requests.strangers import beside_all, summary
 from expunge.vision import ActivationCache, VisionModel
 
 
@@ -56,6 +59,8 @@ def measure_models(
     data_name: str,
     partial: bool = False,
     shadows: ShadowModels | None = None,
+    strangers: Strangers | None = None,
+    strangers_name: str = "strangers",
     report: Callable[[Stage], None] = lambda stage: None,
 ) -> Scorecard:
     """Takes all measures alike of the edited model, the original and the oracles.
@@ -67,6 +72,8 @@ def measure_models(
         data_name: What the scorecard calls the data.
         partial: Whether the data may lack some of the model's classes.
         shadows: Shadow models; without them U-LiRA is not taken.
+        strangers: Classes that none of the models has seen; without them nothing is held beside strangers.
+        strangers_name: What the scorecard calls them.
         report: Told about the progress.
 
     Raises:
@@ -81,15 +88,19 @@ def measure_models(
     builders = (*shadows.forgotten, *shadows.never) if shadows else ()
     tell = Steps(report, len(compared.models) * (1 + len(measures)) + len(builders))
     case = replace(case, shadows=_shadows(shadows, case, tell) if shadows else None)
+    if strangers:
+        strangers.refuse_known(compared.original.classes)
     views: list[View] = []
     for part, model in compared.models:
         tell(f"{part}: running the images")
         views.append(view(model, case.attack, case.test))
     case = replace(case, original=views[1], oracle=views[2] if compared.oracles else None)
+    stood = beside_all(compared, case, views, strangers) if strangers else (None,) * len(views)
     taken: list[list[Reading]] = []
     skipped = _untested(case)
-    for (part, model), seen in zip(compared.models, views, strict=True):
-        under_test, readings = replace(case, model=model, view=seen), []
+    for (part, model), seen, beside in zip(compared.models, views, stood, strict=True):
+        rows = HeadRows.of(model if model in compared.oracles else compared.original)
+        under_test, readings = replace(case, model=model, view=seen, rows=rows, beside=beside), []
         for measure in measures:
             tell(f"{part}: {measure.name}")
             found, reasons = take(under_test, [measure])
@@ -111,6 +122,7 @@ def measure_models(
         seed=compared.seed,
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
+        strangers=summary(stood, strangers_name, compared.original.classes),
     )
 
 

@@ -1,14 +1,17 @@
 """Requests one after another on one classifier; see `expunge.requests.run`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import EditStack
 from expunge.data import Splits
 from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
 from expunge.evidence.metrics import ModelInfo
+from expunge.evidence.rows import HeadRows
 from expunge.memory import Memory
 from expunge.methods import Method, Progress
 from expunge.methods.plan import Plan, check_images
@@ -18,8 +21,21 @@ from expunge.requests.run import Run, Stage
 from expunge.vision import VisionModel
 
 
-class SequenceRun(Run[VisionModel, Tensor]):
-    """One classifier under a sequence of requests; what is seen are (n, classes) logits of the test images.
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a classifier says of the test images.
+
+    Attributes:
+        logits: What its own head makes of them.
+        rows: What the original's head makes of the same embeddings.
+    """
+
+    logits: Float[Tensor, "n c"]
+    rows: Float[Tensor, "n c"]
+
+
+class SequenceRun(Run[VisionModel, Answers]):
+    """One classifier under a sequence of requests; what is seen are its answers to the test images.
 
     What a method may see is cut out of the training split.
     """
@@ -44,11 +60,12 @@ class SequenceRun(Run[VisionModel, Tensor]):
         forgetting = Forgetting(stack, plan, method, data, seed=seed, memory=memory)
         super().__init__(stack, forgetting, plan, method=method.name, seed=seed, report=report)
         self._activations = forgetting.activations
+        self._rows = HeadRows.of(model)
         self._test = splits.test
         self._labels = torch.tensor(splits.test.labels, dtype=torch.int64)
 
-    def look(self, name: str) -> Tensor:
-        """Logits of the test images."""
+    def look(self, name: str) -> Answers:
+        """Answers to the test images."""
         total, done = len(self._test), 0
 
         def tell(count: int) -> None:
@@ -56,18 +73,20 @@ class SequenceRun(Run[VisionModel, Tensor]):
             done += count
             self._report(Stage(name, Progress(done, total)))
 
-        return self._activations.outputs(self._test, tell).logits
+        output = self._activations.outputs(self._test, tell)
+        return Answers(output.logits, self._rows.read(output.embedding))
 
     def begun(self, model: ModelInfo, method: str, seed: int) -> Metrics:
         """With the untouched model's accuracy."""
-        return Metrics(model=model, method=method, seed=seed, baseline=measure_baseline(self.original, self._labels))
+        baseline = measure_baseline(self.original.logits, self._labels)
+        return Metrics(model=model, method=method, seed=seed, baseline=baseline)
 
-    def measured(self, number: int, seen: Tensor, work: Work) -> RequestMetrics:
+    def measured(self, number: int, seen: Answers, work: Work) -> RequestMetrics:
         """Accuracies."""
         classes, plan = self.stack.model.classes, self._plan
         return measure_request(
-            self.original,
-            seen,
+            self.original.logits,
+            seen.logits,
             self._labels,
             classes=classes,
             forget=plan.requests[number],
@@ -75,4 +94,5 @@ class SequenceRun(Run[VisionModel, Tensor]):
             earlier=plan.before(number),
             missing=plan.missing,
             work=work,
+            rows=seen.rows,
         )

@@ -8,6 +8,7 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.data import Images
 from expunge.evidence import Case, View, view
+from expunge.evidence.rows import HeadRows
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 
@@ -43,7 +44,8 @@ def oracle_model() -> VisionModel:
 def original_case(original_model: VisionModel, oracle_view: View, attack_images: Images, test_images: Images) -> Case:
     """The untouched model under test: every measure must fire."""
     seen = view(original_model, attack_images, test_images)
-    return Case(original_model, seen, seen, oracle_view, attack_images, test_images, FORGET, EARLIER, RETAIN)
+    rows = HeadRows.of(original_model)
+    return Case(original_model, seen, seen, oracle_view, attack_images, test_images, FORGET, EARLIER, RETAIN, rows=rows)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +56,7 @@ def oracle_view(oracle_model: VisionModel, attack_images: Images, test_images: I
 @pytest.fixture(scope="session")
 def oracle_case(oracle_model: VisionModel, oracle_view: View, original_case: Case) -> Case:
     """The oracle under test: no measure can fire."""
-    return replace(original_case, model=oracle_model, view=oracle_view)
+    return replace(original_case, model=oracle_model, view=oracle_view, rows=HeadRows.of(oracle_model))
 
 
 @pytest.fixture(scope="session")

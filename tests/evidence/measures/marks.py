@@ -22,11 +22,11 @@ SIDE, PATCH, WIDTH, STRENGTH = 16, 4, 24, 2.5
 
 
 def draw(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Pixels of fresh images of some classes, (n, 3, 16, 16)."""
+    """Pixels of fresh images of some classes, (n, 3, 16, 16); labels beyond the classes are of marks nobody learns."""
     size = 3 * PATCH * PATCH
     basis = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(99))).Q
-    marks = basis[: len(CLASSES)].clone()
-    marks[-1] = 0
+    marks = basis.clone()
+    marks[len(CLASSES) - 1] = 0
     signs = torch.randint(0, 2, (len(labels), 1), generator=generator) * 2.0 - 1
     tile = (STRENGTH * signs * marks[labels]).view(-1, 3, PATCH, PATCH).repeat(1, 1, SIDE // PATCH, SIDE // PATCH)
     return tile + torch.randn(tile.shape, generator=generator)

@@ -58,7 +58,8 @@ def test_rows_again_under_the_rounded_model(original_case: Case, original_model:
     rows = {row.key: row for row in Quantisation().measure(original_case)}
     assert original_model.digest() == before
     probe = {"int8_linear_probe", "int8_linear_probe_worst", "int8_linear_probe_retained"}
-    assert set(rows) == {"int8_acc_f", "int8_acc_r", "int8_acc_o"} | probe
+    in_place = {"int8_rows_in_place_acc_f", "int8_rows_in_place_acc_o"}
+    assert set(rows) == {"int8_acc_f", "int8_acc_r", "int8_acc_o"} | probe | in_place
     assert set(rows) <= set(Quantisation.labels)
     assert rows["int8_acc_f"].value > 80
     assert rows["int8_linear_probe"].value > 80
@@ -92,3 +93,10 @@ def test_cannot_fire_on_the_oracle(oracle_case: Case) -> None:
     assert rows["int8_acc_f"] < 10
     assert rows["int8_acc_r"] > 80
     assert rows["int8_linear_probe"] < 65
+    assert rows["int8_rows_in_place_acc_f"] < 10
+
+
+def test_a_struck_row_is_back_under_the_rounded_model(masked_case: Case) -> None:
+    rows = {row.key: row.value for row in Quantisation().measure(masked_case)}
+    assert rows["int8_acc_f"] == 0
+    assert rows["int8_rows_in_place_acc_f"] > 80

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.evidence.measures._attacks import attack_readings
+from expunge.evidence.measures._attacks import attack_readings, auc
 from expunge.evidence.measures._probabilities import among_retained
 from expunge.evidence.protocol import Case, Reading
-from expunge.evidence.views import Observed
+from expunge.evidence.strangers.lineup import Lineup, Side
+from expunge.evidence.views import Observed, View
 
 _FLOOR = -12.0  # log of about 6e-6: below it softmax says more of its arithmetic than of the image
 
@@ -51,26 +52,44 @@ class ClassMembership:
         "cmia_auc": "CMIA, AUC",
         "cmia_tpr_at_fpr_1": "CMIA, TPR at FPR 1 %",
     }
+    known_side: ClassVar[Mapping[str, Side]] = {"cmia_auc": "below"}
 
     def missing(self, case: Case) -> str | None:
         """Needs three retained classes with attack and test images, and test images of a forgotten one."""
-        if len(_seen(case)) < 3:
+        if len(_seen(case.view, case.retain)) < 3:
             return "needs at least three retained classes with attack and test images"
         return None if case.view.test.among(case.forgotten).any() else "needs test images of a forgotten class"
 
     def measure(self, case: Case) -> tuple[Reading, ...]:
         """The AUC, and the forgotten images found where 1 % of the known ones are wrongly taken for forgotten."""
-        attack, test, known = case.view.attack, case.view.test, _seen(case)
+        test, known = case.view.test, _seen(case.view, case.retain)
         forgotten = test.only(case.forgotten)
-        others = {c: tuple(r for r in case.retain if r != c) for c in known}
-        following = dict(zip(known, (*known[1:], known[0]), strict=True))
-        whole = [self._features(attack.only([c]), others[following[c]]) for c in known]
-        struck = [self._features(attack.only([c]), others[c]) for c in known]
-        weights = fit_detector(torch.cat(whole), torch.cat(struck), self.ridge)[:-1]
-        positive = [self._features(forgotten, others[c]) @ weights for c in known]
-        negative = [self._features(test.only([c]), others[c]) @ weights for c in known]
+        positive, negative = self._scores(case.view, case.retain, [forgotten])
         images = (len(forgotten), int(test.among(known).sum()))
-        return attack_readings("cmia", torch.cat(positive), torch.cat(negative), images)
+        return attack_readings("cmia", positive[0], negative, images)
+
+    def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
+        """The AUC of each candidate's images against those of all retained classes, in percent.
+
+        Nothing where fewer than three retained classes have attack and test images.
+        """
+        if len(_seen(lineup.view, lineup.retain)) < 3:
+            return {}
+        images = [lineup.view.test.only([one]) for one in lineup.candidates]
+        positives, negative = self._scores(lineup.view, lineup.retain, images)
+        areas = [100 * auc(positive, negative) for positive in positives]
+        return {"cmia_auc": torch.tensor(areas, dtype=torch.float64)}
+
+    def _scores(self, view: View, retain: Sequence[int], images: Sequence[Observed]) -> tuple[list[Tensor], Tensor]:
+        """Scores of each set of `images`, and of the test images of retained classes, under all strikes."""
+        known = _seen(view, retain)
+        others = {c: tuple(r for r in retain if r != c) for c in known}
+        following = dict(zip(known, (*known[1:], known[0]), strict=True))
+        whole = [self._features(view.attack.only([c]), others[following[c]]) for c in known]
+        struck = [self._features(view.attack.only([c]), others[c]) for c in known]
+        weights = fit_detector(torch.cat(whole), torch.cat(struck), self.ridge)[:-1]
+        positives = [torch.cat([self._features(one, others[c]) @ weights for c in known]) for one in images]
+        return positives, torch.cat([self._features(view.test.only([c]), others[c]) @ weights for c in known])
 
     def _features(self, images: Observed, classes: Sequence[int]) -> Tensor:
         return neighbour_features(images.logits, classes, self.neighbours)
@@ -124,7 +143,7 @@ def fit_detector(inside: Float[Tensor, "p f"], outside: Float[Tensor, "q f"], ri
     return torch.cat([plain, (w[-1] - plain @ centre)[None]])
 
 
-def _seen(case: Case) -> tuple[int, ...]:
+def _seen(view: View, retain: Sequence[int]) -> tuple[int, ...]:
     """Retained classes that have attack and test images."""
-    there = set(case.view.attack.labels.tolist()) & set(case.view.test.labels.tolist())
-    return tuple(c for c in case.retain if c in there)
+    there = set(view.attack.labels.tolist()) & set(view.test.labels.tolist())
+    return tuple(c for c in retain if c in there)

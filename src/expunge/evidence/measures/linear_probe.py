@@ -13,6 +13,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.accuracy import accuracy_of, worst
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Aim, Features, Reading
+from expunge.evidence.strangers.lineup import Lineup, Side
 from expunge.values import Rate
 
 
@@ -35,6 +36,7 @@ class LinearProbe:
         "linear_probe_worst": "linear probe, worst class",
         "linear_probe_retained": "linear probe, retained",
     }
+    known_side: ClassVar[Mapping[str, Side]] = {"linear_probe": "above"}
 
     def missing(self, case: Features) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
@@ -56,6 +58,15 @@ class LinearProbe:
             ("linear_probe_retained", accuracy_of(logits, test.labels, known), "high"),
         )
         return tuple(rate_reading(key, rate.hits / rate.n, rate.n, aim) for key, rate, aim in rows if rate and rate.n)
+
+    def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
+        """Accuracy on each candidate in percent, of one head fitted on retained classes and candidates together."""
+        attack = lineup.view.attack.only({*lineup.retain, *lineup.candidates})
+        probe = fit_probe(attack.embedding, attack.labels, int(attack.labels.max()) + 1, decay=self.decay)
+        test = lineup.view.test
+        logits, labels = probe(test.embedding[(chosen := test.among(lineup.candidates))]).float(), test.labels[chosen]
+        rates = [accuracy_of(logits, labels, [one]).percent for one in lineup.candidates]
+        return {"linear_probe": torch.tensor(rates, dtype=torch.float64)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Features, Reading
+from expunge.evidence.strangers.lineup import Lineup, Side
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class PrototypeRelearning:
         "prototype_relearning_1_worst": "prototype, 1 image, worst class",
         "prototype_relearning_5_worst": "prototype, 5 images, worst class",
         "prototype_relearning_10_worst": "prototype, 10 images, worst class",
+    }
+    known_side: ClassVar[Mapping[str, Side]] = {
+        "prototype_relearning_1": "above",
+        "prototype_relearning_5": "above",
+        "prototype_relearning_10": "above",
     }
 
     def __post_init__(self) -> None:
@@ -79,6 +85,26 @@ class PrototypeRelearning:
                 rate, n = max(((float(one.mean()), len(one)) for one in wins), key=lambda one: (one[0], -one[1]))
                 readings.append(rate_reading(f"prototype_relearning_{shots}_worst", rate, n))
         return tuple(readings)
+
+    def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
+        """How often each candidate, by itself, beats the rows of the retained classes, in percent.
+
+        Every candidate is made from the images at the same places among its own, so that none has luckier draws.
+        """
+        attack, test = lineup.view.attack, lineup.view.test
+        known = sorted(set(attack.labels.tolist()).intersection(lineup.retain))
+        rivals = torch.stack([attack.only([label]).embedding.mean(0) for label in known])
+        fewest = min(int(attack.among([label]).sum()) for label in lineup.candidates)
+        found = {}
+        for shots in (number for number in self.shots if number <= fewest):
+            generator = torch.Generator().manual_seed(lineup.seed)
+            drawn = torch.stack([torch.randperm(fewest, generator=generator)[:shots] for _ in range(self.draws)])
+            won = [
+                prototype_wins(test.only([c]).embedding, attack.only([c]).embedding[drawn].mean(1), rivals).mean()
+                for c in lineup.candidates
+            ]
+            found[f"prototype_relearning_{shots}"] = 100 * torch.stack(won)
+        return found
 
 
 def prototype_wins(

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from expunge.errors import EvidenceError
 from expunge.evidence.measures.forgetting import Forgetting
 from expunge.evidence.measures.linear_probe import LinearProbe
+from expunge.evidence.measures.rows_in_place import RowsInPlace
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.views import view
 from expunge.vision import VisionModel
 
-_AGAIN = (Forgetting(), LinearProbe())
-_LEFT_OUT = frozenset({"h"})  # it compares with the original, which is not quantised
+_AGAIN = (Forgetting(), LinearProbe(), RowsInPlace())
+_LEFT_OUT = frozenset({"h", "rows_in_place_h"})  # they compare with the original, which is not quantised
 
 
 def _labels(bits: int) -> Mapping[str, str]:
@@ -27,11 +28,11 @@ def _labels(bits: int) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The rows of `forgetting` and `linear-probe` again, with weights of all Linear and Conv layers quantised.
+    """The rows of `forgetting`, `linear-probe` and `rows-in-place` again, with all Linear and Conv layers quantised.
 
     An edit may be smaller than a step of the rounding; then deploying the model brings the class back. Weights are
     quantised symmetrically, one scale an output channel, and used in their own dtype; activations and biases are not
-    quantised, nor is a weight that no Linear, Conv or classifier layer holds.
+    quantised, nor is a weight that no Linear, Conv or classifier layer holds, nor a row that is put back.
 
     Attributes:
         bits: 8 or 4; keys begin with `int8_` or `int4_`.
@@ -40,7 +41,7 @@ class Quantisation:
     bits: int = 8
 
     name: ClassVar[str] = "quantisation"
-    summary: ClassVar[str] = "accuracy and probe again after rounding the weights to INT8"
+    summary: ClassVar[str] = "accuracy, with rows in place too, and probe again after rounding the weights to INT8"
     source: ClassVar[str] = "arXiv 2605.02196, for language models; scheme: Nagel et al., arXiv 2106.08295"
     slow: ClassVar[bool] = True
     labels: ClassVar[Mapping[str, str]] = _labels(8)
@@ -52,7 +53,7 @@ class Quantisation:
         object.__setattr__(self, "labels", _labels(self.bits))  # what it cannot give must not be promised
 
     def missing(self, case: Case) -> str | None:
-        """Needs what the two measures need, the first of them at least."""
+        """Needs what the measures need, the first of them at least."""
         return _AGAIN[0].missing(case)
 
     def measure(self, case: Case) -> tuple[Reading, ...]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from math import floor
 from typing import ClassVar
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Case, Reading
+from expunge.evidence.strangers.lineup import Lineup, Side
 
 _TIE = 1e-6
 """Cosines closer than this are the same: rounding must not decide who is found."""
@@ -34,6 +36,7 @@ class Retrieval:
         "tar_at_far_1": "TAR at FAR 1 %",
         "tar_at_far_01": "TAR at FAR 0.1 %",
     }
+    known_side: ClassVar[Mapping[str, Side]] = {"rank1": "above", "knn_5": "above"}
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
@@ -51,6 +54,16 @@ class Retrieval:
             "tar_at_far_01": tar_at_far(scores, same, 0.001),
         }
         return tuple(rate_reading(key, rate, len(queries)) for key, rate in rates.items())
+
+    def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
+        """How often each candidate is found, in percent, in one gallery of retained classes and candidates together."""
+        queries = lineup.view.test.only(lineup.candidates)
+        gallery = lineup.view.attack.only({*lineup.retain, *lineup.candidates})
+        scores, found = cosines(queries.embedding, gallery.embedding), {}
+        for key, k in (("rank1", 1), ("knn_5", 5)):
+            right = nearest_agree(scores, queries.labels, gallery.labels, k).double()
+            found[key] = 100 * torch.stack([right[queries.labels == one].mean() for one in lineup.candidates])
+        return found
 
 
 def cosines(queries: Float[Tensor, "n d"], gallery: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:

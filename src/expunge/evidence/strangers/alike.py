@@ -1,0 +1,103 @@
+"""Whether strangers are of the kind of the model's own classes, as far as pictures alone tell.
+
+The test beside strangers rests on classes being exchangeable. No model can check that, for it has learnt its classes
+and not the strangers. Thumbnails can: nothing was learnt of them. So here the classes that stay are left out in turn
+and held against the strangers, each among all the others.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from expunge.data import Images
+from expunge.evidence.strangers.conformal import areas, tell
+from expunge.evidence.strangers.lineup import Lineup
+from expunge.vision import VisionModel
+
+SIDE = 8
+"""Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
+
+MOST = 10
+"""Images of a class that are looked at."""
+
+LEVEL = 0.01
+FAR = 0.25
+"""Strangers are unlike where a difference is both beyond chance and this far from an area of one half. Of many classes
+the test sees differences that do not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """How like the model's own classes strangers look.
+
+    Attributes:
+        p: p-value against "as like as classes are to each other", both sides looked at.
+        furthest: The greatest distance of a row's area from one half, 0 to 0.5.
+    """
+
+    p: float
+    furthest: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether strangers may stand for classes that the model never saw."""
+        return self.p > LEVEL or self.furthest < FAR
+
+
+def alike(lineup: Lineup) -> Alike | None:
+    """Holds the strangers against the classes that stay, by thumbnails; None where fewer than two classes stay."""
+    images = lineup.attack
+    there = set(images.labels)
+    retained = [label for label in lineup.retain if label in there]
+    if len(retained) < 2:
+        return None
+    rows = [row for label in (*lineup.strangers, *retained) for row in _some(images, label)]
+    features = thumbnails(lineup.model, images.select(rows))
+    labels = torch.tensor([images.labels[row] for row in rows])
+    values = class_values(features, labels, (*lineup.strangers, *retained))
+    told = tell(values, len(lineup.strangers), seed=lineup.seed)
+    far = float((areas(values, len(lineup.strangers)) - 0.5).abs().max())
+    return Alike(min(1.0, 2 * min(told.known, told.hole)), far)
+
+
+def _some(images: Images, label: int) -> list[int]:
+    return [row for row, other in enumerate(images.labels) if other == label][:MOST]
+
+
+def thumbnails(model: VisionModel, images: Images) -> Float[Tensor, "n d"]:
+    """Prepared pixels of the images, averaged to `SIDE` × `SIDE`."""
+    parts = []
+    for start in range(0, len(images), 100):
+        batch = range(start, min(start + 100, len(images)))
+        pixels = model.prepare(images.load(batch)).float().cpu()
+        parts.append(functional.adaptive_avg_pool2d(pixels, SIDE).flatten(1))
+    return torch.cat(parts)
+
+
+def class_values(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], classes: tuple[int, ...]
+) -> Float[Tensor, "4 classes"]:
+    """What each class is among the others.
+
+    The rows: how many of its images have one of their own class nearest; how far its images lie from their centre; how
+    far its centre lies from the nearest other one; and from the middle of all centres.
+    """
+    features = features.double()
+    centres = torch.stack([features[labels == label].mean(0) for label in classes])
+    between = torch.cdist(centres, centres).fill_diagonal_(torch.inf)
+    pairs = torch.cdist(features, features).fill_diagonal_(torch.inf)
+    found = labels[pairs.argmin(1)] == labels
+    own = [labels == label for label in classes]
+    return torch.stack(
+        [
+            torch.stack([found[mine].double().mean() for mine in own]),
+            torch.stack(
+                [(features[mine] - centre).norm(dim=1).mean() for mine, centre in zip(own, centres, strict=True)]
+            ),
+            between.amin(1),
+            (centres - centres.mean(0)).norm(dim=1),
+        ]
+    )
