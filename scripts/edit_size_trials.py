@@ -1,8 +1,8 @@
-"""Tries how small an edit of the closed form may be, on validation images: half for the method, half in the test's place.
+"""Tries how small an edit of the closed form may be on validation images: half for the method, half to judge it.
 
 `python scripts/edit_size_trials.py glyphs rank=16 "rank=16 half=1" agree=0.5 --out FILE` writes a JSON line a trial; no
-test image is read. A trial names settings of the closed form and of what is cut from its edits: `rank`, the greatest; `half`,
-factors in float16; `agree`, the least cosine of what two draws of states write in a direction, for it to be kept.
+test image is read. A trial names settings of the closed form and of what is cut from its edits: `rank`, the greatest;
+`half`, factors in float16; `agree`, the least cosine of what two draws of states write in a direction that is kept.
 """
 
 import argparse
@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
-import torch
 from closed_form_trials import stand_of, value
 from torch.nn import functional
 
@@ -67,9 +66,9 @@ class Cut(ClosedForm):
         return LowRank(mean.a[kept], mean.b[:, kept])
 
     def _cut(self, low: LowRank) -> LowRank:
-        rank, kind = self.rank or low.rank, torch.float16 if self.half else torch.float32
-        # Directions come in the order of their energy, and more of it than float16 can tell apart.
-        return LowRank(low.a[:rank].to(kind).contiguous(), low.b[:, :rank].to(kind).contiguous())
+        rank = self.rank or low.rank  # directions come in the order of their energy
+        kept = LowRank(low.a[:rank].contiguous(), low.b[:, :rank].contiguous())
+        return kept.half() if self.half else kept
 
 
 def trial(stand: Stand, method: Cut, requests: int) -> dict[str, object]:
@@ -118,7 +117,7 @@ def main() -> None:
     stand = replace(stand, suite=replace(stand.suite, checkpoints=()))  # no oracle is looked at
     for text in given.trials:
         settings = {key: value(number) for key, _, number in (part.partition("=") for part in text.split())}
-        result = trial(stand, Cut(**settings), given.requests or len(stand.requests))
+        result = trial(stand, Cut(**cast("dict[str, Any]", settings)), given.requests or len(stand.requests))
         line = json.dumps({"suite": given.suite, "setting": given.setting, "seed": given.seed, "trial": text} | result)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
