@@ -49,6 +49,7 @@ class ClosedForm:
         states: Images, or states from the memory, that are looked at: of the forget and of the retained classes each.
         rows: Positions of an image that are looked at.
         energy: The part of each change's energy that the low-rank edit keeps.
+        half: Whether the edit's factors are kept in float16, in half the bytes.
     """
 
     name: ClassVar[str] = "closed-form"
@@ -65,6 +66,7 @@ class ClosedForm:
     states: int = 1000
     rows: int = 16
     energy: float = 0.999
+    half: bool = False
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
@@ -101,7 +103,8 @@ class ClosedForm:
                 context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
             changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
-        return Edit(deltas, masked=task.targets)
+        edit = Edit(deltas, masked=task.targets)
+        return edit.half() if self.half else edit
 
     def _solve(self, aim: Aim, going: Seen, staying: Seen, forget: States, retain: States) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained states are there."""
