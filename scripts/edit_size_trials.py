@@ -2,7 +2,9 @@
 
 `python scripts/edit_size_trials.py glyphs rank=16 "rank=16 half=1" agree=0.5 --out FILE` writes a JSON line a trial; no
 test image is read. A trial names settings of the closed form and of what is cut from its edits: `rank`, the greatest;
-`half`, factors in float16; `agree`, the least cosine of what two draws of states write in a direction that is kept.
+`times`, the greatest for each class of the request;
+`half`, factors in float16; `agree`, the least cosine of what two draws of states write in a direction that is kept;
+`written`, the part that is kept of the energy of what an edit writes on the task's images, not of its own numbers.
 """
 
 import argparse
@@ -14,7 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import torch
 from closed_form_trials import stand_of, value
+from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, EditStack, LowRank
@@ -24,6 +28,7 @@ from expunge.evidence import make_measure
 from expunge.evidence.take import take
 from expunge.methods import Context, ForgetTask
 from expunge.methods.closed_form import ClosedForm
+from expunge.methods.layer_inputs import second_moments
 from expunge.methods.ridge import low_rank
 from expunge.methods.sequence import Forgetting
 
@@ -44,8 +49,10 @@ class Cut(ClosedForm):
     name: ClassVar[str] = "closed-form-cut"
 
     rank: int = 0
+    times: int = 0
     half: int = 0
     agree: float = 0.0
+    written: float = 0.0
 
     def forget(self, context: Context, task: ForgetTask) -> Edit:
         """Solves as the closed form does, and cuts."""
@@ -54,7 +61,26 @@ class Cut(ClosedForm):
         if self.agree:
             second = super().forget(replace(context, seed=context.seed + SECOND_DRAW), task)
             deltas = {name: self._common(low, second.deltas[name]) for name, low in deltas.items()}
-        return replace(edit, deltas={name: self._cut(low) for name, low in deltas.items()})
+        if self.written:
+            going, staying = (
+                second_moments(context.activations, part, list(deltas)) for part in (task.forget, task.retain)
+            )
+            balance = self.weight * len(set(task.retain.labels)) / len(task.targets)
+            deltas = {name: self._seen(low, going[name] + balance * staying[name]) for name, low in deltas.items()}
+        return replace(edit, deltas={name: self._cut(low, task) for name, low in deltas.items()})
+
+    def _seen(self, low: LowRank, inputs: Tensor) -> LowRank:
+        """The directions that hold most of what the change makes of its inputs: reduced-rank regression.
+
+        With inputs of moments C the best B A of a rank, in the mean square of what is written, takes the first
+        eigenvectors of dW C dW' (A. J. Izenman, Journal of Multivariate Analysis 5 (1975), 248-264).
+        """
+        change = low.delta()
+        squares, vectors = torch.linalg.eigh(change @ inputs @ change.T)
+        squares, vectors = squares.flip(0).clamp(min=0), vectors.flip(1)
+        rank = int((squares.cumsum(0) < self.written * squares.sum()).sum()) + 1
+        b = vectors[:, :rank]
+        return LowRank((b.T @ change).float().contiguous(), b.float().contiguous())
 
     def _common(self, one: LowRank, two: LowRank) -> LowRank:
         """Directions of the mean change in which both draws write much the same."""
@@ -65,8 +91,9 @@ class Cut(ClosedForm):
         kept[0] = True  # an edit has a direction
         return LowRank(mean.a[kept], mean.b[:, kept])
 
-    def _cut(self, low: LowRank) -> LowRank:
-        rank = self.rank or low.rank  # directions come in the order of their energy
+    def _cut(self, low: LowRank, task: ForgetTask) -> LowRank:
+        # Directions come in the order of their energy.
+        rank = min(self.rank or low.rank, self.times * len(task.targets) or low.rank)
         kept = LowRank(low.a[:rank].contiguous(), low.b[:, :rank].contiguous())
         return kept.half() if self.half else kept
 
