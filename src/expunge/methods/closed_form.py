@@ -50,6 +50,7 @@ class ClosedForm:
         states: Images, or states from the memory, that are looked at: of the forget and of the retained classes each.
         rows: Positions of an image that are looked at.
         energy: The part of each change's energy that the low-rank edit keeps.
+        half: Whether the edit's factors are kept in float16, in half the bytes.
     """
 
     name: ClassVar[str] = "closed-form"
@@ -66,6 +67,7 @@ class ClosedForm:
     states: int = 1000
     rows: int = 16
     energy: float = 0.999
+    half: bool = False
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
@@ -113,7 +115,8 @@ class ClosedForm:
         """What became of the weights, as a low-rank edit that strikes the targets."""
         changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
-        return Edit(deltas, masked=targets)
+        edit = Edit(deltas, masked=targets)
+        return edit.half() if self.half else edit
 
     def _pass(
         self, model: VisionModel, aims: Mapping[Site, Aim], forget: States, retain: States, weights: Tuned
