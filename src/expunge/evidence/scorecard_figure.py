@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from expunge.evidence.report import formats
 from expunge.evidence.scorecard import Part, Row, Scorecard
-from expunge.evidence.scorecard_groups import HINTS, STRUCK, drawn, grouped
+from expunge.evidence.scorecard_groups import HINTS, drawn, grouped, struck
 from expunge.evidence.scorecard_strips import span
 from expunge.evidence.scorecard_words import SAYS, chance, headline
 from expunge.evidence.verdict import Verdict
@@ -131,7 +131,7 @@ def _environment() -> Environment:
     environment.filters |= {"count": formats.count, "chance": chance, "ranged": span}
     axis = {"left": _AXIS_LEFT, "right": _AXIS_RIGHT, "width": WIDTH, "label": _LABEL}
     environment.globals |= {"plural": formats.plural, "says": SAYS, "hints": HINTS, "axis": axis}
-    environment.globals |= {"struck": STRUCK}
+    environment.tests |= {"struck": struck}
     return environment
 
 
@@ -145,7 +145,7 @@ def _line(row: Row, y: float) -> Line:
         oracle=None if row.oracle is None else _place(row.oracle),
         interval=interval,
         stays=row.aim == "high",
-        struck=row.key in STRUCK,
+        struck=struck(row.key),
     )
 
 

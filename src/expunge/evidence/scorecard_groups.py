@@ -1,5 +1,6 @@
 """In which order the rows of a scorecard are shown, and under which headings."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "After pruning the smallest weights": ("pruning",),
 }
 HINTS = {
-    "What the model answers": "0 is right; only rows in place are the weights’ own",
+    "What the model answers": "0 is right; only rows in place speak of the weights",
     STAYS: "high is right",
     "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
@@ -73,10 +74,8 @@ IN_STRIPS = "beside_"
 IN_PLACE = "rows_in_place_"
 """How the keys of rows begin that hold with the original head's rows put back."""
 
-STRUCK = frozenset(
-    f"{prefix}{key}" for prefix in ("", "int8_") for key in ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")
-)
-"""Rows that a stroke of the head brings where they should be, whatever the weights know: never set in bold."""
+_STRUCK = re.compile(r"(int8_|pruned_\d+_)?(acc_[fo](_worst)?|h)")
+"""Rows that a stroke of the head brings where they should be, whatever the weights know."""
 
 
 M = TypeVar("M", bound=MeasureOf[Any])
@@ -116,6 +115,11 @@ def drawn(scorecard: Scorecard) -> tuple[Row, ...]:
     fitting = [row for row in scorecard.rows if row.aim != "context" and all(on_axis(row, v) for v in _values(row))]
     first = tuple(row for row in fitting if row.key in HEADLINE or row.measure not in _OURS)
     return first or tuple(fitting)
+
+
+def struck(key: str) -> bool:
+    """Whether a stroke of the head gives this row by itself; it is then never set in bold."""
+    return _STRUCK.fullmatch(key) is not None
 
 
 def on_axis(row: Row, value: float) -> bool:

@@ -49,6 +49,11 @@ _MEANS: Mapping[Finding, tuple[str, str]] = {
 }
 
 
+def said(outcome: str) -> str:
+    """A verdict in words, also one of a later version."""
+    return {**SAYS}.get(outcome, outcome.replace("_", " "))
+
+
 def headline(scorecard: Scorecard) -> str:
     """What was shown, as one sentence; empty where an oracle, and no stranger, was asked."""
     beside = scorecard.strangers
@@ -78,9 +83,9 @@ def to_bring(scorecard: Scorecard) -> str:
     needed, what = strangers_needed(gone, LEVEL), "objects" if scorecard.task == "detection" else "images"
     many = "one forgotten class" if gone == 1 else f"{gone} forgotten classes"
     return (
-        f"Bring {needed} strangers or more for {many}: classes of the same kind that the model has never seen, each with "
-        f"as many {what} as a forgotten class has. Measure again with --strangers. Or bring an oracle, a model that was "
-        "trained without what is forgotten."
+        f"Bring {needed} strangers or more for {many}: classes of the same kind that the model has never seen, each "
+        f"with as many {what} as a forgotten class has. Measure again with --strangers. Or bring an oracle, a model "
+        "that was trained without what is forgotten."
     )
 
 
