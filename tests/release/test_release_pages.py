@@ -75,6 +75,17 @@ def test_the_scorecard_stands_there_with_intervals_and_anchors() -> None:
     assert "1 further number stands" in said
 
 
+def test_a_hole_has_its_word_and_a_stroke_is_not_bold() -> None:
+    rows = [row("rows_in_place_acc_f", "in place", 7.5, "rows-in-place"), row("acc_f", "Acc_f", 0.0)]
+    hole = Verdict(outcome="hole_shows", reasons=("prototype_relearning_10: failed",))
+    html = render_certificate(certificate(verdict=hole, scorecard={"rows": rows}))
+    assert '<span class="hole_shows">a hole shows</span>' in html
+    assert "<title>Certificate of request req-0007: a hole shows</title>" in html
+    assert ("<b>7.5</b>" in html, "<b>0.0</b>" in html, "<td>0.0</td>" in html) == (True, False, True)
+    later = render_certificate(certificate(verdict=Verdict(outcome="kept_apart", reasons=())))
+    assert "Verdict: kept apart" in plain(Page(later).text)
+
+
 def test_without_a_key_it_says_that_anybody_could_have_made_it() -> None:
     said = plain(Page(render_certificate(Certificate.parse(certificate().encode()))).text)
     assert "no public key was given" in said
