@@ -238,8 +238,8 @@ def test_the_headline_is_that_of_the_weights_alone(make_report: Callable[..., Re
     assert summary.in_place is not None
     assert (summary.in_place.after, summary.in_place.n, summary.forgotten.after) == (15.0, 80, 3.75)
     assert summary.verdict[0] == (
-        "With the original head\u2019s rows put back, the model recognises 12 of the 80 test images of the 10 forgotten "
-        "classes; as it was written, it recognises 3, and before the edit it recognised 60."
+        "With the original head\u2019s rows put back, the model recognises 12 of the 80 test images of the 10 "
+        "forgotten classes; as it was written, it recognises 3, and before the edit it recognised 60."
     )
     assert summarise(metrics).in_place is None
 
