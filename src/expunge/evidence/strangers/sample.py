@@ -129,6 +129,34 @@ def line_up(
     )
 
 
+def left_out(
+    model: VisionModel,
+    seen: View,
+    images: tuple[Images, Images],
+    *,
+    retain: Sequence[int],
+    forgotten: Sequence[int],
+    seed: int = 0,
+) -> Lineup | None:
+    """A lineup where there are no strangers: half of the classes that stay, drawn by the seed, stand in their place.
+
+    The other half are the rivals of all. Classes that stay are known, so this can say that a forgotten class is less
+    known than they are, and never that it is as a class is that the model never saw.
+
+    Returns:
+        None where fewer than two classes with images are left for either half, or no forgotten class has images.
+    """
+    attack, test = images
+    there = [label for label in retain if attack.counts()[label] and test.counts()[label]]
+    if len(there) < 4:
+        return None
+    order = torch.randperm(len(there), generator=torch.Generator().manual_seed(seed)).tolist()
+    placed, rivals = ([there[i] for i in sorted(half)] for half in (order[::2], order[1::2]))
+    stand_ins = Strangers(attack.only(placed), test.only(placed))
+    theirs = View(seen.attack.only(placed), seen.test.only(placed))
+    return line_up(model, seen, images, stand_ins, theirs, retain=rivals, forgotten=forgotten, seed=seed)
+
+
 def _rows(labels: Int[Tensor, " n"], candidates: Sequence[int], few: int, whole: Sequence[int], seed: int) -> list[int]:
     """Rows of `few` images of each candidate, drawn by the seed, and of all images of the classes in `whole`."""
     generator = torch.Generator().manual_seed(seed)
