@@ -16,6 +16,7 @@ from expunge.data import Images
 from expunge.evidence.strangers.conformal import areas, tell
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.vision import VisionModel
+from expunge.vision.detection import DetectionModel
 
 SIDE = 8
 """Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
@@ -48,14 +49,19 @@ class Alike:
 
 
 def alike(lineup: Lineup) -> Alike | None:
-    """Holds the strangers against the classes that stay, by thumbnails; None where fewer than two classes stay."""
-    images = lineup.attack
+    """Holds the strangers against the classes that stay, by thumbnails.
+
+    None where fewer than two classes stay, or where there are no images of them but objects in scenes.
+    """
+    images, model = lineup.attack, lineup.model
+    if images is None or isinstance(model, DetectionModel):
+        return None
     there = set(images.labels)
     retained = [label for label in lineup.retain if label in there]
     if len(retained) < 2:
         return None
     rows = [row for label in (*lineup.strangers, *retained) for row in _some(images, label)]
-    features = thumbnails(lineup.model, images.select(rows))
+    features = thumbnails(model, images.select(rows))
     labels = torch.tensor([images.labels[row] for row in rows])
     values = class_values(features, labels, (*lineup.strangers, *retained))
     told = tell(values, len(lineup.strangers), seed=lineup.seed)

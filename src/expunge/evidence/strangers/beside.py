@@ -26,7 +26,7 @@ class Beside:
         values: The rows' values, of the forgotten classes first.
         forgotten: Numbers of the forgotten classes.
         strangers: How many strangers there are.
-        images: Attack and test images of each class.
+        images: Attack and test images, or objects, of each class.
         told: The test over all rows, on values turned so that great ones are of known classes; None with too few
             strangers for any answer.
         alike: Whether the strangers look like the classes that stay; None where nobody looked.
@@ -74,9 +74,8 @@ def beside(lineup: Lineup, measures: Iterable[object], alike: Alike | None = Non
     sides, values = tuple(side for side, _ in found.values()), torch.stack([one for _, one in found.values()])
     few = least_p(len(lineup.forgotten), len(lineup.strangers)) > LEVEL
     told = None if few else tell(turned(values, sides), len(lineup.forgotten), seed=lineup.seed)
-    counts = lineup.attack.counts(), lineup.test.counts()
-    images = (counts[0][lineup.strangers[0]], counts[1][lineup.strangers[0]])
-    return Beside(tuple(found), sides, values, lineup.forgotten, len(lineup.strangers), images, told, alike)
+    attack, test = (len(side.only(lineup.strangers[:1])) for side in (lineup.view.attack, lineup.view.test))
+    return Beside(tuple(found), sides, values, lineup.forgotten, len(lineup.strangers), (attack, test), told, alike)
 
 
 def turned(values: Float[Tensor, "rows candidates"], sides: Sequence[Side]) -> Float[Tensor, "rows candidates"]:
