@@ -38,13 +38,21 @@ def beside_all(
 ) -> tuple[Beside | None, ...]:
     """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
 
+    Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
+    need pictures are left out.
+
     Raises:
-        EvidenceError: An image of a stranger is in the data, too.
+        EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
+    if strangers.states:
+        strangers.states.refuse_other(compared.original, compared.edited, case.test)
     measures = by_class(map(make_measure, measure_names()))
     found: list[Beside | None] = []
     kind = None
     for (part, model), seen in zip(compared.models, views, strict=True):
+        if strangers.states and part not in ("edited", "original"):
+            found.append(None)
+            continue
         theirs = strangers.seen_by(model)
         if part == "original":
             refuse_shared(seen, theirs)
@@ -61,6 +69,14 @@ def beside_all(
         kind = kind or (alike(lineup) if lineup else None)
         found.append(beside(lineup, measures, kind) if lineup else None)
     return tuple(found)
+
+
+def without_pictures(stood: Beside | None) -> dict[str, str]:
+    """Row beside strangers -> why it is missing, of those that could not be taken of hidden states."""
+    if stood is None:
+        return {}
+    every = {key for one in by_class(map(make_measure, measure_names())) for key in one.known_side}
+    return {f"beside_{key}": "needs pictures of the strangers; hidden states are kept" for key in every - {*stood.keys}}
 
 
 def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
