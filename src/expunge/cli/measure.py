@@ -134,6 +134,10 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
             parts = (f"{reason.status}: {reason.key} {reason.limit}", reason.measured, reason.note)
             said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
+    from expunge.evidence.advice import advice
+
+    if helpful := advice(card, verdict, bring="--strangers DIR"):
+        output.print(escape(helpful), soft_wrap=True, highlight=False)
     colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
     if card.strangers is not None:
         output.print(f"beside {card.strangers.classes} strangers: {escape(card.strangers.words)}", highlight=False)

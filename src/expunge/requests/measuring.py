@@ -27,7 +27,7 @@ from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
-from expunge.requests.strangers import beside_all, stand_ins, summarise_all
+from expunge.requests.strangers import beside_all, stand_ins, summarise_all, without_pictures
 from expunge.vision import ActivationCache, VisionModel
 
 
@@ -111,6 +111,8 @@ def measure_models(
             skipped |= reasons if model is compared.edited else {}
         taken.append(readings)
     tell("done")
+    if strangers and strangers.states:
+        skipped |= without_pictures(stood[0])
     edited, original, *oracles = taken
     return Scorecard(
         edited=named(compared.edited),

@@ -38,12 +38,20 @@ def beside_all(
 ) -> tuple[Beside | None, ...]:
     """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
 
+    Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
+    need pictures are left out.
+
     Raises:
-        EvidenceError: An image of a stranger is in the data, too.
+        EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
+    if strangers.states:
+        strangers.states.refuse_other(compared.original, compared.edited, case.test)
     measures = by_class(map(make_measure, measure_names()))
     lineups: list[Lineup | None] = []
     for (part, model), seen in zip(compared.models, views, strict=True):
+        if strangers.states and part not in ("edited", "original"):
+            found.append(None)
+            continue
         theirs = strangers.seen_by(model)
         if part == "original":
             refuse_shared(seen, theirs)
@@ -62,6 +70,14 @@ def stand_ins(compared: Compared[VisionModel], case: Case, views: Sequence[View]
     pairs = zip((compared.edited, compared.original), views, strict=False)
     lineups = [left_out(model, seen, (case.attack, case.test), **sets, seed=case.seed) for model, seen in pairs]
     return tuple(beside(one, measures) if one else None for one in lineups)
+
+
+def without_pictures(stood: Beside | None) -> dict[str, str]:
+    """Row beside strangers -> why it is missing, of those that could not be taken of hidden states."""
+    if stood is None:
+        return {}
+    every = {key for one in by_class(map(make_measure, measure_names())) for key in one.known_side}
+    return {f"beside_{key}": "needs pictures of the strangers; hidden states are kept" for key in every - {*stood.keys}}
 
 
 def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
