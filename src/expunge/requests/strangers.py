@@ -50,7 +50,7 @@ def beside_all(
     lineups: list[Lineup | None] = []
     for (part, model), seen in zip(compared.models, views, strict=True):
         if strangers.states and part not in ("edited", "original"):
-            found.append(None)
+            lineups.append(None)
             continue
         theirs = strangers.seen_by(model)
         if part == "original":
