@@ -134,10 +134,12 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
             parts = (f"{reason.status}: {reason.key} {reason.limit}", reason.measured, reason.note)
             said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
+    if helpful := advice(card, verdict, bring="--strangers DIR"):
+        output.print(escape(helpful), soft_wrap=True, highlight=False)
     colours = {"erased": "green", "hole_shows": "magenta", "not_enough_evidence": "yellow"}
     colour = colours.get(verdict.outcome, "red")
     if said := headline(card):
-        output.print(escape(said), highlight=False)
+        output.print(escape(said), soft_wrap=True, highlight=False)
     output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)
     output.print(f"page: {escape(str(out / 'scorecard.html'))}", soft_wrap=True, highlight=False)
 

@@ -93,4 +93,6 @@ def _say(outcome: "Outcome") -> bool:
     for reason in judged.reasons:
         if ": passed" not in reason:
             errors.print(escape(reason), highlight=False)
+    if judged.advice:
+        errors.print(escape(judged.advice), highlight=False, soft_wrap=True)
     return True

@@ -12,11 +12,11 @@ from expunge.evidence.measures.strangers import ALIKE, HOLE, KNOWN, Strangers
 from expunge.evidence.strangers.alike import Alike, alike, class_values
 from expunge.evidence.strangers.beside import LEVEL, Beside, beside, turned
 from expunge.evidence.strangers.conformal import Told
-from expunge.evidence.strangers.finding import find, summarise
+from expunge.evidence.strangers.finding import find, summarise, without_strangers
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers as Sample
+from expunge.evidence.strangers.sample import left_out, refuse_shared
 from expunge.evidence.strangers.sample import line_up as line_up_images
-from expunge.evidence.strangers.sample import refuse_shared
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 from tests.evidence.measures.conftest import EARLIER, FORGET, RETAIN
@@ -222,3 +222,33 @@ def test_the_part_of_the_scorecard_holds_every_value(known: Beside) -> None:
     )
     assert row.strangers == pytest.approx(sorted(known.values[place, 2:].tolist()), abs=1e-4)
     assert type(part).model_validate_json(part.model_dump_json()) == part
+
+
+def test_the_three_sample_test_stands_beside(original_case: Case, original_model: VisionModel) -> None:
+    """Of two forgotten classes the untouched model's are not nearer to strangers than to what it knows."""
+    whole = line_up(original_model)
+    found = beside(whole, ROWS, original=whole)
+    assert found is not None
+    assert set(found.relative) == {"answers", "features"}
+    readings = said(original_case, found)
+    assert readings["relative_features"] < 0
+    part = summarise(found, found, source="folder", names=marks.CLASSES, labels=LABELS)
+    assert [row.on for row in part.relative] == ["answers", "features"]
+    assert all(row.nearer != "innocent" for row in part.relative)
+
+
+def test_classes_that_stay_stand_in_for_strangers_and_never_acquit(original_model: VisionModel, known: Beside) -> None:
+    """Four classes that stay become two rivals and two in the strangers' place; three are too few."""
+    images = (marks.make_images(20, seed=41), marks.make_images(20, seed=42))
+    seen = view(original_model, *images)
+    made = left_out(original_model, seen, images, retain=(1, 2, 3, 5), forgotten=(0,), seed=0)
+    assert made is not None
+    assert len(made.retain) == 2
+    assert len(made.strangers) == 2
+    assert not set(made.retain) & {s - len(marks.CLASSES) for s in made.strangers}
+    assert left_out(original_model, seen, images, retain=(1, 2, 3), forgotten=(0,)) is None
+    open_, words = without_strangers(known, marks.CLASSES, LABELS)
+    assert open_ == "stand_in"
+    assert words.startswith("as well known as classes that stay")
+    low = replace(known, told=Told(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
+    assert without_strangers(low, marks.CLASSES, LABELS)[1].startswith("less known than classes that stay (")

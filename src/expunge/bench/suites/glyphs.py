@@ -50,14 +50,13 @@ def shadowed_suite(quick: bool) -> Suite:
 
 
 def strangers_suite(quick: bool) -> Suite:
-    """The requests and models of `glyphs`, with strangers; everything is measured after each request."""
+    """The requests and models of `glyphs`, with strangers."""
     inside = suite(quick)
     return replace(
         inside,
         name="glyphs-strangers",
         summary=f"{inside.summary}, beside characters that no model has seen",
         settings=inside.settings[:1],
-        checkpoints=tuple(range(1, len(inside.requests) + 1)),
         strangers=glyph_strangers,
         taken=MEASURES,
     )

@@ -1,9 +1,10 @@
-"""What suites with strangers measure: what can be taken class by class, and what the verdict by oracle needs."""
+"""What suites with strangers measure: what can be taken class by class, and what the weights alone still know."""
 
 MEASURES = (
     "answers",
     "class-membership",
     "forgetting",
+    "inversion",
     "linear-probe",
     "nearest-centre",
     "prototype-relearning",
@@ -11,4 +12,4 @@ MEASURES = (
     "rows-in-place",
     "strangers",
 )
-"""Names of measures; those that are not installed are left out."""
+"""Names of measures."""
