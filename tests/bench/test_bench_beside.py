@@ -90,7 +90,7 @@ class TestBothVerdicts:
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-    """The tiny glyphs among strangers, with the untouched model as its own oracle: oracles are not what is tried here."""
+    """The tiny glyphs among strangers, the untouched model its own oracle: oracles are not what is tried here."""
     quick = find_suite("glyphs-strangers", quick=True)
     assert isinstance(quick, Suite)
     return replace(quick, train=lambda images, seed, start: quick.base())

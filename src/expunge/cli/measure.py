@@ -127,6 +127,7 @@ def _all_alike(kinds: dict[str, bool]) -> bool:
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
     """The rows, the reasons that decide, and where the rest is."""
     output.print(_table(card))
+    from expunge.evidence.advice import advice
     from expunge.evidence.scorecard_words import SAYS, headline
 
     for reason in verdict.reasons:
