@@ -18,7 +18,7 @@ DOCS := $(VENV)/.docs
 
 SUITES := faces fashion glyphs scenes
 # Other requests or another model under the same methods: a few rows show that they run.
-VARIANTS := faces-20x1 glyphs-50x1 glyphs-shadows fashion-swin fashion-convnext
+VARIANTS := faces-20x1 faces-strangers glyphs-50x1 glyphs-shadows glyphs-strangers fashion-swin fashion-convnext
 FEW := original,oracle-scratch,head-mask,closed-form,gs-lora++
 
 .DEFAULT_GOAL := help

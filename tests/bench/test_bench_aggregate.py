@@ -110,6 +110,16 @@ class TestEstimates:
         assert found["ewc", "anamnesis_index"].gap == pytest.approx(10.01 / 40.01 - 1)
         assert found["oracle-scratch", "anamnesis_index"].mean == 1
 
+    def test_the_index_with_rows_anew_follows_from_its_own_steps(self) -> None:
+        def steps(method, count, alike):
+            counts = {"relearn_time": count, "relearn_time_rows_alike": alike}
+            readings = {key: Value(value=value, unit="steps", n=20) for key, value in counts.items()}
+            return cell(method, 0, [request(1, readings)])
+
+        found = summarise([steps("ewc", 10.0, 30.0), steps("oracle-scratch", 40.0, 60.0)]).final
+        assert found["ewc", "anamnesis_index"].mean == pytest.approx(10.01 / 40.01)
+        assert found["ewc", "anamnesis_index_rows_alike"].mean == pytest.approx(30.01 / 60.01)
+
 
 class TestMissing:
     def test_holes_are_listed(self) -> None:

@@ -138,7 +138,7 @@ class TestCells:
 
     def test_every_request_has_accuracy_and_checkpoints_have_all(self, done) -> None:
         first, last = read(done, "gs-lora").requests
-        assert set(first.readings) == {"acc_f", "acc_r", "h"}
+        assert set(first.readings) == {"acc_f", "acc_r", "h", "rows_in_place_acc_f", "rows_in_place_h"}
         assert {"acc_o", "linear_probe", "int8_acc_f", "zrf"} <= set(last.readings)
         assert last.skipped["u-lira"]
         assert first.seconds > 0

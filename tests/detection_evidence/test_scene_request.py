@@ -1,14 +1,18 @@
 """The figures of one request in AP50, and the file that holds them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from expunge.data import Box
 from expunge.errors import CorruptRunError, EvidenceError
 from expunge.evidence import Baseline, Groups, ImagesUsed, Metrics, ModelInfo, Parameters, RequestMetrics, Work
 from expunge.evidence.detection import measure_scene_baseline, measure_scene_request
+from expunge.evidence.rows import HeadRows
 from expunge.vision.scene_states import SceneView
 from tests.detection_evidence.made import NAMES, grid, scenes, view_of
 
@@ -51,6 +55,26 @@ def test_the_head_mask_says_nothing_and_keeps_the_rest() -> None:
     assert row.acc_o.after == 100.0
     assert row.acc_m is not None
     assert row.acc_m.n == TRUTH.counts()[3]
+
+
+def test_rows_in_place_are_those_of_the_detector_that_was_only_struck() -> None:
+    """Ants are struck, their features are not: the original's rows find every one of them, of bees none."""
+    sets = {"forget": (0,), "earlier": (1,), "retain": (2, 3)}
+    struck = view_of(TRUTH, lost=(0, 1))
+    known = UNTOUCHED.logits.clone()
+    known[..., 1] = -1e4  # what the weights have lost no row brings back
+    known[..., 2] = 9.0  # cats stay: this head has no say on them
+    width = known.shape[-1]
+    head = nn.Linear(width, width, bias=False).requires_grad_(False)
+    head.weight.copy_(torch.eye(width))  # a head that says what it is given
+    row = request(replace(struck, features=known), rows=HeadRows(head, width), **sets)
+    assert (row.acc_f.after, row.head_mask.acc_f) == (0.0, 0.0)
+    assert row.weights_alone is not None
+    assert row.weights_alone.acc_f == row.acc_f.model_copy(update={"after": 100.0, "ci95": (100.0, 100.0)})
+    assert row.weights_alone.acc_o is not None
+    assert row.weights_alone.acc_o.after == 0.0
+    assert row.weights_alone.h == 0.0
+    assert request(struck, **sets).weights_alone is None
 
 
 def test_intervals_are_the_same_each_time() -> None:

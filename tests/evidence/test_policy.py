@@ -267,22 +267,36 @@ def test_a_policy_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_the_default_policy_asks_for_nothing_that_nothing_measures() -> None:
     default = load_policy(known=known_keys())
-    assert {rule.kind for rule in default.rule} == {"erasure", "harm"}
+    assert {rule.kind for rule in default.rule} == {"erasure", "harm", "hole"}
 
 
-GOOD = {"acc_f": 0.0, "acc_r": 97.0, "linear_probe": 55.0, "cmia_auc": 90.0, "anamnesis_index": 0.9}
+GOOD = {
+    "acc_f": 0.0,
+    "rows_in_place_acc_f": 0.0,
+    "acc_r": 97.0,
+    "linear_probe": 55.0,
+    "cmia_auc": 90.0,
+    "anamnesis_index": 0.9,
+}
+GOOD |= {"strangers_known_p": 0.4, "strangers_hole_p": 0.6}
 ORACLE = {"acc_f": 0.0, "acc_r": 98.0, "linear_probe": 50.0, "cmia_auc": 95.0, "anamnesis_index": 1.0}
 ORACLE |= {f"prototype_relearning_{shots}": 50.0 for shots in (1, 5, 10)}
-GOOD_DETECTOR = {key: GOOD[key] for key in ("acc_f", "acc_r", "linear_probe")}
+GOOD_DETECTOR = {key: GOOD[key] for key in ("acc_f", "acc_r", "linear_probe", "strangers_known_p", "strangers_hole_p")}
+BEFORE = {"strangers_known_p": 0.001}
+BESIDE = (row("strangers_known_p", 0.4, original=0.001), row("strangers_hole_p", 0.6))
 
 
 def scorecard_of(values: dict[str, float], *, oracle: bool) -> Scorecard:
-    """A scorecard of such rows with intervals of no width; the original reaches 98 % everywhere."""
+    """A scorecard of such rows with intervals of no width; the original reaches 98 % and is told from strangers."""
     rows = [
-        row(key, value, low=value, high=value, original=98.0, oracle=ORACLE.get(key, 0.0) if oracle else None)
+        row(key, value, low=value, high=value, original=BEFORE.get(key, 98.0), oracle=_of(key) if oracle else None)
         for key, value in values.items()
     ]
     return card(*rows, oracle=oracle)
+
+
+def _of(key: str) -> float:
+    return ORACLE.get(key, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -290,17 +304,25 @@ def scorecard_of(values: dict[str, float], *, oracle: bool) -> Scorecard:
     [
         ({}, True, "erased"),
         ({"acc_f": 6.0}, True, "not_erased"),
+        ({"rows_in_place_acc_f": 6.0}, True, "not_erased"),  # the head was struck, and the weights still know
+        ({"rows_in_place_acc_f": 6.0}, False, "not_erased"),
+        ({"rows_in_place_acc_o": 6.0}, False, "not_erased"),
         ({"linear_probe": 61.0}, True, "not_erased"),  # the features still know it
         ({"cmia_auc": 50.0}, True, "not_erased"),  # it answers as if it had learnt the class
         ({"anamnesis_index": 0.2}, True, "not_erased"),
         ({"acc_r": 94.0}, True, "harm_too_large"),
-        ({}, False, "not_erased"),  # without an oracle a probe of 55 % is too much
-        ({"linear_probe": 12.0}, False, "erased"),
+        ({}, False, "erased"),  # without an oracle strangers decide
+        ({"linear_probe": 95.0, "prototype_relearning_1": 95.0}, False, "erased"),
+        ({"strangers_known_p": 0.049}, False, "not_erased"),
+        ({"strangers_hole_p": 0.049}, False, "hole_shows"),
+        ({"strangers_known_p": 0.049, "strangers_hole_p": 0.049}, False, "not_erased"),
+        ({"strangers_hole_p": 0.049, "acc_r": 94.0}, False, "harm_too_large"),
+        ({"strangers_known_p": 0.049, "strangers_hole_p": 0.049}, True, "erased"),  # with an oracle it decides
+        ({"prototype_relearning_10": 39.0}, True, "hole_shows"),
         ({"prototype_relearning_1": 61.0}, True, "not_erased"),  # the most images that there were
         ({"prototype_relearning_1": 61.0, "prototype_relearning_5": 50.0}, True, "erased"),
         ({"prototype_relearning_5": 61.0, "prototype_relearning_10": 50.0}, True, "erased"),
         ({"prototype_relearning_5": 61.0, "prototype_relearning_1": 50.0}, True, "not_erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_1": 31.0}, False, "not_erased"),
         ({"acc_f": 5.0, "acc_f_worst": 20.0}, True, "erased"),
         ({"acc_f": 5.0, "acc_f_worst": 40.0}, True, "not_erased"),
         ({"acc_o": 6.0}, True, "not_erased"),
@@ -308,8 +330,6 @@ def scorecard_of(values: dict[str, float], *, oracle: bool) -> Scorecard:
         ({"int8_acc_f": 6.0}, True, "not_erased"),
         ({"int8_acc_o": 6.0}, True, "not_erased"),
         ({"prototype_relearning_10": 61.0}, True, "not_erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_5": 31.0}, False, "not_erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_10": 31.0}, False, "not_erased"),
         ({"acc_m": 88.0}, True, "erased"),
         ({"acc_m": 87.0}, True, "harm_too_large"),
     ],
@@ -333,11 +353,9 @@ def test_the_default_policy(changes: dict[str, float], oracle: bool, outcome: st
         ({"prototype_relearning_1": 61.0}, True, "not_erased"),
         ({"prototype_relearning_5": 61.0, "prototype_relearning_10": 50.0}, True, "erased"),
         ({"prototype_relearning_1": 61.0, "prototype_relearning_5": 50.0}, True, "erased"),
-        ({}, False, "not_erased"),  # without an oracle a probe of 55 % is too much
-        ({"linear_probe": 12.0}, False, "erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_10": 31.0}, False, "not_erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_5": 31.0}, False, "not_erased"),
-        ({"linear_probe": 12.0, "prototype_relearning_1": 31.0}, False, "not_erased"),
+        ({}, False, "erased"),  # without an oracle strangers decide
+        ({"strangers_known_p": 0.049}, False, "not_erased"),
+        ({"strangers_hole_p": 0.049}, False, "hole_shows"),
         ({"acc_r": 94.0}, True, "harm_too_large"),
         ({"acc_m": 87.0}, True, "harm_too_large"),
     ],
@@ -352,7 +370,7 @@ def test_the_policy_for_detectors(changes: dict[str, float], oracle: bool, outco
     [(16, 0.0, "erased"), (15, 0.0, "not_enough_evidence"), (16, 20.0, "erased"), (16, 20.1, "not_enough_evidence")],
 )
 def test_the_policy_for_detectors_wants_objects_enough(n: int, high: float, outcome: str) -> None:
-    rows = [row("acc_f", 0.0, n=n, low=0.0, high=high), row("acc_r", 98.0, original=98.0), row("linear_probe", 5.0)]
+    rows = [row("acc_f", 0.0, n=n, low=0.0, high=high), row("acc_r", 98.0, original=98.0), *BESIDE]
     assert judge(card(*rows), load_policy(task="detection")).outcome == outcome
 
 
@@ -370,18 +388,60 @@ def test_the_policy_for_detectors_wants_objects_enough(n: int, high: float, outc
 )
 def test_the_default_policy_looks_at_the_worst_class(hits: int, n: int, outcome: str) -> None:
     rows = [row("acc_f", 4.0, low=1.0, high=9.0), row("acc_f_worst", 100 * hits / n, n=n)]
-    rows += [row("acc_r", 98.0, original=98.0), row("linear_probe", 5.0)]
+    rows += [row("rows_in_place_acc_f", 4.0, low=1.0, high=9.0), row("acc_r", 98.0, original=98.0), *BESIDE]
     assert judge(card(*rows), load_policy()).outcome == outcome
 
 
 def test_an_index_that_is_only_a_bound_does_not_pass_the_default_policy() -> None:
-    rows = [row(key, value, low=value, high=value, original=98.0, oracle=ORACLE[key]) for key, value in GOOD.items()]
-    rows[-1] = rows[-1].model_copy(update={"bounds": {"value": "at_most"}})
+    rows = [row(key, value, low=value, high=value, original=98.0, oracle=_of(key)) for key, value in GOOD.items()]
+    place = list(GOOD).index("anamnesis_index")
+    rows[place] = rows[place].model_copy(update={"bounds": {"value": "at_most"}})
     verdict = judge(card(*rows, oracle=True), load_policy())
     found = {reason.key: reason.status for reason in verdict.reasons}
     assert (found["anamnesis_index"], verdict.outcome) == ("unmeasured", "erased")
 
 
 def test_the_default_policy_wants_images_enough() -> None:
-    few = [row("acc_f", 0.0, n=6, low=0.0, high=39.0), row("acc_r", 98.0, original=98.0), row("linear_probe", 5.0)]
+    few = [row("acc_f", 0.0, n=6, low=0.0, high=39.0), row("acc_r", 98.0, original=98.0), *BESIDE]
+    few.append(row("rows_in_place_acc_f", 0.0, low=0.0, high=0.0))
     assert judge(card(*few), load_policy()).outcome == "not_enough_evidence"
+
+
+def test_without_oracle_and_strangers_there_is_not_enough_evidence() -> None:
+    alone = {key: value for key, value in GOOD.items() if not key.startswith("strangers")}
+    for task, rows in (("classification", alone), ("detection", {"acc_f": 0.0, "acc_r": 97.0, "linear_probe": 5.0})):
+        verdict = judge(scorecard_of(rows, oracle=False), load_policy(task=task))
+        assert verdict.outcome == "not_enough_evidence"
+        assert next(r.key for r in verdict.reasons if r.status == "unmeasured" and r.required) == "strangers_known_p"
+
+
+def test_a_test_that_lets_the_untouched_model_pass_tells_nothing() -> None:
+    rows = [row(key, value, low=value, high=value, original=98.0) for key, value in GOOD.items()]
+    at = list(GOOD).index("strangers_known_p")
+    for before, status in ((0.049, "passed"), (0.05, "undecided"), (0.3, "undecided"), (None, "unmeasured")):
+        rows[at] = row("strangers_known_p", 0.4, original=before)
+        verdict = judge(card(*rows), load_policy())
+        assert next(r.status for r in verdict.reasons if r.key == "strangers_known_p") == status
+        assert verdict.outcome == ("erased" if status == "passed" else "not_enough_evidence")
+
+
+def test_the_other_aim_lets_a_hole_pass() -> None:
+    other = load_policy(Path("not-to-be-found-again"), known=known_keys())
+    assert other.aim == "not-to-be-found-again"
+    assert load_policy().aim == "as-never-seen"
+    for changes, outcome in (({"strangers_hole_p": 0.001}, "erased"), ({"strangers_known_p": 0.01}, "not_erased")):
+        scorecard = scorecard_of(GOOD | changes, oracle=False)
+        assert judge(scorecard, other).outcome == outcome
+    assert judge(scorecard, other).aim == "not-to-be-found-again"
+
+
+def test_a_file_of_that_name_comes_before_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("default").write_text(HEAD + '[[rule]]\nkey = "acc_f"\nkind = "erasure"\nmax = 2')
+    assert load_policy(Path("default")).rule[0].max == 2.0
+
+
+def test_a_control_needs_a_limit_that_the_untouched_model_can_break() -> None:
+    text = HEAD + '[[rule]]\nkey = "acc_r"\nkind = "harm"\nmax_loss_from_original = 2\ncontrol = true'
+    with pytest.raises(PolicyError, match="control = true holds the untouched model to the same limit"):
+        Policy.parse(text, source="own")

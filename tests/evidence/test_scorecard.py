@@ -7,7 +7,7 @@ import pytest
 from expunge.errors import ScorecardError
 from expunge.evidence import Reading, make_measure
 from expunge.evidence.measures.relearn_time import RelearnTime
-from expunge.evidence.scorecard import ModelName, Row, Scorecard, make_rows
+from expunge.evidence.scorecard import ModelName, Row, Scorecard, leans_on_oracle, make_rows
 from tests.evidence.scorecards import card, row
 
 MEASURES = [make_measure(name) for name in ("forgetting", "linear-probe", "relearn-time")]
@@ -42,6 +42,21 @@ def test_anamnesis_index_follows_the_steps() -> None:
     assert ain.original == pytest.approx(0.01 / 9.01, abs=1e-4)
     assert ain.oracle == 1.0
     assert len(make_rows(MEASURES, steps(2.0), steps(0.0))) == 1
+
+
+def test_each_kind_of_steps_has_an_index_of_its_own() -> None:
+    def steps(value: float, alike: float) -> list[Reading]:
+        return [Reading("relearn_time", value, "steps", 20), Reading("relearn_time_rows_alike", alike, "steps", 20)]
+
+    rows = make_rows(MEASURES, steps(2.0, 6.0), steps(0.0, 4.0), [steps(8.0, 100.0)])
+    first, ain, second, alike = rows
+    assert [row.label for row in rows if row.measure == "derived"] == ["anamnesis index (AIN)", "AIN, rows anew"]
+    assert (ain.key, ain.value) == ("anamnesis_index", pytest.approx(2.01 / 8.01, abs=1e-4))
+    assert (alike.key, alike.value) == ("anamnesis_index_rows_alike", pytest.approx(6.01 / 100.01, abs=1e-4))
+    assert (first.bounds, ain.bounds, second.bounds["oracle"]) == ({}, {}, "at_least")
+    assert alike.bounds["value"] == "at_most"
+    assert leans_on_oracle(alike.key)
+    assert not leans_on_oracle(second.key)
 
 
 def relearnt(edited: float, *oracles: float, cap: int = 100) -> tuple[Row, Row]:

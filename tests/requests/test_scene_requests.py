@@ -49,6 +49,19 @@ def test_before_is_the_untouched_detector_in_every_row(
     assert second.acc_o.before == ant
 
 
+def test_a_mask_alone_leaves_every_object_in_the_weights(folder: Path, data: SceneSplits) -> None:
+    first, second = forget_scenes(folder, data, [["ant"], ["bee"]], method=HeadMask()).metrics.requests
+    for request in (first, second):
+        assert request.acc_f.after == 0
+        assert request.weights_alone is not None
+        assert request.weights_alone.acc_f.after == pytest.approx(request.acc_f.before, abs=0.01)
+        assert request.weights_alone.h < 1
+    assert second.weights_alone is not None
+    assert second.acc_o is not None
+    assert second.weights_alone.acc_o is not None
+    assert second.weights_alone.acc_o.after == pytest.approx(second.acc_o.before, abs=0.01)
+
+
 def test_no_run_gives_a_method_a_test_scene(folder: Path, data: SceneSplits) -> None:
     given: list[Any] = []
 

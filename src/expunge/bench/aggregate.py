@@ -8,7 +8,7 @@ from typing import Literal
 from expunge.bench.derived import Bound, final_values, request_values
 from expunge.bench.results import ANCHORS, SCRATCH, Cell, Task, Value, anchors_of
 from expunge.bench.student import t_interval
-from expunge.bench.verdicts import Judged, judged
+from expunge.bench.verdicts import Beside, Judged, judged, judged_beside
 from expunge.evidence import Aim
 
 BoundSign = Literal["", "≤", "≥", "~"]
@@ -79,6 +79,7 @@ class Summary:
         skipped: (method, measure) -> why it was not taken after the last request.
         task: What the models do.
         verdicts: Method -> seed -> what the default policy says after the last request.
+        beside: Method -> seed -> the same by strangers, and the two beside each other, where there are strangers.
     """
 
     suite: str
@@ -92,6 +93,7 @@ class Summary:
     skipped: Mapping[tuple[str, str], str]
     task: Task = None
     verdicts: Mapping[str, Mapping[int, Judged]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[int, Beside]] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
     final: dict[tuple[str, str], dict[int, Value]] = {}
     steps: dict[tuple[str, str, int], dict[int, Value]] = {}
     verdicts: dict[str, dict[int, Judged]] = {}
+    stood: dict[str, dict[int, Beside]] = {}
     for (method, seed), cell in table.items():
         peers = {peer: table[peer, seed] for peer in ANCHORS if (peer, seed) in table}
         for request, values in zip(cell.requests, request_values(cell, peers), strict=True):
@@ -140,6 +143,8 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
                 final.setdefault((method, key), {})[seed] = value
             if verdict := judged(cell, peers):
                 verdicts.setdefault(method, {})[seed] = verdict
+            if beside := judged_beside(cell, peers):
+                stood.setdefault(method, {})[seed] = beside
     last = [cell for cell in cells if _reached(cell) == length]
     return Summary(
         suite=cells[0].suite,
@@ -153,6 +158,7 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         skipped={(c.method, measure): why for c in last for measure, why in c.requests[-1].skipped.items()},
         task=task,
         verdicts=verdicts,
+        beside=stood,
     )
 
 

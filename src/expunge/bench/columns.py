@@ -15,10 +15,15 @@ MAIN: Mapping[str, tuple[str, str]] = {
     "acc_r": ("Acc_r", "accuracy on the classes that stay"),
     "acc_o": ("Acc_o", "accuracy on the classes of earlier requests"),
     "acc_m": ("Acc_m", "accuracy on classes that stay but had no image"),
+    "rows_in_place_acc_f": (
+        "rows in place",
+        "Acc_f with the original head's rows put back: what the weights still name",
+    ),
     "linear_probe": ("linear probe", "accuracy on forgotten classes after refitting the head on frozen features"),
     "prototype_relearning_1": ("1-image re-learning", "accuracy on a forgotten class, its head rebuilt from one image"),
     "prototype_relearning_5": ("5-image re-learning", "the same from five images"),
     "prototype_relearning_10": ("10-image re-learning", "the same from ten images"),
+    "nearest_centre": ("nearest centre", "images of forgotten classes nearest to their own class's mean feature"),
     "rank1": ("rank-1", "queries of forgotten identities whose nearest gallery embedding is of the same identity"),
     "cmia_auc": ("CMIA", "AUC of class-level membership inference from neighbouring classes' probabilities"),
     "u_lira_auc": (
@@ -33,6 +38,10 @@ MAIN: Mapping[str, tuple[str, str]] = {
         "≤ where oracle-scratch needed more, ≥ where the method did, ~ where seeds differ in that; a dash where both "
         "did, of which nothing can be said. A head's row that is still there helps re-learning, where a struck one "
         "starts again as the mean of the others: between heads that are struck and those that are not, AIN tells less",
+    ),
+    "anamnesis_index_rows_alike": (
+        "AIN, rows anew",
+        "the same with the rows of all forgotten classes started again in every model, oracle-scratch among them",
     ),
 }
 DETECTION: Mapping[str, tuple[str, str]] = {
@@ -75,6 +84,9 @@ COSTS: Mapping[str, tuple[str, str]] = {
 ALSO: Mapping[str, str] = {
     "acc_f_worst": "worst Acc_f",
     "acc_o_worst": "worst Acc_o",
+    "rows_in_place_acc_o": "Acc_o, rows in place",
+    "rows_in_place_h": "H, rows in place",
+    "int8_rows_in_place_acc_f": "INT8, rows in place",
     "int8_acc_f": "INT8 Acc_f",
     "int8_acc_o": "INT8 Acc_o",
     "int8_acc_r": "INT8 Acc_r",

@@ -9,7 +9,8 @@ from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, Cell, RequestResu
 Peers = Mapping[str, Cell]
 """Method or anchor -> its cell of the same suite, setting and seed."""
 
-STEPS = "relearn_time"
+INDEX_OF = {"relearn_time": "anamnesis_index", "relearn_time_rows_alike": "anamnesis_index_rows_alike"}
+"""Row of re-learning steps -> the row of the index that follows from them."""
 RETRAINED = (SCRATCH, FINETUNE)
 """Rows whose memory nobody measured: they were trained whenever that was."""
 MILLION = 1_000_000
@@ -25,7 +26,7 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
     """For each request of `cell`, its readings and, beside them, what follows from them.
 
     Keys added: `seconds`, `edited_mb`, `edited_parameters`, and, where what they need is there, `peak_mb`, `rte`,
-    `erosion`, `relapse` and `anamnesis_index`.
+    `erosion`, `relapse`, `anamnesis_index` and `anamnesis_index_rows_alike`.
     """
     found = []
     for index, request in enumerate(cell.requests):
@@ -37,8 +38,8 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
             values["erosion"] = lost
         if back := _relapse(cell.requests[:index], request, cell.task):
             values["relapse"] = back
-        if scratch and (steps := _anamnesis(request, scratch)):
-            values["anamnesis_index"] = steps
+        indices = {index: _anamnesis(steps, request, scratch) for steps, index in INDEX_OF.items()} if scratch else {}
+        values |= {key: index for key, index in indices.items() if index}
         found.append(values)
     return tuple(found)
 
@@ -93,13 +94,13 @@ def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Tas
     return _plain(now.value - forgotten, "%", now.n, "low")
 
 
-def _anamnesis(request: RequestResult, scratch: RequestResult) -> Value | None:
+def _anamnesis(steps: str, request: RequestResult, scratch: RequestResult) -> Value | None:
     """The anamnesis index: re-learning steps against those of the oracle; 1 where the class is as new to both.
 
     Steps are counted up to a cap: with the oracle at it the ratio is an upper bound, with ours a lower one, and with
     both nothing is known of it: None.
     """
-    ours, oracle = request.readings.get(STEPS), scratch.readings.get(STEPS)
+    ours, oracle = request.readings.get(steps), scratch.readings.get(steps)
     if ours is None or oracle is None:
         return None
     from expunge.evidence.measures.relearn_time import anamnesis_bound, anamnesis_index

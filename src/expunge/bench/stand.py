@@ -13,6 +13,7 @@ from expunge.bench.benchmark import OracleTaken, Taken
 from expunge.bench.models import Kind, Made, ModelStore
 from expunge.bench.oracle_views import OracleViews
 from expunge.bench.results import FINETUNE, SCRATCH
+from expunge.bench.strange import StrangeStand
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
 from expunge.evidence import Case, Observed, View, make_measure, observe
@@ -148,6 +149,15 @@ class Stand:
         """The untouched model's head; ask for it before the first edit."""
         return HeadRows.of(self.model)
 
+    @cached_property
+    def strange(self) -> StrangeStand | None:
+        """The suite's strangers, if it has any; ask for it before the first edit."""
+        if self.suite.strangers is None:
+            return None
+        found = StrangeStand(self.suite, EVALUATION_SEEDS + self.seed, self.original, self.model)
+        found.strangers  # noqa: B018 - seen before the first edit
+        return found
+
     def view(self, model: VisionModel | None = None) -> View:
         """The view of `model`, or of this stand's own as it is now."""
         cache = self.cache if model is None else ActivationCache(model)
@@ -195,7 +205,7 @@ class Stand:
     def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
         """What measures are given after request `number`, for this stand's model or another one."""
         plan = self.plan
-        return Case(
+        case = Case(
             model=model or self.model,
             view=view,
             original=self.original,
@@ -209,12 +219,14 @@ class Stand:
             seed=EVALUATION_SEEDS + self.seed,
             rows=HeadRows.of(model) if model else self.rows,
         )
+        return self.strange.beside(case) if self.strange and number in self.suite.checkpoints else case
 
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         """See `CellStand.forgetting`."""
         self.original  # noqa: B018 - seen before the first edit
         self.rows  # noqa: B018 - likewise
+        self.strange  # noqa: B018 - likewise
         made, stack = budgeted(self, method, settings), EditStack(self.model)
         cache = self.activations(made.first_block(self.model))
         seed = FORGETTING_SEEDS + self.seed

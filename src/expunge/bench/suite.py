@@ -40,6 +40,9 @@ class Suite(Benchmark):
         one_base: Whether all seeds share the model of seed 0, because another costs too much.
         chosen: Where the settings are kept that were chosen for each method; see `expunge.bench.tuned`.
         shadows: Shadow models a side, for U-LiRA; 0 for none. Each has a base model of its own.
+        strangers: Loads images of classes that no model of the suite has seen, of the kind of its own; None if there
+            are none. Evidence is given as many of each class as of the suite's own.
+        taken: Names of the measures that are taken; empty for all that are installed.
 
     Raises:
         BenchError: There are to be shadows, and one base model for all seeds.
@@ -54,6 +57,8 @@ class Suite(Benchmark):
     one_base: bool = False
     chosen: Path = SMALL
     shadows: int = 0
+    strangers: Callable[[], Splits] | None = None
+    taken: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.shadows and self.one_base:
@@ -73,12 +78,13 @@ class Suite(Benchmark):
             method_class(name)
 
     def measures(self) -> tuple[str, ...]:
-        """Names of all installed measures, sorted."""
-        return measure_names()
+        """Names of all installed measures that this suite takes, sorted."""
+        return tuple(name for name in measure_names() if not self.taken or name in self.taken)
 
     def decides(self) -> dict[str, object]:
-        """See `Benchmark.decides`; where there are shadows, their number, too."""
-        return super().decides() | ({"shadows": self.shadows} if self.shadows else {})
+        """See `Benchmark.decides`; where there are shadows or strangers, how many and which, too."""
+        shadows = {"shadows": self.shadows} if self.shadows else {}
+        return super().decides() | shadows | ({"strangers": self.strangers().classes} if self.strangers else {})
 
     def tuned(self, method: str) -> Mapping[str, object]:
         """What `scripts/tune.py` chose."""

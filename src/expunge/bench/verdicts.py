@@ -1,14 +1,16 @@
-"""What the default policy says of a finished cell: whether each seed passes, and which rules fail."""
+"""What the default policy says of a finished cell, by an oracle or by strangers: who passes, and which rules fail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from expunge.bench.derived import Peers
 from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult
 from expunge.evidence import Reading
+from expunge.evidence.measures.strangers import HOLE, KNOWN
 from expunge.evidence.metrics import Task
-from expunge.evidence.policy import load_policy
+from expunge.evidence.policy import Policy, Rule, load_policy
 from expunge.evidence.reasons import Reason
 from expunge.evidence.scorecard import Row, make_rows
 from expunge.evidence.verdict import Outcome, outcome_of, reasons_of
@@ -25,6 +27,30 @@ class Judged:
 
     outcome: Outcome
     against: tuple[str, ...]
+
+
+Finding = Literal["innocent", "known", "hole", "open"]
+"""What the rules that only an oracle, or only strangers, can decide say of a forgotten class: like one that was never
+learnt; known still; known less than such a one; or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One cell's features by the oracle and by strangers, and the whole policy by strangers, after the last request.
+
+    Attributes:
+        by_oracle: What the policy's rules for where there is an oracle say.
+        by_strangers: What its rules for where there is none say.
+        whole: The verdict of all rules but those on an oracle.
+        known_p: p-value against "no better known than strangers"; None where it was not taken.
+        hole_p: The same on the other side.
+    """
+
+    by_oracle: Finding
+    by_strangers: Finding
+    whole: Judged
+    known_p: float | None
+    hole_p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +76,67 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
     original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
     if original is None or oracle is None:
         return None
-    task: Task = cell.task or "classification"
-    rows = make_rows((), _readings(last), _readings(original), [_readings(oracle)])
-    reasons = reasons_of(_Rows(task, (SCRATCH,), rows), load_policy(task=task))
+    policy = load_policy(task=_task(cell))
+    if not any(key.startswith("rows_in_place") for key in original.readings):
+        policy = _only(policy, [rule for rule in policy.rule if not _newer(rule)])
+    return _verdict(reasons_of(_rows(cell, original, oracle), policy))
+
+
+def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
+    """Judges the same by strangers, and by what the oracle alone decides; None where strangers or an anchor is missing.
+
+    Args:
+        cell: A finished cell.
+        peers: The anchors of the same suite, setting and seed.
+    """
+    last = cell.requests[-1]
+    original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
+    if original is None or oracle is None or KNOWN not in original.readings:
+        return None
+    policy = load_policy(task=_task(cell))
+    with_oracle, without = (_rows(cell, original, one) for one in (oracle, None))
+    p_values = (last.readings.get(key) for key in (KNOWN, HOLE))
+    return Beside(
+        _found(reasons_of(with_oracle, _only(policy, [rule for rule in policy.rule if rule.when == "oracle"]))),
+        _found(reasons_of(without, _only(policy, [rule for rule in policy.rule if rule.when == "no_oracle"]))),
+        _verdict(reasons_of(without, policy)),
+        *(one.value if one else None for one in p_values),
+    )
+
+
+def _task(cell: Cell) -> Task:
+    return cell.task or "classification"
+
+
+def _rows(cell: Cell, original: RequestResult, oracle: RequestResult | None) -> _Rows:
+    oracles = [_readings(oracle)] if oracle else []
+    rows = make_rows((), _readings(cell.requests[-1]), _readings(original), oracles)
+    return _Rows(_task(cell), (SCRATCH,) if oracle else (), rows)
+
+
+def _only(policy: Policy, rules: Sequence[Rule]) -> Policy:
+    return policy.model_copy(update={"rule": tuple(rules)})
+
+
+def _verdict(reasons: Sequence[Reason]) -> Judged:
     return Judged(outcome_of(reasons), _against(reasons))
+
+
+def _found(reasons: Sequence[Reason]) -> Finding:
+    match outcome_of(reasons):
+        case "not_erased":
+            return "known"
+        case "hole_shows":
+            return "hole"
+        case "erased":
+            return "innocent"
+        case _:
+            return "open"
+
+
+def _newer(rule: Rule) -> bool:
+    """Whether a rule is newer than rows in place: where the anchors lack these, no cell of the table is held to it."""
+    return rule.kind == "hole" or "rows_in_place" in rule.key
 
 
 def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:

@@ -87,7 +87,9 @@ def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Sco
     chosen = in_order([make_detection_measure(name) for name in names])
     with errors.status("loading models and scenes"):
         models = [cast("DetectionModel", load_any_model(source, device=device)) for source in sources]
-        scenes = load_scenes(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        skip, source = asked.skip_unreadable, asked.strangers
+        scenes = load_scenes(asked.data, seed=asked.seed, skip_unreadable=skip)
+        strangers = load_scenes(source, seed=0, skip_unreadable=skip) if source else None
     show_notices(scenes.notices)
     compared = DetectorComparison(
         original=models[0],
@@ -99,4 +101,13 @@ def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Sco
         seed=asked.seed,
     )
     with progress_bar() as show:
-        return measure_detectors(compared, scenes, chosen, data_name=asked.data, partial=asked.partial, report=show)
+        return measure_detectors(
+            compared,
+            scenes,
+            chosen,
+            data_name=asked.data,
+            partial=asked.partial,
+            strangers=strangers,
+            strangers_name=source or "",
+            report=show,
+        )

@@ -47,7 +47,10 @@ def measure(
     shadow_never: Annotated[
         list[str] | None, typer.Option(help="For U-LiRA: a model that never saw them; four or more, repeated.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="A policy file, or not-to-be-found-again; by default the one that comes with us."),
+    ] = None,
     measures: Annotated[str | None, typer.Option(help="Names of measures, a,b; by default all installed ones.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seeds the measures.")] = 0,
     out: Annotated[Path, typer.Option(help="A new or empty folder for results.")] = Path("expunge-scorecard"),
@@ -61,7 +64,7 @@ def measure(
 
     Example: expunge measure my-model/ run/model/ --data images/ --forgotten tabby,beagle --oracle oracle/ --out proof/
 
-    Give --oracle, a model trained without the classes, or --strangers, pictures of 19 classes or more that BEFORE never
+    Give --oracle, a model trained without the classes, or --strangers, pictures of 20 classes or more that BEFORE never
     saw: without either there is nothing to compare with.
 
     --out receives scorecard.json, .md, .svg, .html and verdict.json.
@@ -124,16 +127,19 @@ def _all_alike(kinds: dict[str, bool]) -> bool:
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
     """The rows, the reasons that decide, and where the rest is."""
     output.print(_table(card))
-    from expunge.evidence.scorecard_figure import SAYS
+    from expunge.evidence.scorecard_words import SAYS, headline
 
     for reason in verdict.reasons:
         if reason.status in ("failed", "undecided") or (reason.required and reason.status == "unmeasured"):
             parts = (f"{reason.status}: {reason.key} {reason.limit}", reason.measured, reason.note)
             said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
-    colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
-    if card.strangers is not None:
-        output.print(f"beside {card.strangers.classes} strangers: {escape(card.strangers.words)}", highlight=False)
+    if helpful := advice(card, verdict, bring="--strangers DIR"):
+        output.print(escape(helpful), soft_wrap=True, highlight=False)
+    colours = {"erased": "green", "hole_shows": "magenta", "not_enough_evidence": "yellow"}
+    colour = colours.get(verdict.outcome, "red")
+    if said := headline(card):
+        output.print(escape(said), soft_wrap=True, highlight=False)
     output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)
     output.print(f"page: {escape(str(out / 'scorecard.html'))}", soft_wrap=True, highlight=False)
 

@@ -1,7 +1,7 @@
 """Confidence intervals: of proportions in closed form, of anything else by resampling."""
 
 from collections.abc import Callable
-from math import sqrt
+from math import hypot, sqrt
 from statistics import NormalDist
 
 import torch
@@ -57,6 +57,20 @@ LEAST_RESAMPLED = 5
 def ends(around: Interval, n: int) -> tuple[float, float] | tuple[None, None]:
     """The ends of an interval made by resampling `n` images; none of fewer than `LEAST_RESAMPLED`."""
     return (around.low, around.high) if n >= LEAST_RESAMPLED else (None, None)
+
+
+def difference(first: float, n: int, second: float, m: int) -> Interval:
+    """Interval of the difference of two independent proportions, each 0 to 1, of `n` and `m` trials; in percent.
+
+    With p, q the two and (l, u) and (l', u') their Wilson intervals it reaches from p - q - √((p - l)² + (u' - q)²) to
+    p - q + √((u - p)² + (q - l')²). Source: R. G. Newcombe, "Interval estimation for the difference between
+    independent proportions", Statistics in Medicine 17 (1998), method 10. Of shares that are no whole number of hits,
+    as means over classes are, the nearest number's interval is taken, widened to hold the share.
+    """
+    p, q = 100 * first, 100 * second
+    a, b = wilson(round(first * n), n), wilson(round(second * m), m)
+    (low, high), (least, most) = (min(a.low, p), max(a.high, p)), (min(b.low, q), max(b.high, q))
+    return Interval(p - q - hypot(p - low, most - q), p - q + hypot(high - p, q - least))
 
 
 def resample(n: int, *, seed: int, draws: int = 200) -> Int[Tensor, "{draws} {n}"]:

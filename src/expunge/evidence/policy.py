@@ -14,6 +14,8 @@ from expunge.evidence.metrics import Task
 SCHEMA = "expunge/policy/v1"
 
 _DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
+_NAMED = ("default", "detection", "not-to-be-found-again")
+"""Policies that come with us and can be asked for by name, where no file has that name."""
 
 Kind = Literal["erasure", "harm", "hole"]
 Aim = Literal["as-never-seen", "not-to-be-found-again"]
@@ -151,19 +153,24 @@ class Policy(BaseModel):
 def load_policy(
     path: Path | None = None, *, known: Collection[str] | None = None, task: Task = "classification"
 ) -> Policy:
-    """Reads a policy file, or the default policy of a task without one; see `Policy.parse`.
+    """Reads a policy file, or one that comes with us: by its name, or the default of a task; see `Policy.parse`.
 
     Raises:
         PolicyError: The file cannot be read, or is no policy.
     """
     if path is None:
-        text = (files("expunge.evidence") / "policies" / _DEFAULTS[task]).read_text(encoding="utf-8")
-        return Policy.parse(text, source="the default policy", known=known)
+        return Policy.parse(_shipped(_DEFAULTS[task]), source="the default policy", known=known)
+    if str(path) in _NAMED and not path.exists():
+        return Policy.parse(_shipped(f"{path}.toml"), source=f"the policy {path}", known=known)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"the policy {path} cannot be read: {error}") from error
     return Policy.parse(text, source=str(path), known=known)
+
+
+def _shipped(name: str) -> str:
+    return (files("expunge.evidence") / "policies" / name).read_text(encoding="utf-8")
 
 
 def _first(error: ValidationError) -> str:

@@ -25,8 +25,15 @@ from expunge.evidence.strangers.finding import BesideStrangers
 
 SCHEMA = "expunge/scorecard/v1"
 
-AIN, RELEARN = "anamnesis_index", "relearn_time"
-DERIVED: Mapping[str, str] = {AIN: "anamnesis index (AIN)"}
+INDEX_OF: Mapping[str, str] = {
+    "relearn_time": "anamnesis_index",
+    "relearn_time_rows_alike": "anamnesis_index_rows_alike",
+}
+"""Row of re-learning steps -> the row of the index that is made from them."""
+DERIVED: Mapping[str, str] = {
+    "anamnesis_index": "anamnesis index (AIN)",
+    "anamnesis_index_rows_alike": "AIN, rows anew",
+}
 """Rows that no measure gives but that are made from those of several models, with their labels."""
 
 _TO_ORACLE = ("idi", "js_forget", "js_retain", "cka_oracle_")
@@ -185,7 +192,7 @@ class Scorecard(_Record):
 
 def leans_on_oracle(key: str) -> bool:
     """Whether a row cannot be had without an oracle, whatever limit is set to it."""
-    return key == AIN or key.startswith(_TO_ORACLE)
+    return key in DERIVED or key.startswith(_TO_ORACLE)
 
 
 def make_rows(
@@ -211,7 +218,7 @@ def make_rows(
             continue
         measure, label = labels.get(reading.key, ("", reading.key))
         before, others = originally.get(reading.key), oracle.get(reading.key, [])
-        if reading.key != RELEARN:
+        if reading.key not in INDEX_OF:
             rows.append(_row(reading, measure, label, before, others))
             continue
         # A mean is a bound as soon as one of its numbers is.
@@ -259,11 +266,11 @@ def _row(
 def _anamnesis(steps: Reading, original: float | None, oracles: Sequence[float], cap: int) -> Row:
     """AIN: how many steps re-learning takes, as a multiple of the oracle's."""
     oracle, longest = fmean(oracles), max(oracles)
-    index = Reading(AIN, anamnesis_index(steps.value, oracle), "ratio", steps.n)
+    index = Reading(INDEX_OF[steps.key], anamnesis_index(steps.value, oracle), "ratio", steps.n)
     before = None if original is None else anamnesis_index(original, oracle)
     of_value = anamnesis_bound(steps.value, longest, cap)
     of_original = None if original is None else anamnesis_bound(original, longest, cap)
-    return _row(index, "derived", DERIVED[AIN], before, [1.0], (of_value, of_original, None))
+    return _row(index, "derived", DERIVED[index.key], before, [1.0], (of_value, of_original, None))
 
 
 def _values(readings: Readings) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What the closed form wants at each of its sites, read off the model before the request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,14 @@ FEW, VERY_FEW = 32, 4
 """Images that sensitivities, and gains, are measured on."""
 
 
+Target = Callable[
+    [Float[Tensor, "n t d"], States, Float[Tensor, "classes t d"], Float[Tensor, "retained t d"]],
+    Float[Tensor, "n t d"],
+]
+"""(residual streams of forget images, which they are, their classes' means, retained classes' means), all before the
+request -> where the images are to lie."""
+
+
 @dataclass(frozen=True, eq=False)
 class Aim:
     """What is wanted at one site with t positions of width d.
@@ -26,6 +34,8 @@ class Aim:
         retain: The positions of retained images that count.
         before: The retained images' residual streams at those positions, before the request.
         gain: How much of what the layer writes arrives in the residual stream.
+        wanted: Where forget images are to lie at the positions that count; None where classes move as a whole, from
+            wherever their means are by then.
     """
 
     mean: Float[Tensor, "t d"]
@@ -33,10 +43,24 @@ class Aim:
     retain: Rows
     before: Float[Tensor, "rows d"]
     gain: Gain
+    wanted: Float[Tensor, "going d"] | None = None
+
+    def away(self, outputs: Float[Tensor, "n t d"], forget: States) -> Float[Tensor, "going d"]:
+        """How forget images are to move, at the positions that count, from what they are now."""
+        if self.wanted is not None:
+            return self.wanted - self.forget.of(outputs)
+        return self.forget.of((self.mean - class_means(outputs, forget))[forget.numbers])
 
 
 def find_aims(
-    model: VisionModel, sites: Sequence[Site], forget: States, retain: States, *, rows: int, generator: torch.Generator
+    model: VisionModel,
+    sites: Sequence[Site],
+    forget: States,
+    retain: States,
+    *,
+    rows: int,
+    generator: torch.Generator,
+    target: Target | None = None,
 ) -> dict[Site, Aim]:
     """Goes once through the unedited blocks.
 
@@ -47,18 +71,26 @@ def find_aims(
         retain: The same of the classes that stay.
         rows: Positions of an image that count, at the most.
         generator: Draws positions and the signs behind sensitivities.
+        target: Where forget images are to lie, if not where their class's mean is that of the classes that stay.
     """
     shares = sensitivities(model, sites[0].block, retain.spread(FEW).hidden, sites, generator=generator)
-    aims = {}
+    aims, going = {}, forget
     for site, share in zip(sites, shares, strict=True):
         seen = retain.look(model, site)
-        kept = draw(share, len(retain), rows, generator)
+        kept, moved = (draw(share, len(states), rows, generator) for states in (retain, forget))
+        means = class_means(seen.outputs, retain)
+        wanted = None
+        if target is not None:
+            there = going.look(model, site)
+            wanted = moved.of(target(there.outputs, forget, class_means(there.outputs, forget), means))
+            going = going if there.following is None else States(there.following, forget.labels)
         aims[site] = Aim(
-            mean=class_means(seen.outputs, retain).mean(0),
-            forget=draw(share, len(forget), rows, generator),
+            mean=means.mean(0),
+            forget=moved,
             retain=kept,
             before=kept.of(seen.outputs),
             gain=gain(model, site, retain.spread(VERY_FEW).hidden),
+            wanted=wanted,
         )
         if seen.following is not None:
             retain = States(seen.following, retain.labels)

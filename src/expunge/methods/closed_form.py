@@ -1,6 +1,7 @@
 """The closed form: one ridge regression a block takes the class away and gives back what others lost by it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.adapters import Edit, tuned
+from expunge.adapters import Edit, Tuned, tuned
 from expunge.errors import MethodError
-from expunge.methods.aims import Aim, class_means, find_aims
+from expunge.methods.aims import Aim, Target, find_aims
 from expunge.methods.checks import refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.protocol import Context, ForgetTask, Progress
 from expunge.methods.ridge import low_rank, ridge
-from expunge.methods.sites import Seen, find_sites
+from expunge.methods.sites import Seen, Site, find_sites
 from expunge.methods.states import States, states_of
 from expunge.vision import VisionModel
 
@@ -49,6 +50,7 @@ class ClosedForm:
         states: Images, or states from the memory, that are looked at: of the forget and of the retained classes each.
         rows: Positions of an image that are looked at.
         energy: The part of each change's energy that the low-rank edit keeps.
+        half: Whether the edit's factors are kept in float16, in half the bytes.
     """
 
     name: ClassVar[str] = "closed-form"
@@ -65,6 +67,7 @@ class ClosedForm:
     states: int = 1000
     rows: int = 16
     energy: float = 0.999
+    half: bool = False
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
@@ -82,35 +85,59 @@ class ClosedForm:
     @torch.no_grad()
     def forget(self, context: Context, task: ForgetTask) -> Edit:
         """Solves the blocks from the lowest up, `passes` times over."""
+        states = states_of(context, task, self.states)
+        with self.solved(context, *states) as weights:
+            return self.edit(weights, task.targets)
+
+    @contextmanager
+    def solved(self, context: Context, forget: States, retain: States, target: Target | None = None) -> Iterator[Tuned]:
+        """The sites' weights, open, after all solves; on leaving they are what they were.
+
+        Args:
+            context: The model and the seed.
+            forget: States that enter the lowest edited block, of the classes that go.
+            retain: The same of the classes that stay.
+            target: Where each forget image's residual stream is to lie; by default each class's mean goes to that of
+                the retained classes, from wherever it is.
+        """
         model = context.model
         sites = find_sites(model, self.first_block(model))
-        start = states_of(context, task, self.states)
         generator = torch.Generator().manual_seed(context.seed)
-        aims = find_aims(model, sites, *start, rows=self.rows, generator=generator)
+        aims = find_aims(model, sites, forget, retain, rows=self.rows, generator=generator, target=target)
         names = [f"{site.linear}.weight" for site in sites]
         with tuned(model.module, names) as weights:
             for number in range(self.passes):
-                forget, retain = start
-                for site in sites:
-                    aim, going, staying = aims[site], forget.look(model, site), retain.look(model, site)
-                    change = self._solve(aim, going, staying, forget, retain)
-                    weights.parameters[f"{site.linear}.weight"].add_(change)
-                    if site is not sites[-1]:
-                        forget = forget.after(model, site, going, change, aim.gain)
-                        retain = retain.after(model, site, staying, change, aim.gain)
+                self._pass(model, aims, forget, retain, weights)
                 context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
-            changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
+            yield weights
+
+    def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
+        """What became of the weights, as a low-rank edit that strikes the targets."""
+        changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
-        return Edit(deltas, masked=task.targets)
+        edit = Edit(deltas, masked=targets)
+        return edit.half() if self.half else edit
+
+    def _pass(
+        self, model: VisionModel, aims: Mapping[Site, Aim], forget: States, retain: States, weights: Tuned
+    ) -> None:
+        """Solves every site once, each on states that have run through the edits below it."""
+        *_, last = aims
+        for site, aim in aims.items():
+            going, staying = forget.look(model, site), retain.look(model, site)
+            change = self._solve(aim, going, staying, forget, retain)
+            weights.parameters[f"{site.linear}.weight"].add_(change)
+            if site is not last:
+                forget = forget.after(model, site, going, change, aim.gain)
+                retain = retain.after(model, site, staying, change, aim.gain)
 
     def _solve(self, aim: Aim, going: Seen, staying: Seen, forget: States, retain: States) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained states are there."""
-        away = (aim.mean - class_means(going.outputs, forget))[forget.numbers]
         back = aim.before - aim.retain.of(staying.outputs)
         balance = self.weight * len(retain.classes) / len(forget.classes)
         change = ridge(
             torch.cat([aim.forget.of(going.inputs), aim.retain.of(staying.inputs)]),
-            torch.cat([aim.forget.of(away), back]),
+            torch.cat([aim.away(going.outputs, forget), back]),
             torch.cat([aim.forget.counted(forget.shares), balance * aim.retain.counted(retain.shares)]),
             self.ridge * going.inputs.shape[-1] / (len(forget) + len(retain)),
         )

@@ -7,10 +7,10 @@ from expunge.data import SceneSplits, Splits, load_coco_splits, load_folder, ver
 from expunge.data.scene_splits import is_coco
 from expunge.errors import DataLayoutError, ExpungeError, HeadError, UnreadableImageError
 from expunge.requests.detection.scenes import align_scenes, readable
-from expunge.vision import VisionModel, choose_device
+from expunge.vision import VisionModel, architecture_of, choose_device, load_weights
 from expunge.vision import load_model as load_any_classifier
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.zoo import PREFIX, entry, is_detector, scene_data, scene_entry
+from expunge.zoo import PREFIX, entry, images, is_detector, scene_data, scene_entry
 
 _SHOWN = 10
 
@@ -37,6 +37,9 @@ def load_any_model(source: str | Path, *, device: str = "auto") -> VisionModel |
     if text.startswith(PREFIX):
         return scene_entry(text).model().to(target) if is_detector(text) else entry(text).model().to(target)
     if not holds_detector(source):
+        architecture = architecture_of(source)
+        if architecture is not None and architecture.startswith(PREFIX):
+            return load_weights(entry(architecture).model().module, source).to(target)
         return load_any_classifier(source).to(target)
     origin = read_origin(Path(source)) if Path(source).is_dir() else None
     if origin is None:
@@ -70,7 +73,7 @@ def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, ski
     """
     text = str(source)
     if text.startswith(PREFIX):
-        return entry(text).data(seed)
+        return images(text)(seed)
     if is_coco(Path(source)):
         raise DataLayoutError(
             f"{source} is laid out as COCO lays out boxes, for object detectors; a classifier needs "
@@ -80,7 +83,7 @@ def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, ski
         Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable, untrained=True
     )
     if not skip_unreadable:
-        bad = [name for images in (splits.train, splits.validation, splits.test) for name in verify(images)]
+        bad = [name for part in (splits.train, splits.validation, splits.test) for name in verify(part)]
         if bad:
             raise _unreadable(bad)
     return splits

@@ -1,14 +1,16 @@
 """Strangers for a comparison of classifiers: read from where the user keeps them, and held beside every model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from expunge.data import Images, Splits
 from expunge.evidence import Case, View, make_measure, measure_names
+from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import Beside, beside
 from expunge.evidence.strangers.finding import BesideStrangers, summarise
-from expunge.evidence.strangers.lineup import ByClass
-from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
+from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.evidence.strangers.sample import Strangers, left_out, line_up, refuse_shared
 from expunge.requests.comparing import Compared
 from expunge.requests.loading import load_data
 from expunge.vision import VisionModel
@@ -36,35 +38,67 @@ def beside_all(
 ) -> tuple[Beside | None, ...]:
     """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
 
+    Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
+    need pictures are left out.
+
     Raises:
-        EvidenceError: An image of a stranger is in the data, too.
+        EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
-    measures = [one for name in measure_names() if isinstance(one := make_measure(name), ByClass) and not one.slow]
-    found: list[Beside | None] = []
-    kind = None
+    if strangers.states:
+        strangers.states.refuse_other(compared.original, compared.edited, case.test)
+    measures = by_class(map(make_measure, measure_names()))
+    lineups: list[Lineup | None] = []
     for (part, model), seen in zip(compared.models, views, strict=True):
+        if strangers.states and part not in ("edited", "original"):
+            lineups.append(None)
+            continue
         theirs = strangers.seen_by(model)
         if part == "original":
             refuse_shared(seen, theirs)
-        lineup = line_up(
-            model,
-            seen,
-            (case.attack, case.test),
-            strangers,
-            theirs,
-            retain=case.retain,
-            forgotten=case.forgotten,
-            seed=case.seed,
-        )
-        kind = kind or (alike(lineup) if lineup else None)
-        found.append(beside(lineup, measures, kind) if lineup else None)
-    return tuple(found)
+        sets = {"retain": case.retain, "forgotten": case.forgotten}
+        images = (case.attack, case.test)
+        lineups.append(line_up(model, seen, images, strangers, theirs, **sets, seed=case.seed))
+    original = lineups[1]
+    kind = alike(original) if original else None
+    return tuple(beside(one, measures, kind, original) if one else None for one in lineups)
 
 
-def summary(stood: Sequence[Beside | None], source: str, names: Sequence[str]) -> BesideStrangers | None:
-    """The part of a scorecard about strangers, from what `beside_all` gave."""
+def stand_ins(compared: Compared[VisionModel], case: Case, views: Sequence[View]) -> tuple[Beside | None, ...]:
+    """How the forgotten classes of the edited and of the original model stand beside classes that stay."""
+    measures = by_class(map(make_measure, measure_names()))
+    sets = {"retain": case.retain, "forgotten": case.forgotten}
+    pairs = zip((compared.edited, compared.original), views, strict=False)
+    lineups = [left_out(model, seen, (case.attack, case.test), **sets, seed=case.seed) for model, seen in pairs]
+    return tuple(beside(one, measures) if one else None for one in lineups)
+
+
+def without_pictures(stood: Beside | None) -> dict[str, str]:
+    """Row beside strangers -> why it is missing, of those that could not be taken of hidden states."""
+    if stood is None:
+        return {}
+    every = {key for one in by_class(map(make_measure, measure_names())) for key in one.known_side}
+    return {f"beside_{key}": "needs pictures of the strangers; hidden states are kept" for key in every - {*stood.keys}}
+
+
+def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
+    """Of some measures the quick ones that have a value for each class."""
+    return [one for one in measures if isinstance(one, ByClass) and not one.slow]
+
+
+def summarise_all(
+    stood: Sequence[Beside | None], source: str | None, names: Sequence[str], measures: Iterable[MeasureOf[Any]]
+) -> BesideStrangers | None:
+    """The part of a scorecard about strangers.
+
+    Args:
+        stood: How the forgotten classes stand beside strangers in the edited model, the original, and others.
+        source: What the strangers were read from; None where classes that stay stand in their place.
+        names: Names of the model's classes.
+        measures: For the labels of their rows.
+    """
     edited, original, *_ = stood
     if edited is None:
         return None
-    labels = {key: label for name in measure_names() for key, label in make_measure(name).labels.items()}
-    return summarise(edited, original, source=source, names=names, labels=labels)
+    labels = {key: label for one in measures for key, label in one.labels.items()}
+    said, real = source or "classes that stay, half of them left out", source is not None
+    return summarise(edited, original, source=said, names=names, labels=labels, strangers=real)

@@ -7,12 +7,12 @@ from expunge.data import SceneSplits, Splits
 from expunge.errors import ModelNotFoundError
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
-from expunge.zoo.faces.model import faces
+from expunge.zoo.faces.model import faces, faces_30
 from expunge.zoo.fashion.data import CLASSES as KINDS
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
-from expunge.zoo.glyphs.data import glyphs
-from expunge.zoo.orl import orl_faces
+from expunge.zoo.glyphs.data import glyph_strangers, glyphs
+from expunge.zoo.orl import KNOWN, STRANGERS, orl_faces
 from expunge.zoo.scenes.data import scene_splits, scene_strangers
 from expunge.zoo.scenes.model import scenes_detector
 from expunge.zoo.small import FASHION, GLYPHS
@@ -60,6 +60,12 @@ ENTRIES: dict[str, ZooEntry] = {
         lambda seed: orl_faces(seed=seed),
         tuned_blocks=4,
     ),
+    "faces-30": ZooEntry(
+        "the same for 30 of the people, to whom the 10 others are strangers",
+        faces_30,
+        lambda seed: orl_faces(KNOWN, seed=seed),
+        tuned_blocks=4,
+    ),
     "fashion": ZooEntry(
         "a small ViT trained on Fashion-MNIST, ten kinds of clothes",
         lambda: FASHION.model(KINDS),
@@ -90,6 +96,22 @@ SCENES: dict[str, Callable[[int], SceneSplits]] = {
 }
 """Scenes, given their seed: those of each detector, and scenes of people whom none of them knows."""
 
+IMAGES: dict[str, Callable[[int], Splits]] = {
+    "faces-strangers": lambda seed: orl_faces(STRANGERS, seed=seed),
+    "glyphs-strangers": lambda seed: glyph_strangers(),
+}
+"""Images of classes that a classifier never saw, given a seed as its own data are; those of `fashion` are too few."""
+
+
+def images(name: str) -> Callable[[int], Splits]:
+    """Loads what lies behind `zoo:NAME` or `NAME`: strangers, or the data of a classifier.
+
+    Raises:
+        ModelNotFoundError: There is neither of that name.
+    """
+    key = name.removeprefix(PREFIX)
+    return IMAGES[key] if key in IMAGES else entry(name).data
+
 
 def entry(name: str) -> ZooEntry:
     """The classifier behind `zoo:NAME` or `NAME`.
@@ -100,6 +122,10 @@ def entry(name: str) -> ZooEntry:
     key = name.removeprefix(PREFIX)
     if key in DETECTORS:
         raise ModelNotFoundError(f"{PREFIX}{key} is an object detector; expected a classifier: {_listed(ENTRIES)}")
+    if key in IMAGES:
+        raise ModelNotFoundError(
+            f"{PREFIX}{key} are images of classes that no model has learnt; there is no model to them"
+        )
     if key not in ENTRIES:
         raise ModelNotFoundError(f"no zoo model {name!r}; there is: {_listed((*ENTRIES, *DETECTORS))}")
     return ENTRIES[key]
@@ -141,12 +167,14 @@ def _listed(names: Iterable[str]) -> str:
 __all__ = [
     "DETECTORS",
     "ENTRIES",
+    "IMAGES",
     "PREFIX",
     "SCENES",
     "SceneZooEntry",
     "ZooEntry",
     "entry",
     "faces",
+    "images",
     "is_detector",
     "orl_faces",
     "scene_data",

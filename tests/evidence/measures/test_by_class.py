@@ -9,13 +9,14 @@ from expunge.evidence.measures._attacks import auc
 from expunge.evidence.measures.answers import Answers
 from expunge.evidence.measures.class_membership import ClassMembership
 from expunge.evidence.measures.linear_probe import LinearProbe
+from expunge.evidence.measures.nearest_centre import NearestCentre
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.measures.retrieval import Retrieval
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.vision import VisionModel
 from tests.evidence.measures.lineups import STRANGERS, line_up, renumbered
 
-MEASURES = (LinearProbe(), PrototypeRelearning(), Retrieval(), ClassMembership(), Answers())
+MEASURES = (LinearProbe(), PrototypeRelearning(), Retrieval(), NearestCentre(), ClassMembership(), Answers())
 ELSEWHERE = ("embedding_norm", "answer_concentration")
 """This model's last layer gives all embeddings one norm, and all that it does not know it calls blank."""
 KEYS = [(measure, key) for measure in MEASURES for key in measure.known_side if key not in ELSEWHERE]

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from expunge.adapters import Edit, EditStack
+from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, accuracy, view
 from expunge.evidence.measures.relearn_time import (
@@ -55,8 +56,9 @@ def test_bounds_of_steps_and_of_differences() -> None:
 
 
 def _steps(case: Case, **settings: float) -> float:
-    (reading,) = RelearnTime(**settings).measure(case)  # pyright: ignore[reportArgumentType]
-    assert (reading.unit, reading.n) == ("steps", 40)
+    reading, alike = RelearnTime(**settings).measure(case)  # pyright: ignore[reportArgumentType]
+    assert (reading.unit, reading.n) == (alike.unit, alike.n) == ("steps", 40)
+    assert (reading.key, alike.key) == tuple(RelearnTime.labels)
     return reading.value
 
 
@@ -67,6 +69,36 @@ def test_nothing_hidden_soon_never_known(original_case: Case, masked_case: Case,
     assert _steps(masked_case) == masked
     assert _steps(oracle_case) == 100
     assert anamnesis_index(masked, 100.0) < 0.6
+
+
+def _alike(case: Case) -> float:
+    return RelearnTime().measure(case)[1].value
+
+
+def test_with_rows_anew_a_head_s_own_rows_decide_nothing(
+    original_case: Case, masked_case: Case, oracle_case: Case
+) -> None:
+    """The mask erases nothing, and it shows: it needs what the untouched model needs."""
+    original = _alike(original_case)
+    assert 0 < original == _alike(masked_case) < 60
+    assert _alike(oracle_case) == 100
+
+
+def test_where_all_rows_were_struck_it_is_one_run(
+    original_case: Case, masked_case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[int, ...]] = []
+    steps = RelearnTime._steps
+
+    def counted(self: RelearnTime, case: Case, cache: ActivationCache, anew: tuple[int, ...], *images: Images) -> int:
+        ran.append(anew)
+        return steps(self, case, cache, anew, *images)
+
+    monkeypatch.setattr(RelearnTime, "_steps", counted)
+    first, second = RelearnTime(cap=2).measure(masked_case)
+    assert (first.value, second.value, ran) == (2.0, 2.0, [(0, 4)])
+    RelearnTime(cap=2).measure(original_case)
+    assert ran[1:] == [(), (0, 4)]
 
 
 def test_a_lower_bar_is_reached_sooner(masked_case: Case) -> None:

@@ -1,12 +1,16 @@
-"""A hundred characters in real typefaces: the papers' protocol of 4 × 20 classes, a long one of 50 × 1, and U-LiRA."""
+"""A hundred characters in real typefaces: the papers' protocol of 4 × 20 classes, a long one of 50 × 1, and U-LiRA.
+
+And the first beside strangers, characters that no model has seen, with the measures that take class by class.
+"""
 
 from dataclasses import replace
 from hashlib import sha256
 
 from expunge.bench.suite import Suite
+from expunge.bench.suites.innocence import MEASURES
 from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
 from expunge.evidence.measures.u_lira import LEAST
-from expunge.zoo.glyphs.data import CLASSES, glyphs
+from expunge.zoo.glyphs.data import CLASSES, glyph_strangers, glyphs
 from expunge.zoo.small import GLYPHS
 
 ORDER = tuple(sorted(CLASSES, key=lambda name: sha256(name.encode()).digest()))
@@ -43,6 +47,19 @@ def shadowed_suite(quick: bool) -> Suite:
         quick=quick,
     )
     return replace(made, shadows=LEAST if quick else SHADOWS)
+
+
+def strangers_suite(quick: bool) -> Suite:
+    """The requests and models of `glyphs`, with strangers."""
+    inside = suite(quick)
+    return replace(
+        inside,
+        name="glyphs-strangers",
+        summary=f"{inside.summary}, beside characters that no model has seen",
+        settings=inside.settings[:1],
+        strangers=glyph_strangers,
+        taken=MEASURES,
+    )
 
 
 def _suite(

@@ -11,6 +11,7 @@ from expunge.data import Scenes
 from expunge.errors import EvidenceError
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.rows import HeadRows
+from expunge.evidence.strangers.beside import Beside
 from expunge.evidence.views import Observed, View
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import Objects, SceneCache, SceneView, look
@@ -54,6 +55,7 @@ class SceneCase:
         seed: Seeds every random choice of the measure.
         rows: The classifier whose rows an attacker puts back: the original's; of an oracle, which no edit has made, its
             own. None where nobody kept it.
+        beside: How the forgotten classes' objects stand beside strangers, where there are any.
     """
 
     view: DetectionView
@@ -66,6 +68,7 @@ class SceneCase:
     missing: tuple[int, ...] = ()
     seed: int = 0
     rows: HeadRows | None = None
+    beside: Beside | None = None
 
     @property
     def forgotten(self) -> tuple[int, ...]:

@@ -7,9 +7,11 @@ from expunge.errors import EvidenceError
 from expunge.evidence.accuracy import harmonic_mean
 from expunge.evidence.detection.average_precision import ClassAP, average_precision, mean_of
 from expunge.evidence.detection.matching import match_scenes
-from expunge.evidence.detection.spread import spread_of
+from expunge.evidence.detection.rows_in_place import with_rows
+from expunge.evidence.detection.spread import Spread, spread_of
 from expunge.evidence.measure import Work, check_sets
-from expunge.evidence.metrics import Baseline, Change, HeadMask, RequestMetrics
+from expunge.evidence.metrics import Baseline, Change, HeadMask, RequestMetrics, WeightsAlone
+from expunge.evidence.rows import HeadRows
 from expunge.vision.scene_states import SceneView
 
 SEED = 0
@@ -44,6 +46,7 @@ def measure_scene_request(
     earlier: Collection[int] = (),
     missing: Collection[int] = (),
     work: Work,
+    rows: HeadRows | None = None,
 ) -> RequestMetrics:
     """All figures of one request, from what the detector makes of the same test scenes before and after.
 
@@ -60,6 +63,7 @@ def measure_scene_request(
         earlier: Classes of earlier requests.
         missing: Those of `retain` of which no training scene was available.
         work: What the request took.
+        rows: The original's classifier; None leaves `weights_alone` out. `after` must hold features of its queries.
 
     Returns:
         The row of `metrics.json`. The head mask hides `forget` and `earlier` in `before`.
@@ -86,11 +90,21 @@ def measure_scene_request(
             )
         return round(mean.ap50, 2)
 
-    def change(chosen: Collection[int]) -> Change:
+    def change(chosen: Collection[int], now: Sequence[ClassAP] = now, spread: Spread = spread) -> Change:
         value = rate(now, chosen)
         interval = spread.interval(chosen, value)
         objects = mean_of(now, chosen).objects
         return Change(before=rate(was, chosen), after=value, n=objects, ci95=(interval.low, interval.high))
+
+    def alone(rows: HeadRows) -> WeightsAlone:
+        found = with_rows(after, rows, {*forget, *earlier}).found()
+        each, around = average_precision(found, truth), spread_of(match_scenes(found, truth), seed=SEED, overlaps=1)
+        acc_f = change(forget, each, around)
+        return WeightsAlone(
+            acc_f=acc_f,
+            acc_o=change(earlier, each, around) if earlier else None,
+            h=harmonic_mean(rate(each, retain), acc_f.before - acc_f.after),
+        )
 
     acc_f, acc_r, mask_f, mask_r = change(forget), change(retain), rate(masked, forget), rate(masked, retain)
     return RequestMetrics(
@@ -111,4 +125,5 @@ def measure_scene_request(
         groups=work.groups,
         parameters=work.parameters,
         bytes=work.bytes,
+        weights_alone=None if rows is None else alone(rows),
     )

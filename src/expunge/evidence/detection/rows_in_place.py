@@ -1,12 +1,15 @@
 """Average precision of the weights alone: a struck row hides a class from the answers, and can be put back at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from expunge.errors import EvidenceError
 from expunge.evidence.detection.average_precision import AveragePrecision
 from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.protocol import Reading
+from expunge.evidence.rows import HeadRows
+from expunge.vision.scene_states import SceneView
 
 _GIVEN = ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")
 
@@ -51,8 +54,18 @@ class RowsInPlace:
         test = case.view.test
         if case.rows is None or test.features is None:
             return ()
-        logits, features = test.logits.flatten(0, 1), test.features.flatten(0, 1)
-        mixed = case.rows.put_back(logits, features, case.forgotten).reshape(test.logits.shape)
-        again = replace(case, view=replace(case.view, test=replace(test, logits=mixed)))
+        again = replace(case, view=replace(case.view, test=with_rows(test, case.rows, case.forgotten)))
         found = {row.key: row for row in AveragePrecision(self.draws).measure(again)}
         return tuple(replace(found[key], key=f"rows_in_place_{key}") for key in _GIVEN if key in found)
+
+
+def with_rows(view: SceneView, rows: HeadRows, classes: Collection[int]) -> SceneView:
+    """What a detector says with the rows of `classes` as they are in another classifier.
+
+    Raises:
+        EvidenceError: The view holds no features of its queries, or not as wide as that classifier reads them.
+    """
+    if view.features is None:
+        raise EvidenceError("Expected the features of all queries, to put rows back. Look with features=True.")
+    logits, features = view.logits.flatten(0, 1), view.features.flatten(0, 1)
+    return replace(view, logits=rows.put_back(logits, features, classes).reshape(view.logits.shape))

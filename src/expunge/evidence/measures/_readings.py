@@ -1,7 +1,7 @@
 """What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
 
 from expunge.evidence.intervals import wilson
-from expunge.evidence.protocol import Aim, Features, Reading
+from expunge.evidence.protocol import Aim, Case, Features, Reading
 
 
 def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:
@@ -34,4 +34,13 @@ def no_attack(case: Features) -> str | None:
         return "needs attack images of a retained class"
     if not (case.features.attack.embedding.isfinite().all() and case.features.test.embedding.isfinite().all()):
         return "needs embeddings that are finite"
+    return None
+
+
+def no_attack_on_images(case: Case) -> str | None:
+    """Why an attack that looks at the attack images beside their embeddings cannot be run, or None."""
+    if reason := no_attack(case):
+        return reason
+    if (len(case.view.attack), len(case.view.test)) != (len(case.attack), len(case.test)):
+        return "needs a view of all attack images and all test images"
     return None

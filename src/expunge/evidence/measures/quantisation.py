@@ -41,7 +41,7 @@ class Quantisation:
     bits: int = 8
 
     name: ClassVar[str] = "quantisation"
-    summary: ClassVar[str] = "accuracy, with rows in place too, and probe again after rounding the weights to INT8"
+    summary: ClassVar[str] = "accuracy and probe again after rounding the weights to INT8"
     source: ClassVar[str] = "arXiv 2605.02196, for language models; scheme: Nagel et al., arXiv 2106.08295"
     slow: ClassVar[bool] = True
     labels: ClassVar[Mapping[str, str]] = _labels(8)

@@ -1,11 +1,12 @@
 """Whether the forgotten classes can be told from classes that the model never saw."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from expunge.evidence.measures._attacks import auc_interval
 from expunge.evidence.protocol import Reading
+from expunge.evidence.registry import make_measure, measure_names
 from expunge.evidence.strangers.beside import Beside
 from expunge.evidence.strangers.lineup import ByClass
 
@@ -19,19 +20,6 @@ class _HasBeside(Protocol):
     def beside(self) -> Beside | None: ...
 
 
-def _labels() -> Mapping[str, str]:
-    from expunge.evidence.registry import make_measure, measure_names  # the registry lists this measure, too
-
-    others = [make_measure(name) for name in measure_names() if name != NAME]
-    rows = {key: one.labels[key] for one in others if isinstance(one, ByClass) for key in one.known_side}
-    return {
-        KNOWN: "better known than strangers, p",
-        HOLE: "less known than strangers, p",
-        ALIKE: "strangers look alike, p",
-        **{f"beside_{key}": f"{label}, above strangers" for key, label in rows.items()},
-    }
-
-
 @dataclass(frozen=True)
 class Strangers:
     """Ranks the forgotten classes among strangers, in every row that has a value for each class.
@@ -39,21 +27,32 @@ class Strangers:
     `strangers_known_p` is small where the model knows more of the forgotten classes than of strangers,
     `strangers_hole_p` where it knows less, which marks them, too. Both look at all rows together and are exact, as
     `expunge.evidence.strangers.conformal` says. `beside_…` is the chance, in percent, that a forgotten class looks
-    better known than a stranger in that row: 50 is right.
+    better known than a stranger in that row: 50 is right. `relative_…` is how much nearer than to the original what the
+    model makes of the forgotten classes is to what it makes of strangers, below 0 if it is farther; see
+    `expunge.evidence.strangers.three_sample`.
 
     The p-values are left out where they would mislead: with too few strangers to reach 0.05, and where thumbnails alone
     tell the strangers from the model's own classes. They say nothing where the untouched model's is not small, too.
-
-    Attributes:
-        labels: The rows there can be.
     """
 
     name: ClassVar[str] = NAME
     summary: ClassVar[str] = "whether forgotten classes can be told from classes that the model never saw"
     source: ClassVar[str] = "conformal p-values: Vovk et al. (2005); over rows: Westfall and Young (1993)"
     slow: ClassVar[bool] = False
+    labels: ClassVar[Mapping[str, str]] = {
+        KNOWN: "better known than strangers, p",
+        HOLE: "less known than strangers, p",
+        ALIKE: "strangers look alike, p",
+        "relative_answers": "nearer to the innocent, answers",
+        "relative_features": "nearer to the innocent, features",
+    }
+    """Of the class; an instance has those of the installed measures' rows, too."""
 
-    labels: Mapping[str, str] = field(default_factory=_labels, compare=False, repr=False)
+    def __post_init__(self) -> None:
+        others = [make_measure(name) for name in measure_names() if name != NAME]
+        rows = {key: one.labels[key] for one in others if isinstance(one, ByClass) for key in one.known_side}
+        beside = {f"beside_{key}": f"{label}, above strangers" for key, label in rows.items()}
+        object.__setattr__(self, "labels", {**type(self).labels, **beside})
 
     def missing(self, case: _HasBeside) -> str | None:
         """Needs strangers, and a row that can be taken class by class."""
@@ -68,6 +67,8 @@ class Strangers:
         readings = [] if alike is None else [Reading(ALIKE, alike.p, "1", n, aim="context")]
         if told is not None and (alike is None or alike.holds):
             readings += [Reading(KNOWN, told.known, "1", n, aim="high"), Reading(HOLE, told.hole, "1", n, aim="high")]
+        for on, one in beside.relative.items():
+            readings.append(Reading(f"relative_{on}", one.statistic, "1", one.classes, aim="high"))
         for key, area in zip(beside.keys, beside.areas.tolist(), strict=True):
             around = auc_interval(area, len(beside.forgotten), n)
             readings.append(Reading(f"beside_{key}", 100 * area, "%", n, around.low, around.high))

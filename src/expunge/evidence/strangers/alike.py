@@ -10,16 +10,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from expunge.data import Images
 from expunge.evidence.strangers.conformal import areas, tell
 from expunge.evidence.strangers.lineup import Lineup
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
-
-SIDE = 8
-"""Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
+from expunge.evidence.strangers.thumbnails import thumbnails
 
 MOST = 10
 """Images of a class that are looked at."""
@@ -51,17 +46,18 @@ class Alike:
 def alike(lineup: Lineup) -> Alike | None:
     """Holds the strangers against the classes that stay, by thumbnails.
 
-    None where fewer than two classes stay, or where there are no images of them but objects in scenes.
+    Returns:
+        None for a detector, whose objects are no pictures, and where fewer than two classes stay.
     """
-    images, model = lineup.attack, lineup.model
-    if images is None or isinstance(model, DetectionModel):
+    images = lineup.attack
+    if images is None:
         return None
     there = set(images.labels)
     retained = [label for label in lineup.retain if label in there]
     if len(retained) < 2:
         return None
     rows = [row for label in (*lineup.strangers, *retained) for row in _some(images, label)]
-    features = thumbnails(model, images.select(rows))
+    features = thumbnails(lineup.model, images.select(rows))
     labels = torch.tensor([images.labels[row] for row in rows])
     values = class_values(features, labels, (*lineup.strangers, *retained))
     told = tell(values, len(lineup.strangers), seed=lineup.seed)
@@ -71,16 +67,6 @@ def alike(lineup: Lineup) -> Alike | None:
 
 def _some(images: Images, label: int) -> list[int]:
     return [row for row, other in enumerate(images.labels) if other == label][:MOST]
-
-
-def thumbnails(model: VisionModel, images: Images) -> Float[Tensor, "n d"]:
-    """Prepared pixels of the images, averaged to `SIDE` × `SIDE`."""
-    parts = []
-    for start in range(0, len(images), 100):
-        batch = range(start, min(start + 100, len(images)))
-        pixels = model.prepare(images.load(batch)).float().cpu()
-        parts.append(functional.adaptive_avg_pool2d(pixels, SIDE).flatten(1))
-    return torch.cat(parts)
 
 
 def class_values(

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from expunge.evidence.strangers.beside import LEVEL, Beside
+from expunge.evidence.strangers.beside import LEVEL, Beside, On
 from expunge.evidence.strangers.lineup import Side
+from expunge.evidence.strangers.relative import Nearer
 
-Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind"]
-"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; or strangers
-beside whom not even the untouched model stands out."""
+Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind", "stand_in"]
+"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; strangers
+beside whom not even the untouched model stands out; or no strangers at all, and classes that stay in their place."""
 
 Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 
@@ -46,6 +47,24 @@ class StrangersRow(_Record):
     hole_p: Number | None
 
 
+class RelativeRow(_Record):
+    """One relative three-sample test: is the edited model nearer to the innocent or to the original?
+
+    Attributes:
+        on: What was looked at.
+        statistic: Above 0 on the innocent side.
+        p_innocent: Small if it stands on the innocent side beyond chance.
+        p_original: Small if it stands on the original's side beyond chance.
+        nearer: The side that is beyond chance.
+    """
+
+    on: On
+    statistic: Number
+    p_innocent: Number
+    p_original: Number
+    nearer: Nearer
+
+
 class BesideStrangers(_Record):
     """How the edited model's forgotten classes stand beside strangers.
 
@@ -61,6 +80,7 @@ class BesideStrangers(_Record):
             not be taken.
         finding: What it comes to.
         words: The same as a sentence.
+        relative: The three-sample tests.
         rows: The rows.
     """
 
@@ -74,6 +94,7 @@ class BesideStrangers(_Record):
     alike_p: Number | None
     finding: Finding
     words: str
+    relative: tuple[RelativeRow, ...] = ()
     rows: tuple[StrangersRow, ...]
 
 
@@ -93,13 +114,22 @@ def find(
         return "too_few", f"too few strangers to say ({edited.strangers}, {edited.needed} needed)"
     if edited.alike is not None and not edited.alike.holds:
         return "unlike", "nothing to be said: by thumbnails alone these strangers are of another kind than the classes"
-    if before is None or before.known > LEVEL:
+    if before is None or before.known >= LEVEL:
         return "blind", "nothing to be said: beside these strangers not even the untouched model stands out"
-    known = told.known <= LEVEL and f"still known: {_telling(edited, told.row_known, names, labels, 1.0)}"
-    hole = told.hole <= LEVEL and f"a hole that shows: {_telling(edited, told.row_hole, names, labels, -1.0)}"
+    known = told.known < LEVEL and f"still known: {_telling(edited, told.row_known, names, labels, 1.0)}"
+    hole = told.hole < LEVEL and f"a hole that shows: {_telling(edited, told.row_hole, names, labels, -1.0)}"
     if known or hole:
         return ("known" if known else "hole"), "; ".join(part for part in (known, hole) if part)
     return "innocent", "not to be told from somebody it never saw"
+
+
+def without_strangers(held: Beside, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Finding, str]:
+    """What can be said where classes that stay took the strangers' places: never that a class is as never seen."""
+    bring = "bring strangers or an oracle to say more"
+    if held.told is None or held.told.hole >= LEVEL:
+        return "stand_in", f"as well known as classes that stay, as far as can be told: {bring}"
+    less = _telling(held, held.told.row_hole, names, labels, -1.0)
+    return "stand_in", f"less known than classes that stay ({less}); how much less than a stranger is open: {bring}"
 
 
 def _telling(
@@ -107,7 +137,7 @@ def _telling(
 ) -> str:
     """The rows that say most, and the class that stands out most in the first of them."""
     order = sorted(range(len(beside.keys)), key=lambda row: p_values[row])
-    rows = [row for row in order if p_values[row] <= LEVEL][:_NAMED] or order[:1]
+    rows = [row for row in order if p_values[row] < LEVEL][:_NAMED] or order[:1]
     side = 1.0 if beside.sides[rows[0]] == "above" else -1.0
     most = int((sign * side * beside.values[rows[0], : len(beside.forgotten)]).argmax())
     who = f" (most {names[beside.forgotten[most]]})" if len(beside.forgotten) > 1 else ""
@@ -115,10 +145,17 @@ def _telling(
 
 
 def summarise(
-    edited: Beside, original: Beside | None, *, source: str, names: Sequence[str], labels: Mapping[str, str]
+    edited: Beside,
+    original: Beside | None,
+    *,
+    source: str,
+    names: Sequence[str],
+    labels: Mapping[str, str],
+    strangers: bool = True,
 ) -> BesideStrangers:
-    """The part of the scorecard; see `find` for the arguments."""
-    finding, words = find(edited, original, names, labels)
+    """The part of the scorecard; see `find` for the arguments. Without `strangers` classes that stay stand for them."""
+    found = find(edited, original, names, labels) if strangers else without_strangers(edited, names, labels)
+    finding, words = found
     told, count = edited.told, len(edited.forgotten)
     areas = edited.areas.tolist()
     rows = tuple(
@@ -147,5 +184,15 @@ def summarise(
         alike_p=edited.alike.p if edited.alike else None,
         finding=finding,
         words=words,
+        relative=tuple(
+            RelativeRow(
+                on=on,
+                statistic=one.statistic,
+                p_innocent=one.p_innocent,
+                p_original=one.p_original,
+                nearer=one.nearer,
+            )
+            for on, one in edited.relative.items()
+        ),
         rows=rows,
     )

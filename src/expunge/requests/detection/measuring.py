@@ -6,16 +6,19 @@ from dataclasses import replace
 from expunge.data import SceneSplits
 from expunge.errors import ClassMismatchError, TooFewImagesError
 from expunge.evidence import Reading
+from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import DetectionMeasure, DetectionView, SceneCase, objects_in
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import Scorecard, make_rows
+from expunge.evidence.strangers.beside import Beside, beside
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
 from expunge.requests.detection.scenes import align_scenes
 from expunge.requests.run import Stage
+from expunge.requests.strangers import by_class, summarise_all
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import look, shared_caches
+from expunge.vision.scene_states import SceneCache, look, shared_caches
 
 BATCH = 16
 """Scenes that run together."""
@@ -37,6 +40,8 @@ def measure_detectors(
     *,
     data_name: str,
     partial: bool = False,
+    strangers: SceneSplits | None = None,
+    strangers_name: str = "strangers",
     report: Callable[[Stage], None] = lambda stage: None,
 ) -> Scorecard:
     """Takes all measures alike of the edited detector, the original and the oracles.
@@ -47,6 +52,8 @@ def measure_detectors(
         measures: What to take.
         data_name: What the scorecard calls the data.
         partial: Whether the data may lack some of the detectors' classes.
+        strangers: Scenes with objects of no class; without them nothing is held beside strangers.
+        strangers_name: What the scorecard calls them.
         report: Told about the progress.
 
     Raises:
@@ -80,11 +87,12 @@ def measure_detectors(
         missing=parts.missing,
         seed=compared.seed,
     )
+    stood = _beside_all(caches, data, strangers, parts, compared.seed) if strangers else (None,) * len(views)
     taken: list[list[Reading]] = []
     skipped: dict[str, str] = {}
-    for (part, model), seen in zip(compared.models, views, strict=True):
+    for (part, model), seen, placed in zip(compared.models, views, stood, strict=True):
         rows = HeadRows.of(model if model in compared.oracles else compared.original)
-        under_test, readings = replace(case, view=seen, rows=rows), []
+        under_test, readings = replace(case, view=seen, rows=rows, beside=placed), []
         for measure in measures:
             tell(f"{part}: {measure.name}")
             found, reasons = take(under_test, [measure])
@@ -107,7 +115,20 @@ def measure_detectors(
         seed=compared.seed,
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
+        strangers=summarise_all(stood, strangers_name, classes, map(make_detection_measure, detection_measure_names())),
     )
+
+
+def _beside_all(
+    caches: Sequence[SceneCache], data: SceneSplits, strangers: SceneSplits, parts: Parts, seed: int
+) -> tuple[Beside | None, ...]:
+    """How the forgotten classes' objects stand beside objects of no class in each detector."""
+    measures = by_class(map(make_detection_measure, detection_measure_names()))
+    gone = (*parts.forget, *parts.earlier)
+    there = [label for label in gone if data.train.counts()[label] + data.validation.counts()[label]]
+    there = [label for label in there if data.test.counts()[label]]
+    lineups = [scene_lineup(one, data, strangers, retain=parts.retain, forgotten=there, seed=seed) for one in caches]
+    return tuple(beside(one, measures, original=lineups[1]) for one in lineups)
 
 
 def _check_classes(there: Sequence[str], wanted: Sequence[str], partial: bool) -> None:

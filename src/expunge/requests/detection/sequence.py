@@ -9,6 +9,7 @@ from expunge.data import SceneSplits
 from expunge.evidence import Metrics, RequestMetrics, Work
 from expunge.evidence.detection.request import measure_scene_baseline, measure_scene_request
 from expunge.evidence.metrics import ModelInfo
+from expunge.evidence.rows import HeadRows
 from expunge.methods import Progress
 from expunge.methods.detection.protocol import DetectionMethod
 from expunge.methods.detection.sequence import SceneForgetting, available_scenes
@@ -55,14 +56,14 @@ class SceneSequence(Run[DetectionModel, SceneView]):
         stack, cache = EditStack(model), SceneCache(model, method.first_block(model), batch_size=BATCH)
         forgetting = SceneForgetting(stack, plan, method, found, seed=seed, activations=cache)
         super().__init__(stack, forgetting, plan, method=method.name, seed=seed, report=report)
-        self._test, self._cache = data.test, cache
+        self._test, self._cache, self._rows = data.test, cache, HeadRows.of(model)
 
     def look(self, name: str) -> SceneView:
         """Answers to the test scenes."""
         views, done = [], 0
         for batch in self._cache.batches(self._test):
             self._report(Stage(name, Progress(done, len(self._test))))
-            views.append(look(self._cache, self._test.select(batch)))
+            views.append(look(self._cache, self._test.select(batch), features=True))
             done += len(batch)
         self._report(Stage(name, Progress(done, len(self._test))))
         return joined(views)
@@ -85,6 +86,7 @@ class SceneSequence(Run[DetectionModel, SceneView]):
             earlier=plan.before(number),
             missing=plan.missing,
             work=work,
+            rows=self._rows,
         )
 
 
@@ -94,6 +96,7 @@ def joined(views: Sequence[SceneView]) -> SceneView:
     for view in views:
         starts.append(starts[-1] + len(view))
     objects = [view.objects for view in views]
+    features = [view.features for view in views if view.features is not None]
     return SceneView(
         Objects(
             torch.cat([one.features for one in objects]),
@@ -105,4 +108,5 @@ def joined(views: Sequence[SceneView]) -> SceneView:
         torch.cat([view.boxes for view in views]),
         kind=views[0].kind,
         sizes=tuple(size for view in views for size in view.sizes),
+        features=torch.cat(features) if len(features) == len(views) else None,
     )

@@ -3,6 +3,8 @@
 The full set is read where it is installed: Debian's package `dataset-fashion-mnist` puts it into /usr/share, and the
 environment variable EXPUNGE_FASHION_MNIST names any other folder with the four IDX files. A sample that is enough to
 try things out, the first images of each class, is part of the package.
+
+The ten classes are all there are, and `zoo:fashion` knows them: nothing of their kind could serve it as a stranger.
 """
 
 import gzip

@@ -59,12 +59,17 @@ class Face:
 
 def draw(path: Path) -> np.ndarray | None:
     """All characters in one face, white on black; None if the face lacks one or leaves it blank."""
+    glyphs = draw_each(path, CHARACTERS)
+    return glyphs if glyphs.any(axis=(1, 2)).all() else None
+
+
+def draw_each(path: Path, characters: Sequence[str]) -> np.ndarray:
+    """Each character in one face, (characters, SIDE, SIDE), white on black; blank where the face lacks it."""
     font = ImageFont.truetype(path, EM)
     absent = _drawn(font, "\uffff")
-    glyphs = [_drawn(font, character) for character in CHARACTERS]
-    if any(not glyph.any() or np.array_equal(glyph, absent) for glyph in glyphs):
-        return None
-    return np.stack(glyphs)
+    glyphs = np.stack([_drawn(font, character) for character in characters])
+    glyphs[(glyphs == absent).all(axis=(1, 2))] = 0
+    return glyphs
 
 
 def _drawn(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
@@ -105,9 +110,7 @@ def write_sheet(folder: Path) -> dict[str, int]:
     train = [face for face in found if not is_test(face)]
     shapes = [face.shape for face in train]
     test = [face for face in found if is_test(face) and not _resembles(face, shapes, RELATED)]
-    rows = np.concatenate([np.concatenate(list(face.glyphs), axis=1) for face in (*train, *test)])
-    step = 255 // (LEVELS - 1)
-    Image.fromarray((np.round(rows / step) * step).astype(np.uint8)).save(SHEET, optimize=True)
+    save_sheet(np.stack([face.glyphs for face in (*train, *test)]), SHEET)
     listed = [
         {"family": face.family, "file": face.file, "split": split}
         for split, part in (("train", train), ("test", test))
@@ -115,6 +118,19 @@ def write_sheet(folder: Path) -> dict[str, int]:
     ]
     FONTS.write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return {"train": len(train), "test": len(test)}
+
+
+def save_sheet(cells: np.ndarray, path: Path) -> None:
+    """Writes (faces, characters, SIDE, SIDE) as one image, a face a row of it."""
+    Image.fromarray(levelled(np.concatenate(list(np.concatenate(list(cells.swapaxes(0, 1)), axis=2))))).save(
+        path, optimize=True
+    )
+
+
+def levelled(pixels: np.ndarray) -> np.ndarray:
+    """The nearest of the grey levels that are kept."""
+    step = 255 // (LEVELS - 1)
+    return (np.round(pixels / step) * step).astype(np.uint8)
 
 
 def _resembles(face: Face, others: Sequence[np.ndarray], limit: float) -> bool:

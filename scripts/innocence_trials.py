@@ -1,0 +1,118 @@
+"""Tries settings of the closed form's second version on validation images, with the head's rows put back.
+
+`python scripts/innocence_trials.py glyphs closed-form "closed-form++ steps=200"` tells a line a request and a trial, and
+one line of probes at the end. Half of the validation images are the method's, half stand in for the test; no test image
+is read. *Rows in place*: answers under the original's head, as if no class had been struck. Models are those of
+`benchmarks/results/bases`; oracles are kept in the folder `--models`, trained where they are missing.
+"""
+
+import argparse
+import copy
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from closed_form_trials import PROBES, halves, tell, value
+from torch import Tensor, nn
+
+from expunge.bench.models import ModelStore
+from expunge.bench.results import ORIGINAL, SCRATCH
+from expunge.bench.stand import Stand
+from expunge.bench.suite import Suite, find_suite
+from expunge.data import Splits
+from expunge.evidence import View, make_measure
+from expunge.evidence.take import take
+
+RESULTS = Path(__file__).parents[1] / "benchmarks/results"
+MEASURES = ("class-membership", "retrieval", "linear-probe", "prototype-relearning")
+
+
+def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
+    """A stand that has no test images."""
+    suite = find_suite(name)
+    if not isinstance(suite, Suite):
+        raise SystemExit(f"expected a suite on classifiers, got {name}")
+    splits = suite.load()
+    own, judged = halves(splits.validation)
+    suite = replace(suite, test=min(suite.test or 100, 100))
+    store = ModelStore(models, suite, splits.train, RESULTS / "bases")
+    return Stand(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Reads accuracies and probes of a stand's model."""
+
+    stand: Stand
+    head: nn.Module
+
+    def accuracy(self, logits: Tensor, view: View, classes: Collection[int]) -> float:
+        """Of the test's images of some classes, in percent."""
+        rows = view.test.among(classes)
+        right = logits[rows].argmax(1) == view.test.labels[rows]
+        return 100 * float(right.float().mean()) if len(right) else float("nan")
+
+    @torch.no_grad()
+    def request(self, number: int, view: View) -> str:
+        """Rows in place of the request's classes and of all earlier ones, Acc_r and Acc_m."""
+        plan, seen = self.stand.plan, view.test
+        rows = self.head(seen.embedding)
+        said = [f"rows {self.accuracy(rows, view, plan.requests[number - 1]):.1f}"]
+        if number > 1:
+            said.append(f"earlier {self.accuracy(rows, view, plan.before(number - 1)):.1f}")
+        said.append(f"Acc_r {self.accuracy(seen.logits, view, plan.retained(number - 1, len(self.stand.classes))):.1f}")
+        if plan.missing:
+            said.append(f"Acc_m {self.accuracy(seen.logits, view, plan.missing):.1f}")
+        return ", ".join(said)
+
+    def probes(self, number: int, view: View) -> str:
+        """The features' measures after the last request."""
+        case = self.stand.case(number, view)
+        readings, _ = take(case, [make_measure(name) for name in MEASURES])
+        found = {reading.key: reading.value for reading in readings}
+        return ", ".join(f"{what} {found[key]:.1f}" for key, what in PROBES.items() if key in found)
+
+
+def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object]) -> None:
+    """All requests by one method."""
+    last, seconds = len(stand.requests), 0.0
+    with stand.forgetting(method, settings) as steps:
+        for number in range(1, last + 1):
+            started = time.process_time()
+            edit = steps.carry_out(number - 1)
+            seconds += time.process_time() - started
+            view = stand.edited_view(steps.entry, attack=number == last)
+            tell(f"  {number}: {judge.request(number, view)}, {seconds:.1f} CPU s, {edit.bytes / 1e6:.2f} MB")
+        tell(f"  end: {judge.probes(last, view)}")
+
+
+def main() -> None:
+    """Runs the anchors and the trials."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("suite")
+    parser.add_argument("trials", nargs="*", help='an anchor or a method with settings, "METHOD KEY=VALUE …"')
+    parser.add_argument("--setting", default="replay-10")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", type=Path, default=RESULTS / "models")
+    given = parser.parse_args()
+    stand = stand_of(given.suite, given.setting, given.seed, given.models)
+    head = copy.deepcopy(stand.model.module.get_submodule(stand.model.head_name)).cpu()
+    judge, last = Judge(stand, head), len(stand.requests)
+    for text in given.trials or (ORIGINAL, SCRATCH, "closed-form", "closed-form++"):
+        name, *rest = text.split()
+        tell(f"{given.suite} {given.setting} seed {given.seed}: {text}")
+        if name == ORIGINAL:
+            tell(f"  {judge.request(last, stand.original)}")
+            tell(f"  end: {judge.probes(last, stand.original)}")
+        elif name == SCRATCH:
+            view = stand.oracle_view(last)
+            tell(f"  {judge.request(last, view)}")
+            tell(f"  end: {judge.probes(last, view)}")
+        else:
+            trial(stand, judge, name, {k: value(v) for k, _, v in (part.partition("=") for part in rest)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Strangers of a stand: their images, and how forgotten classes stand beside them in each model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from expunge.bench.suite import Suite, limited
+from expunge.data import Images
+from expunge.evidence import Case, View, make_measure
+from expunge.evidence.strangers.alike import Alike, alike
+from expunge.evidence.strangers.beside import beside
+from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
+from expunge.vision import VisionModel
+
+
+@dataclass(frozen=True)
+class StrangeStand:
+    """The strangers of one suite and seed, beside the models of its stand.
+
+    Attributes:
+        suite: A suite that has strangers.
+        seed: Seeds which of their images are taken, as many of a class as of the suite's own.
+        original: What the untouched model makes of the suite's images.
+        model: The untouched model, until the first edit.
+    """
+
+    suite: Suite
+    seed: int
+    original: View
+    model: VisionModel
+
+    @cached_property
+    def strangers(self) -> Strangers:
+        """Their images; to be asked for before the first edit.
+
+        Raises:
+            EvidenceError: One is among the suite's own classes or images.
+        """
+        assert self.suite.strangers is not None
+        splits, suite = self.suite.strangers(), self.suite
+        first, second = splits.train, splits.validation
+        both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+        found = Strangers(limited(both, suite.attack, self.seed), limited(splits.test, suite.test, self.seed))
+        found.refuse_known(self.model.classes)
+        refuse_shared(self.original, found.seen_by(self.model))
+        return found
+
+    def beside(self, case: Case) -> Case:
+        """The case with its model's forgotten classes beside the strangers."""
+        lineup = line_up(
+            case.model,
+            case.view,
+            (case.attack, case.test),
+            self.strangers,
+            self.strangers.seen_by(case.model),
+            retain=case.retain,
+            forgotten=case.forgotten,
+            seed=case.seed,
+        )
+        return replace(case, beside=beside(lineup, self.by_class, self._alike(lineup))) if lineup else case
+
+    @cached_property
+    def by_class(self) -> Sequence[ByClass]:
+        """The suite's measures that have a value for each class, those that train models aside."""
+        made = [make_measure(name) for name in self.suite.measures()]
+        return [one for one in made if isinstance(one, ByClass) and not one.slow]
+
+    def _alike(self, lineup: Lineup) -> Alike | None:
+        """Thumbnails hang on no model, so they are looked at once for each sequence of forgotten classes."""
+        if lineup.forgotten not in self._looked_at:
+            self._looked_at[lineup.forgotten] = alike(lineup)
+        return self._looked_at[lineup.forgotten]
+
+    @cached_property
+    def _looked_at(self) -> dict[tuple[int, ...], Alike | None]:
+        return {}

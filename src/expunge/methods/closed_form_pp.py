@@ -1,0 +1,68 @@
+"""The closed form's second version: each image towards its nearest neighbour that stays, and a short polish."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from expunge.adapters import Edit
+from expunge.methods.checks import refuse_negative, refuse_zero_or_less
+from expunge.methods.closed_form import ClosedForm, Depth
+from expunge.methods.neighbours import answers_among, neighbours
+from expunge.methods.polish import Lesson, Polish, outputs_of
+from expunge.methods.protocol import Context, ForgetTask, Progress
+from expunge.methods.states import states_of
+
+
+@dataclass(frozen=True)
+class ClosedFormPlusPlus(ClosedForm):
+    """Forgets by the weights alone, with the class's head row in place, and strikes the row as well.
+
+    First the closed form's solves with another target: every image goes to the mean of that retained class which it
+    resembles most, and keeps what sets it apart from its own class. Then a few steps of Adam on the same weights, on
+    states at hand: forget images are to be answered as the head answers this target in the embedding, with the class
+    struck; retained images are held to their answers and embeddings. See docs/explanation/closed-form.md.
+
+    Attributes:
+        steps: Steps of the polish; 0 leaves the solves alone.
+        rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods.polish.Polish`.
+        batch: Forget states a step; of retained ones twice as many.
+    """
+
+    depth: Depth = "thorough"
+    weight: float = 2.0
+    steps: int = 60
+    rate: float = 0.33
+    batch: int = 64
+
+    name: ClassVar[str] = "closed-form++"
+    summary: ClassVar[str] = (
+        "move each image to the class it resembles that stays, then polish, with head rows in place"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses settings that cannot work."""
+        super().__post_init__()
+        refuse_negative(self, "steps")
+        refuse_zero_or_less(self, "rate", "batch")
+
+    @torch.no_grad()
+    def forget(self, context: Context, task: ForgetTask) -> Edit:
+        """Solves the blocks, then polishes what came out."""
+        model, entry = context.model, self.first_block(context.model)
+        forget, retain = states_of(context, task, self.states)
+        there, here = outputs_of(model, forget, entry), outputs_of(model, retain, entry)
+        near, gone = neighbours(there.logits, retain), (*task.targets, *task.forgotten)
+        moved = near.moved(there.embedding, forget, here.embedding, retain)
+        innocent = model.module.get_submodule(model.head_name)(moved)
+        going = Lesson(forget, answers_among(innocent, gone), moved)
+        staying = Lesson(retain, answers_among(here.logits, ()), here.embedding)
+        polish = Polish(self.steps, self.rate, self.batch)
+        generator = torch.Generator().manual_seed(context.seed)
+
+        def tell(step: int, loss: float) -> None:
+            context.report(Progress(step, self.steps, f"polish, loss {loss:.2f}"))
+
+        with self.solved(context, forget, retain, near.target) as weights:
+            polish(model, entry, weights.parameters.values(), going, staying, generator, tell)
+            return self.edit(weights, task.targets)

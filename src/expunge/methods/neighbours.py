@@ -1,0 +1,49 @@
+"""Where an image would lie had its class never been learnt: at the class it resembles most among those that stay."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from expunge.methods.aims import class_means
+from expunge.methods.delete import without_classes
+from expunge.methods.states import States
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The retained class that each of n forget images resembles most.
+
+    Attributes:
+        nearest: (n,) its number among the retained classes that occur, in ascending order.
+    """
+
+    nearest: Int[Tensor, " n"]
+
+    def target(
+        self,
+        outputs: Float[Tensor, "n t d"],
+        forget: States,
+        own: Float[Tensor, "classes t d"],
+        retained: Float[Tensor, "retained t d"],
+    ) -> Float[Tensor, "n t d"]:
+        """T(x) = M_r(x) + h(x) − C_c; see `expunge.methods.aims.Target`."""
+        return retained[self.nearest] + outputs - own[forget.numbers]
+
+    def moved(
+        self, embedding: Float[Tensor, "n d"], forget: States, kept: Float[Tensor, "m d"], retain: States
+    ) -> Float[Tensor, "n d"]:
+        """The same of what the head is given: embeddings of the forget images, with those of retained ones as guide."""
+        one = embedding[:, None]
+        return self.target(one, forget, class_means(one, forget), class_means(kept[:, None], retain))[:, 0]
+
+
+def neighbours(logits: Float[Tensor, "n c"], retain: States) -> Neighbours:
+    """Among the retained classes that occur, the one with the greatest logit."""
+    return Neighbours(logits[:, list(retain.classes)].argmax(1))
+
+
+def answers_among(logits: Float[Tensor, "n c"], gone: tuple[int, ...]) -> Float[Tensor, "n c"]:
+    """Probabilities of all classes: none for those of `gone`, and 1 in sum for the others."""
+    return functional.softmax(without_classes(logits.float(), gone), dim=1)

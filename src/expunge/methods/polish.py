@@ -1,0 +1,109 @@
+"""The polish: a few steps of Adam on weights that the closed form has solved, on hidden states at hand."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from expunge.methods.states import BATCH, States
+from expunge.vision import Output, VisionModel
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """States that enter the lowest edited block, and what the model is to make of them.
+
+    Attributes:
+        states: The states.
+        answers: Probabilities of all classes.
+        embedding: What the head is to be given.
+    """
+
+    states: States
+    answers: Float[Tensor, "n c"]
+    embedding: Float[Tensor, "n d"]
+
+    def draw(self, size: int, generator: torch.Generator) -> "Lesson":
+        """At most `size` of them, without one twice, every class with the same chance."""
+        rows = torch.multinomial(self.states.shares.float().cpu(), min(size, len(self.states)), generator=generator)
+        rows = rows.to(self.states.labels.device)
+        states = States(self.states.hidden[rows], self.states.labels[rows])
+        return Lesson(states, self.answers[rows], self.embedding[rows])
+
+
+@dataclass(frozen=True)
+class Polish:
+    """How long and how hard.
+
+    The learning rate of a weight W (d × m) is rate · rms(W) / √m, falling to 0 in a straight line: a step of Adam moves
+    all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it the same part of
+    it for layers of any width (Yang et al., arXiv 2203.03466, table 8).
+
+    Attributes:
+        steps: Steps.
+        rate: See above.
+        size: Forget states a step; of retained ones twice as many.
+    """
+
+    steps: int
+    rate: float
+    size: int
+
+    @torch.enable_grad()
+    def __call__(
+        self,
+        model: VisionModel,
+        entry: int,
+        weights: Iterable[nn.Parameter],
+        going: Lesson,
+        staying: Lesson,
+        generator: torch.Generator,
+        report: Callable[[int, float], None],
+    ) -> None:
+        """Trains in place, on CE(answers of `going`) + CE(answers of `staying`) + ‖z − z⁰‖² of `staying`.
+
+        The squared distance is taken as a part of the retained embeddings' variance.
+
+        Args:
+            model: The model with its head rows in place.
+            entry: The block that the states enter.
+            weights: What is trained; nothing else has a gradient.
+            going: Forget states. Only their answers are asked for.
+            staying: Retained states.
+            generator: Draws what goes into each step.
+            report: Told the steps done and the loss.
+        """
+        groups = [{"params": [w], "lr": self.rate * rms(w) / w.shape[1] ** 0.5} for w in weights]
+        optimizer = torch.optim.Adam(groups)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / max(1, self.steps))
+        variance = staying.embedding.float().var(0, correction=0).mean().clamp(min=1e-12)
+        for step in range(1, self.steps + 1):
+            first, second = going.draw(self.size, generator), staying.draw(2 * self.size, generator)
+            n = len(first.states)
+            output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)
+            logits, kept = output.logits.float(), output.embedding[n:].float()
+            loss = (
+                functional.cross_entropy(logits[:n], first.answers)
+                + functional.cross_entropy(logits[n:], second.answers)
+                + (kept - second.embedding.float()).square().mean() / variance
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            report(step, loss.item())
+
+
+def rms(weight: Tensor) -> float:
+    """Root of the mean square of its entries."""
+    return float(weight.detach().float().square().mean().sqrt())
+
+
+@torch.no_grad()
+def outputs_of(model: VisionModel, states: States, entry: int) -> Output:
+    """What the model makes of states that enter block `entry`."""
+    parts = [model.resume(hidden, entry) for hidden in states.hidden.split(BATCH)]
+    return Output(torch.cat([part.embedding for part in parts]), torch.cat([part.logits for part in parts]))
