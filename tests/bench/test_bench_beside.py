@@ -103,14 +103,8 @@ def suite_of(name: str, *, quick: bool = False) -> Suite:
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-<<<<<<< HEAD
-    """The tiny glyphs among strangers, the untouched model its own oracle: oracles are not what is tried here."""
-    quick = find_suite("glyphs-strangers", quick=True)
-    assert isinstance(quick, Suite)
-=======
     """The tiny glyphs among strangers, with the untouched model as its own oracle: no oracle is tried here."""
     quick = suite_of("glyphs-strangers", quick=True)
->>>>>>> bench
     return replace(quick, train=lambda images, seed, start: quick.base())
 
 
