@@ -50,7 +50,6 @@ class Cut(ClosedForm):
 
     rank: int = 0
     times: int = 0
-    half: int = 0
     agree: float = 0.0
     written: float = 0.0
 
@@ -94,7 +93,7 @@ class Cut(ClosedForm):
     def _cut(self, low: LowRank, task: ForgetTask) -> LowRank:
         # Directions come in the order of their energy.
         rank = min(self.rank or low.rank, self.times * len(task.targets) or low.rank)
-        kept = LowRank(low.a[:rank].contiguous(), low.b[:, :rank].contiguous())
+        kept = LowRank(low.a[:rank].contiguous(), low.b[:, :rank].contiguous(), low.scale)
         return kept.half() if self.half else kept
 
 

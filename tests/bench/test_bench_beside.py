@@ -6,11 +6,12 @@ import pytest
 
 from expunge.bench.aggregate import summarise
 from expunge.bench.beside_table import agreement, beside_table
+from expunge.bench.derived import Peers
 from expunge.bench.results import Cell, Value
 from expunge.bench.stand import Stand, make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites.innocence import MEASURES
-from expunge.bench.verdicts import judged_beside
+from expunge.bench.verdicts import Beside, judged_beside
 from expunge.errors import EvidenceError
 from expunge.evidence import measure_names
 from expunge.zoo.glyphs.data import glyph_strangers
@@ -36,6 +37,12 @@ def made(
     return cell(method, seed, [request(1, {**readings, **strange})])
 
 
+def both(cell: Cell, peers: Peers) -> Beside:
+    found = judged_beside(cell, peers)
+    assert found is not None
+    return found
+
+
 @pytest.fixture
 def peers() -> dict[str, Cell]:
     return {"original": made("original", 90.0, 0.001), "oracle-scratch": made("oracle-scratch", 70.0, 0.4)}
@@ -43,25 +50,25 @@ def peers() -> dict[str, Cell]:
 
 class TestBothVerdicts:
     def test_both_say_that_it_is_as_never_seen(self, peers) -> None:
-        found = judged_beside(made("ewc", 75.0, 0.3), peers)
+        found = both(made("ewc", 75.0, 0.3), peers)
         assert (found.by_oracle, found.by_strangers, found.whole.outcome) == ("innocent", "innocent", "erased")
         assert (found.known_p, found.hole_p) == (0.3, 0.5)
 
     def test_each_sees_what_is_known_and_what_is_a_hole_by_its_own_rows(self, peers) -> None:
-        known = judged_beside(made("ewc", 85.0, 0.3), peers)
+        known = both(made("ewc", 85.0, 0.3), peers)
         assert (known.by_oracle, known.by_strangers) == ("known", "innocent")
-        told = judged_beside(made("ewc", 75.0, 0.01), peers)
+        told = both(made("ewc", 75.0, 0.01), peers)
         assert (told.by_oracle, told.by_strangers) == ("innocent", "known")
-        hole = judged_beside(made("ewc", 75.0, 0.3, 0.01, ten=50.0), peers)
+        hole = both(made("ewc", 75.0, 0.3, 0.01, ten=50.0), peers)
         assert (hole.by_oracle, hole.by_strangers, hole.whole.outcome) == ("hole", "hole", "hole_shows")
 
     def test_strangers_beside_whom_the_original_does_not_stand_out_say_nothing(self, peers) -> None:
         blind = {**peers, "original": made("original", 90.0, 0.6)}
-        found = judged_beside(made("ewc", 75.0, 0.3), blind)
+        found = both(made("ewc", 75.0, 0.3), blind)
         assert (found.by_oracle, found.by_strangers, found.whole.outcome) == ("innocent", "open", "not_enough_evidence")
 
     def test_a_cell_without_the_row_is_open(self, peers) -> None:
-        found = judged_beside(made("ewc", 75.0, None), peers)
+        found = both(made("ewc", 75.0, None), peers)
         assert (found.by_strangers, found.known_p) == ("open", None)
 
     def test_nothing_is_said_without_strangers_or_an_anchor(self, peers) -> None:
@@ -88,11 +95,16 @@ class TestBothVerdicts:
         assert beside_table(summary) == agreement(summary) == ""
 
 
+def suite_of(name: str, *, quick: bool = False) -> Suite:
+    found = find_suite(name, quick=quick)
+    assert isinstance(found, Suite)
+    return found
+
+
 @pytest.fixture(scope="module")
 def suite() -> Suite:
-    """The tiny glyphs among strangers, with the untouched model as its own oracle: oracles are not what is tried here."""
-    quick = find_suite("glyphs-strangers", quick=True)
-    assert isinstance(quick, Suite)
+    """The tiny glyphs among strangers, with the untouched model as its own oracle: no oracle is tried here."""
+    quick = suite_of("glyphs-strangers", quick=True)
     return replace(quick, train=lambda images, seed, start: quick.base())
 
 
@@ -113,8 +125,10 @@ class TestStand:
         assert found.images == (12, 6)
 
     def test_the_untouched_model_is_told_from_one_that_never_saw_them(self, stand) -> None:
-        told = stand.case(2, stand.original).beside.told
-        assert told.known <= 0.05
+        found = stand.case(2, stand.original).beside
+        assert found is not None
+        assert found.told is not None
+        assert found.told.known <= 0.05
 
     def test_the_readings_hold_the_test(self, stand) -> None:
         readings, _ = stand.of_original(2)
@@ -131,15 +145,16 @@ class TestStand:
         assert "strangers" not in replace(suite, strangers=None).decides()
 
     def test_models_are_those_of_the_suite_without_strangers(self, suite, tmp_path) -> None:
-        whole, strange = find_suite("glyphs"), find_suite("glyphs-strangers")
+        whole, strange = suite_of("glyphs"), suite_of("glyphs-strangers")
         stores = [make_stand(one, "replay-10", 1, tmp_path, one.load()).store for one in (whole, strange)]
         assert len({store.key("base", (), 1) for store in stores}) == 1
         assert len({store.key("oracle-scratch", (1, 2), 1) for store in stores}) == 1
 
 
 def test_faces_are_parted_into_known_and_strange() -> None:
-    whole = find_suite("faces-strangers")
+    whole = suite_of("faces-strangers")
     known = {person for request in whole.requests for person in request}
     assert len(known) == 15
     assert known <= set(whole.load().classes)
+    assert whole.strangers is not None
     assert not set(whole.load().classes) & set(whole.strangers().classes)

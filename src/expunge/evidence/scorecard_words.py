@@ -63,6 +63,8 @@ def headline(scorecard: Scorecard) -> str:
         return f"{said[0].upper()}{said[1:]}."
     if scorecard.oracles:
         return ""
+    if scorecard.stand_in:
+        return f"{scorecard.stand_in[0].upper()}{scorecard.stand_in[1:]}."
     return "Nothing that the model never saw stood beside it, so nobody can say how much of what it shows is memory."
 
 

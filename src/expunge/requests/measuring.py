@@ -21,13 +21,11 @@ from expunge.evidence import (
 )
 from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
-from expunge.evidence.strangers.beside import Beside
-from expunge.evidence.strangers.finding import BesideStrangers
 from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
-from expunge.requests.strangers import beside_all, stand_ins, summarise_all, without_pictures
+from expunge.requests.strangers import beside_all, stand_in, summarise_all, without_pictures
 from expunge.vision import ActivationCache, VisionModel
 
 
@@ -97,7 +95,7 @@ def measure_models(
         tell(f"{part}: running the images")
         views.append(view(model, case.attack, case.test))
     case = replace(case, original=views[1], oracle=views[2] if compared.oracles else None)
-    asked = strangers and any(measure.name == "strangers" for measure in measures)
+    asked = any(measure.name == "strangers" for measure in measures)
     stood = beside_all(compared, case, views, strangers) if strangers and asked else (None,) * len(views)
     taken: list[list[Reading]] = []
     skipped = _untested(case)
@@ -127,23 +125,9 @@ def measure_models(
         seed=compared.seed,
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
-        strangers=_stood_beside(compared, case, views, stood, strangers_name if strangers else None, measures),
+        strangers=summarise_all(stood, strangers_name, compared.original.classes, map(make_measure, measure_names())),
+        stand_in=stand_in(compared, case, views[0]) if asked and not (strangers or oracles) else "",
     )
-
-
-def _stood_beside(
-    compared: Comparison,
-    case: Case,
-    views: Sequence[View],
-    stood: Sequence[Beside | None],
-    source: str | None,
-    measures: Sequence[Measure],
-) -> BesideStrangers | None:
-    """The part of the scorecard about strangers, or about classes that stay in their place, if it was asked for."""
-    if not any(measure.name == "strangers" for measure in measures):
-        return None
-    placed = stood if source else stand_ins(compared, case, views)
-    return summarise_all(placed, source, compared.original.classes, map(make_measure, measure_names()))
 
 
 def _shadows(shadows: ShadowModels, case: Case, tell: Steps) -> Shadows:

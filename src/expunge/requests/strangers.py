@@ -8,7 +8,7 @@ from expunge.evidence import Case, View, make_measure, measure_names
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import Beside, beside
-from expunge.evidence.strangers.finding import BesideStrangers, summarise
+from expunge.evidence.strangers.finding import BesideStrangers, summarise, without_strangers
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers, left_out, line_up, refuse_shared
 from expunge.requests.comparing import Compared
@@ -63,13 +63,14 @@ def beside_all(
     return tuple(beside(one, measures, kind, original) if one else None for one in lineups)
 
 
-def stand_ins(compared: Compared[VisionModel], case: Case, views: Sequence[View]) -> tuple[Beside | None, ...]:
-    """How the forgotten classes of the edited and of the original model stand beside classes that stay."""
-    measures = by_class(map(make_measure, measure_names()))
+def stand_in(compared: Compared[VisionModel], case: Case, seen: View) -> str:
+    """What can be said of the edited model where classes that stay take the strangers' places; empty if nothing."""
     sets = {"retain": case.retain, "forgotten": case.forgotten}
-    pairs = zip((compared.edited, compared.original), views, strict=False)
-    lineups = [left_out(model, seen, (case.attack, case.test), **sets, seed=case.seed) for model, seen in pairs]
-    return tuple(beside(one, measures) if one else None for one in lineups)
+    lineup = left_out(compared.edited, seen, (case.attack, case.test), **sets, seed=case.seed)
+    held = beside(lineup, by_class(map(make_measure, measure_names()))) if lineup else None
+    return (
+        without_strangers(held, compared.original.classes, _labels(map(make_measure, measure_names()))) if held else ""
+    )
 
 
 def without_pictures(stood: Beside | None) -> dict[str, str]:
@@ -86,19 +87,21 @@ def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
 
 
 def summarise_all(
-    stood: Sequence[Beside | None], source: str | None, names: Sequence[str], measures: Iterable[MeasureOf[Any]]
+    stood: Sequence[Beside | None], source: str, names: Sequence[str], measures: Iterable[MeasureOf[Any]]
 ) -> BesideStrangers | None:
     """The part of a scorecard about strangers.
 
     Args:
         stood: How the forgotten classes stand beside strangers in the edited model, the original, and others.
-        source: What the strangers were read from; None where classes that stay stand in their place.
+        source: What the strangers were read from.
         names: Names of the model's classes.
         measures: For the labels of their rows.
     """
     edited, original, *_ = stood
     if edited is None:
         return None
-    labels = {key: label for one in measures for key, label in one.labels.items()}
-    said, real = source or "classes that stay, half of them left out", source is not None
-    return summarise(edited, original, source=said, names=names, labels=labels, strangers=real)
+    return summarise(edited, original, source=source, names=names, labels=_labels(measures))
+
+
+def _labels(measures: Iterable[MeasureOf[Any]]) -> dict[str, str]:
+    return {key: label for one in measures for key, label in one.labels.items()}

@@ -113,8 +113,11 @@ def _lined_up(
     few: int,
     generator: torch.Generator,
 ) -> Observed:
+    sides = (ours, theirs)
     every = Observed(
-        *(torch.cat([getattr(side, field) for side in (ours, theirs)]) for field in ("features", "logits", "labels"))
+        torch.cat([side.features for side in sides]),
+        torch.cat([side.logits for side in sides]),
+        torch.cat([side.labels for side in sides]),
     )
     chosen = drawn(every.labels, candidates, few, generator)
     kept = every.among(retain).nonzero()[:, 0]

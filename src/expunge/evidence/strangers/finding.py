@@ -9,9 +9,9 @@ from expunge.evidence.strangers.beside import LEVEL, Beside, On
 from expunge.evidence.strangers.lineup import Side
 from expunge.evidence.strangers.relative import Nearer
 
-Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind", "stand_in"]
-"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; strangers
-beside whom not even the untouched model stands out; or no strangers at all, and classes that stay in their place."""
+Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind"]
+"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; or
+strangers beside whom not even the untouched model stands out."""
 
 Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 
@@ -123,13 +123,13 @@ def find(
     return "innocent", "not to be told from somebody it never saw"
 
 
-def without_strangers(held: Beside, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Finding, str]:
+def without_strangers(held: Beside, names: Sequence[str], labels: Mapping[str, str]) -> str:
     """What can be said where classes that stay took the strangers' places: never that a class is as never seen."""
     bring = "bring strangers or an oracle to say more"
     if held.told is None or held.told.hole >= LEVEL:
-        return "stand_in", f"as well known as classes that stay, as far as can be told: {bring}"
+        return f"as well known as classes that stay, as far as can be told: {bring}"
     less = _telling(held, held.told.row_hole, names, labels, -1.0)
-    return "stand_in", f"less known than classes that stay ({less}); how much less than a stranger is open: {bring}"
+    return f"less known than classes that stay ({less}); how much less than a stranger is open: {bring}"
 
 
 def _telling(
@@ -151,11 +151,9 @@ def summarise(
     source: str,
     names: Sequence[str],
     labels: Mapping[str, str],
-    strangers: bool = True,
 ) -> BesideStrangers:
-    """The part of the scorecard; see `find` for the arguments. Without `strangers` classes that stay stand for them."""
-    found = find(edited, original, names, labels) if strangers else without_strangers(edited, names, labels)
-    finding, words = found
+    """The part of the scorecard; see `find` for the arguments."""
+    finding, words = find(edited, original, names, labels)
     told, count = edited.told, len(edited.forgotten)
     areas = edited.areas.tolist()
     rows = tuple(
