@@ -31,7 +31,7 @@ class ClosedFormPlusPlus(ClosedForm):
         enough: Probability that forget states may be given for classes that go when the polish ends.
     """
 
-    weight: float = 2.0
+    weight: float = 1.0
     rounds: int = 18
     steps: int = 5
     rate: float = 0.33
