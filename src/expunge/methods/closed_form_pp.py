@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 
 from expunge.adapters import Edit
-from expunge.methods.checks import refuse_negative, refuse_zero_or_less
-from expunge.methods.closed_form import ClosedForm, Depth
+from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
+from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
 from expunge.methods.protocol import Context, ForgetTask, Progress
@@ -24,16 +24,19 @@ class ClosedFormPlusPlus(ClosedForm):
     struck; retained images are held to their answers and embeddings. See docs/explanation/closed-form.md.
 
     Attributes:
-        steps: Steps of the polish; 0 leaves the solves alone.
+        rounds: Rounds of the polish at the most; 0 leaves the solves alone.
+        steps: Steps of a round.
         rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods.polish.Polish`.
         batch: Forget states a step; of retained ones twice as many.
+        enough: Probability that forget states may be given for classes that go when the polish ends.
     """
 
-    depth: Depth = "thorough"
-    weight: float = 2.0
-    steps: int = 60
+    weight: float = 1.0
+    rounds: int = 18
+    steps: int = 5
     rate: float = 0.33
     batch: int = 64
+    enough: float = 0.05
 
     name: ClassVar[str] = "closed-form++"
     summary: ClassVar[str] = (
@@ -43,8 +46,9 @@ class ClosedFormPlusPlus(ClosedForm):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        refuse_negative(self, "steps")
-        refuse_zero_or_less(self, "rate", "batch")
+        refuse_negative(self, "rounds")
+        refuse_zero_or_less(self, "steps", "rate", "batch")
+        refuse_outside_fractions(self, "enough")
 
     @torch.no_grad()
     def forget(self, context: Context, task: ForgetTask) -> Edit:
@@ -57,12 +61,12 @@ class ClosedFormPlusPlus(ClosedForm):
         innocent = model.module.get_submodule(model.head_name)(moved)
         going = Lesson(forget, answers_among(innocent, gone), moved)
         staying = Lesson(retain, answers_among(here.logits, ()), here.embedding)
-        polish = Polish(self.steps, self.rate, self.batch)
+        polish = Polish(self.rounds, self.steps, self.rate, self.batch, self.enough)
         generator = torch.Generator().manual_seed(context.seed)
 
         def tell(step: int, loss: float) -> None:
-            context.report(Progress(step, self.steps, f"polish, loss {loss:.2f}"))
+            context.report(Progress(step, self.rounds * self.steps, f"polish, loss {loss:.2f}"))
 
         with self.solved(context, forget, retain, near.target) as weights:
-            polish(model, entry, weights.parameters.values(), going, staying, generator, tell)
+            polish(model, entry, weights.parameters.values(), going, staying, gone, generator, tell)
             return self.edit(weights, task.targets)
