@@ -56,7 +56,8 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_fold
     assert statement.digest_of("edit") == standing(place)[0].attempt.edit_sha256
     assert statement.predicate.verdict.outcome == "erased"
     assert card_of(place, request)["edited"]["sha256"] == model.digest()
-    assert (statement.predicate.method.name, statement.predicate.method.settings["depth"]) == ("closed-form++", "default")
+    method = statement.predicate.method
+    assert (method.name, method.settings["depth"]) == ("closed-form++", "default")
     by_role = {facts.role: facts for facts in statement.predicate.data}
     assert (by_role["forget"].count, by_role["test"].count) == (10, 36)
     assert by_role["forget"].sha256 == place.request(request).images_sha256
