@@ -31,7 +31,7 @@ class Neighbours:
         own: Float[Tensor, "classes t d"],
         retained: Float[Tensor, "retained t d"],
     ) -> Float[Tensor, "n t d"]:
-        """T(x) = M_r(x) + h(x) − C_c, with the mean over all M where M_r is unknown; see `expunge.methods.aims.Target`."""
+        """T(x) = M_r(x) + h(x) − C_c, the mean over all M where M_r is unknown; see `expunge.methods.aims.Target`."""
         guides = torch.cat([retained, retained.mean(0, keepdim=True)])
         return guides[self.nearest] + outputs - own[forget.numbers]
 
