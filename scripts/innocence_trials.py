@@ -36,7 +36,7 @@ def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
         raise SystemExit(f"expected a suite on classifiers, got {name}")
     splits = suite.load()
     own, judged = halves(splits.validation)
-    suite = replace(suite, test=min(suite.test or 100, 100))
+    suite = replace(suite, test=min(suite.test or 100, 100), checkpoints=())
     store = ModelStore(models, suite, splits.train, RESULTS / "bases")
     return Stand(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
 
@@ -92,9 +92,7 @@ def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object
 def anchor(stand: Stand, judge: Judge, name: str) -> None:
     """The untouched model, or the oracle, after the last request."""
     last = len(stand.requests)
-    view = stand.original if name == ORIGINAL else stand.oracle_view(last)
-    if view is None:
-        raise SystemExit(f"suite {stand.suite.name} measures nothing after its last request")
+    view = stand.original if name == ORIGINAL else stand.view(stand.oracle(SCRATCH, last).model)
     tell(f"  {judge.request(last, view)}")
     tell(f"  end: {judge.probes(last, view)}")
 

@@ -77,10 +77,15 @@ class TestTarget:
         moved = Neighbours(torch.tensor([1, 0])).moved(forget.hidden, forget, retain.hidden, retain)
         assert torch.equal(moved, torch.tensor([[28.0], [17.0]]))
 
-    def test_the_neighbour_is_the_greatest_answer_among_retained_classes_that_occur(self) -> None:
-        logits = torch.tensor([[1.0, 9.0, 3.0, 8.0, 2.0], [5.0, 9.0, 3.0, 8.0, 2.0]])
-        retain = states((4, [0.0]), (0, [0.0]), (2, [0.0]))  # 3 stays, too, but is missing
-        assert neighbours(logits, retain).nearest.tolist() == [1, 0]
+    def test_the_neighbour_is_the_greatest_answer_among_classes_that_stay(self) -> None:
+        logits = torch.tensor([[1.0, 9.0, 3.0, 2.5, 2.0], [5.0, 9.0, 3.0, 2.5, 2.0], [1.0, 9.0, 3.0, 8.0, 2.0]])
+        retain = states((4, [0.0]), (0, [0.0]), (2, [0.0]))  # 1 goes; 3 stays, but is missing
+        assert neighbours(logits, retain, (1,)).nearest.tolist() == [1, 0, 3]
+
+    def test_where_the_neighbour_is_missing_the_mean_of_all_others_stands_for_it(self) -> None:
+        forget, retain = states((1, [0.0]), (1, [4.0])), states((0, [10.0]), (2, [30.0]))
+        moved = Neighbours(torch.tensor([2, 0])).moved(forget.hidden, forget, retain.hidden, retain)
+        assert torch.equal(moved, torch.tensor([[18.0], [12.0]]))
 
     def test_answers_leave_nothing_for_classes_that_go(self) -> None:
         logits = torch.tensor([[2.0, 1.0, 5.0, 2.0]])
@@ -156,7 +161,7 @@ class TestEdit:
         gone = splits.test.only(task.targets)
         left = []
         for rounds in (0, 18):
-            with with_rows(toy_model, edit(rounds=rounds, ridge=30.0)):  # so shrunk that the solves do little
+            with with_rows(toy_model, edit(rounds=rounds, ridge=1000.0)):  # so shrunk that the solves do little
                 left.append(float(answers(toy_model, gone)[:, list(task.targets)].sum(1).mean()))
         assert left[0] > 0.5
         assert left[1] < 0.2

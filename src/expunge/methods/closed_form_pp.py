@@ -21,7 +21,9 @@ class ClosedFormPlusPlus(ClosedForm):
     First the closed form's solves with another target: every image goes to the mean of that retained class which it
     resembles most, and keeps what sets it apart from its own class. Then a few steps of Adam on the same weights, on
     states at hand: forget images are to be answered as the head answers this target in the embedding, with the class
-    struck; retained images are held to their answers and embeddings. See docs/explanation/closed-form.md.
+    struck; retained images are held to their answers and embeddings. Images that resemble a retained class without an
+    image go to the mean of all others, and are to be answered as they were, with their class struck: so that class
+    keeps what is its own. See docs/explanation/closed-form.md.
 
     Attributes:
         rounds: Rounds of the polish at the most; 0 leaves the solves alone.
@@ -56,10 +58,13 @@ class ClosedFormPlusPlus(ClosedForm):
         model, entry = context.model, self.first_block(context.model)
         forget, retain = states_of(context, task, self.states)
         there, here = outputs_of(model, forget, entry), outputs_of(model, retain, entry)
-        near, gone = neighbours(there.logits, retain), (*task.targets, *task.forgotten)
+        gone = (*task.targets, *task.forgotten)
+        near = neighbours(there.logits, retain, gone)
         moved = near.moved(there.embedding, forget, here.embedding, retain)
         innocent = model.module.get_submodule(model.head_name)(moved)
-        going = Lesson(forget, answers_among(innocent, gone), moved)
+        known = (near.nearest < len(retain.classes))[:, None]
+        answers = torch.where(known, answers_among(innocent, gone), answers_among(there.logits, gone))
+        going = Lesson(forget, answers, moved)
         staying = Lesson(retain, answers_among(here.logits, ()), here.embedding)
         polish = Polish(self.rounds, self.steps, self.rate, self.batch, self.enough)
         generator = torch.Generator().manual_seed(context.seed)
