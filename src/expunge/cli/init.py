@@ -22,7 +22,10 @@ def init(
         str | None,
         typer.Option(help="Classes that the model never saw: a folder like the data, or zoo:NAME; see add-strangers."),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="A policy file, or not-to-be-found-again; by default the one that comes with us."),
+    ] = None,
     key: Annotated[
         Path | None, typer.Option(help="Your own Ed25519 signing key as PEM; by default a new one is made.")
     ] = None,
