@@ -9,7 +9,11 @@ from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes, SceneSplits
 from expunge.errors import EvidenceError
 from expunge.evidence.detection import scene_lineup
-from expunge.evidence.detection.lineup import alike, numbered
+from expunge.evidence.detection.lineup import drawn, numbered
+from expunge.evidence.measures.linear_probe import LinearProbe
+from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
+from expunge.evidence.strangers.alike import alike
+from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
@@ -23,7 +27,7 @@ OTHERS = SceneSplits(
     Scenes((scene(34, 1),), NOBODY),
     Scenes((scene(40, 1, 0), scene(41, 0, 3), scene(42, 1)), NOBODY),
 )
-"""The dog is in three scenes to learn from, the elk in three with validation, the fly in none to test on."""
+"""Dogs and elks are in three and two scenes or more, the gnu in one of each kind, the fly in none to test on."""
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +41,9 @@ def lineup(model: DetectionModel) -> Lineup:
 
 
 def test_who_is_in_it(lineup: Lineup, model: DetectionModel) -> None:
-    assert (lineup.retain, lineup.forgotten, lineup.strangers) == ((1, 2), (0,), (3, 4, 6))  # 5, the fly, is left out
-    assert lineup.candidates == (0, 3, 4, 6)
+    # The fly is in no test scene. The median of what others have to test on is two, and the gnu is in one.
+    assert (lineup.retain, lineup.forgotten, lineup.strangers) == ((1, 2), (0,), (3, 4))
+    assert lineup.candidates == (0, 3, 4)
     assert lineup.model is model
     assert lineup.attack is None
     assert lineup.test is None
@@ -46,19 +51,26 @@ def test_who_is_in_it(lineup: Lineup, model: DetectionModel) -> None:
 
 
 def test_candidates_have_as_many_objects_and_those_who_stay_all_of_theirs(lineup: Lineup) -> None:
-    for side, data in ((lineup.view.attack, TRAIN), (lineup.view.test, TEST)):
+    for side, data, each in ((lineup.view.attack, TRAIN, 3), (lineup.view.test, TEST, 2)):
         counts = side.labels.bincount(minlength=7)
-        assert counts[list(lineup.candidates)].tolist() == [1] * 4  # the gnu is in one scene of each
+        assert counts[list(lineup.candidates)].tolist() == [each] * 3
         assert counts[[1, 2]].tolist() == list(data.counts()[1:])
-        assert counts[5] == 0
+        assert counts[[5, 6]].tolist() == [0, 0]
 
 
-def test_no_more_than_asked_for(model: DetectionModel) -> None:
-    three = replace(OTHERS, train=OTHERS.train.without([3]), test=OTHERS.test.without([3]))
-    for most, there in ((1, 1), (9, 2)):
-        found = scene_lineup(model, DATA, three, retain=(1, 2), forgotten=(0,), most=most)
-        assert found.strangers == (3, 4)
-        assert [int((found.view.test.labels == one).sum()) for one in found.candidates] == [there] * 3
+def test_no_more_than_asked_for_and_those_who_have_fewer_are_in(model: DetectionModel) -> None:
+    found = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,), most=1)
+    assert found.strangers == (3, 4, 6)
+    assert [int((found.view.test.labels == one).sum()) for one in found.candidates] == [1] * 4
+
+
+def test_what_it_holds_is_taken_class_by_class(lineup: Lineup) -> None:
+    found = PrototypeRelearning(shots=(1,), draws=2).by_class(lineup)["prototype_relearning_1"]
+    assert found.shape == (3,)
+    stood = beside(lineup, [PrototypeRelearning(shots=(1,)), LinearProbe()])
+    assert stood is not None
+    assert (stood.images, stood.strangers, stood.alike) == ((3, 2), 2, None)
+    assert alike(lineup) is None  # there are no pictures of objects to make thumbnails of
 
 
 def test_rows_are_those_of_the_queries_at_the_objects(lineup: Lineup, model: DetectionModel) -> None:
@@ -89,19 +101,18 @@ def test_classes_that_the_detector_knows_stand_beside_strangers_and_count_for_no
     found = scene_lineup(model, DATA, known, retain=(1, 2), forgotten=(0,))
     assert found.strangers == (3, 5)  # the dog, the gnu
     assert numbered(names, CLASSES) == {0: 3, 2: 4, 3: 5}
-    assert int((found.view.test.labels == 0).sum()) == 1
+    assert found.view.test.labels.bincount(minlength=6).tolist() == [1, 2, 1, 1, 0, 1]  # no ant of theirs
 
 
 def test_the_draw_follows_from_the_seed_and_takes_any() -> None:
     labels = torch.tensor([7, 1, 7, 7, 1, 2, 7])
 
-    def drawn(seed: int, most: int = 9) -> list[int]:
-        return alike(labels, (1, 7), most, torch.Generator().manual_seed(seed)).tolist()
+    def rows(seed: int) -> list[int]:
+        return drawn(labels, (1, 7), 2, torch.Generator().manual_seed(seed)).tolist()
 
-    assert drawn(0) == drawn(0) == sorted(drawn(0))
-    assert {len(drawn(seed)) for seed in range(9)} == {4}
-    assert set().union(*(drawn(seed) for seed in range(30))) == {0, 1, 2, 3, 4, 6}
-    assert len(drawn(0, most=1)) == 2
+    assert rows(0) == rows(0) == sorted(rows(0))
+    assert {len(rows(seed)) for seed in range(9)} == {4}
+    assert set().union(*(rows(seed) for seed in range(30))) == {0, 1, 2, 3, 4, 6}
 
 
 def test_says_what_is_lacking(model: DetectionModel) -> None:

@@ -17,7 +17,7 @@ from expunge.vision.detection import DetectionModel, targets_of
 from tests.detection_methods.little import NOTHING, QUICK, context_of, little_task
 
 EVERY = pytest.mark.parametrize("name", detection_methods())
-STRIKE = ("closed-form", "head-mask")
+STRIKE = ("closed-form", "closed-form++", "head-mask")
 TRAINED = pytest.mark.parametrize("name", [name for name in detection_methods() if name not in STRIKE])
 SORTS = pytest.mark.parametrize("sort", ["two_stage", "plain"])
 

@@ -204,7 +204,7 @@ def test_parts_must_agree(make_report: MakeReport) -> None:
         replace(report, examples=(replace(example, png=b"\xff\xd8\xff"),))
 
 
-def test_rows_in_place_stand_under_the_figures_they_qualify(make_report: MakeReport) -> None:
+def test_rows_in_place_stand_first(make_report: MakeReport) -> None:
     report = make_report()
     first, *others = report.metrics.requests
     alone = WeightsAlone(acc_f=first.acc_f.model_copy(update={"after": 61.7}), acc_o=None, h=33.3)
@@ -212,8 +212,11 @@ def test_rows_in_place_stand_under_the_figures_they_qualify(make_report: MakeRep
     html = render_report(replace(report, metrics=told))
     before, after = rows(render_report(report), "figures"), rows(html, "figures")
     assert len(after) == len(before) + 1
-    assert after[1][0] == "rows in place"
-    assert "61.7" in after[1][1]
-    assert after[1][-1] == "33.3"
+    assert after[0][1] == "rows in place"
+    assert "61.7" in after[0][2]
+    assert after[0][-1] == "33.3"
+    assert after[1][0] == "gs-lora++"
+    first_row, second_row = html.split('<table class="figures">')[1].split("<tr>")[2:4]
+    assert [len(re.findall("<b>", row)) for row in (first_row, second_row)] == [3, 1]  # number, Acc_f, H; then Acc_r
     assert "rows in place" not in render_report(report).lower()
     Page(html)

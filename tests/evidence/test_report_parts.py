@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expunge.evidence import Change, ClassAccuracy, Metrics, Report
+from expunge.evidence import Change, ClassAccuracy, Metrics, Report, WeightsAlone
 from expunge.evidence.report import formats, panels
 from expunge.evidence.report.cohorts import MAX_LISTED, cohorts, listing, staircase
 from expunge.evidence.report.summary import summarise
@@ -225,6 +225,23 @@ def test_summary_pools_all_forgotten_classes(make_report: Callable[..., Report])
     summary = summarise(metrics.model_copy(update={"requests": (metrics.requests[0], last)}))
     assert (summary.forgotten.before, summary.forgotten.after, summary.forgotten.n) == (75.0, 3.75, 80)
     assert (summary.n_forgotten, summary.n_kept) == (10, 30)
+
+
+def test_the_headline_is_that_of_the_weights_alone(make_report: Callable[..., Report]) -> None:
+    metrics = make_report(requests=2).metrics
+    alone = WeightsAlone(
+        acc_f=Change.between(Rate(20, 20), Rate(2, 20)), acc_o=Change.between(Rate(40, 60), Rate(10, 60)), h=55.0
+    )
+    figures = {"acc_f": Change.between(Rate(20, 20), Rate(0, 20)), "acc_o": Change.between(Rate(40, 60), Rate(3, 60))}
+    last = metrics.requests[1].model_copy(update={**figures, "weights_alone": alone})
+    summary = summarise(metrics.model_copy(update={"requests": (metrics.requests[0], last)}))
+    assert summary.in_place is not None
+    assert (summary.in_place.after, summary.in_place.n, summary.forgotten.after) == (15.0, 80, 3.75)
+    assert summary.verdict[0] == (
+        "With the original head\u2019s rows put back, the model recognises 12 of the 80 test images of the 10 "
+        "forgotten classes; as it was written, it recognises 3, and before the edit it recognised 60."
+    )
+    assert summarise(metrics).in_place is None
 
 
 def test_report_is_frozen(make_report: Callable[..., Report]) -> None:

@@ -103,7 +103,7 @@ def test_what_the_policy_refuses_is_left_to_a_person(
     call("approve", request)
     code, text = call("run", "--data", toy_data_folder, "--method", "head-mask")
     assert code == 3
-    assert f"{request}: measured, verdict not_erased" in text
+    assert f"{request}: measured, verdict not erased" in text
     assert "linear_probe" in text
     assert call("release", request)[0] == 2
     assert call("reject", request, "--why", "the features still know it")[0] == 0

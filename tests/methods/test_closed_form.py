@@ -166,6 +166,22 @@ class TestWhatItTouches:
                 assert low.rank == 1 or kept[low.rank - 2] < energy + 1e-6
         assert ranks[0] < ranks[1] < ranks[2]
 
+    def test_so_many_directions_a_class_and_no_more(self, edit, task) -> None:
+        whole, made = edit(energy=1.0), edit(energy=1.0, directions=1)
+        assert len(task.targets) == 2
+        for name, low in made.deltas.items():
+            values = torch.linalg.svdvals(whole.deltas[name].delta())
+            assert low.rank == 2 < whole.deltas[name].rank
+            # By Eckart and Young the rest of the singular values is lost, and nothing else.
+            assert float((low.delta() - whole.deltas[name].delta()).norm()) == pytest.approx(float(values[2:].norm()))
+
+    def test_half_the_bytes_for_nearly_the_same_change(self, edit) -> None:
+        whole, made = edit(), edit(half=True)
+        assert made.bytes == whole.bytes / 2
+        for name, low in made.deltas.items():
+            before = whole.deltas[name].delta()
+            assert 0 < (low.delta() - before).norm() / before.norm() < 1e-3
+
     def test_undo_restores_every_bit(self, edit, toy_model, task) -> None:
         before = toy_model.digest()
         stack = EditStack(toy_model)

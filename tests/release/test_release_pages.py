@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from expunge.errors import AlteredCertificateError, OutputError, WrongKeyError
-from expunge.ledger import OUT_OF_SCOPE, Certificate, MethodFacts, PolicyFacts, SigningKey, Target, Verdict
+from expunge.ledger import (
+    OUT_OF_SCOPE,
+    Certificate,
+    MethodFacts,
+    PolicyFacts,
+    SigningKey,
+    StrangersFacts,
+    Target,
+    Verdict,
+)
 from expunge.ledger.statement import CLAIM
 from expunge.release import compare, render_certificate
 from expunge.release.compare_page import render_comparison, write_page
@@ -73,6 +82,26 @@ def test_the_scorecard_stands_there_with_intervals_and_anchors() -> None:
     said = plain(Page(html).text)
     assert "re-learn steps" in said
     assert "1 further number stands" in said
+
+
+def test_a_hole_has_its_word_and_a_stroke_is_not_bold() -> None:
+    rows = [row("rows_in_place_acc_f", "in place", 7.5, "rows-in-place"), row("acc_f", "Acc_f", 0.0)]
+    hole = Verdict(outcome="hole_shows", reasons=("prototype_relearning_10: failed",))
+    html = render_certificate(certificate(verdict=hole, scorecard={"rows": rows}))
+    assert '<span class="hole_shows">a hole shows</span>' in html
+    assert "<title>Certificate of request req-0007: a hole shows</title>" in html
+    assert ("<b>7.5</b>" in html, "<b>0.0</b>" in html, "<td>0.0</td>" in html) == (True, False, True)
+    later = render_certificate(certificate(verdict=Verdict(outcome="kept_apart", reasons=())))
+    assert "Verdict: kept apart" in plain(Page(later).text)
+
+
+def test_what_strangers_came_to_is_told() -> None:
+    beside = StrangersFacts(count=20, images=(8, 5), sha256=None, finding="known", words=f"still known: {HOSTILE[0]}")
+    html = render_certificate(certificate(strangers=beside))
+    check_harmless(html)
+    told = "Beside 20 classes that the model never saw, with 8 images of each to attack with and 5 to count on: still"
+    assert told in plain(Page(html).text)
+    assert "never saw, with" not in plain(Page(render_certificate(certificate())).text)
 
 
 def test_without_a_key_it_says_that_anybody_could_have_made_it() -> None:

@@ -33,7 +33,7 @@ def test_strangers_have_as_many_photos_in_a_split_as_others(split: str) -> None:
 
 
 def test_no_scene_that_a_detector_learnt_from_holds_one() -> None:
-    """What is in a scene is drawn from its people's cut-outs alone; a sample of the training scenes shows it."""
+    """What is in a scene is drawn from its people's cut-outs alone, as a few of the training scenes show."""
     known = {one.file for split in SPLITS for one in cutouts(split)}
     assert {file.split("/")[0] for file in known} == {f"s{int(name[1:])}" for name in CLASSES}
     for index in range(0, RECIPE.scenes, 256):

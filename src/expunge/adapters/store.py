@@ -1,8 +1,8 @@
 """Edits on disk, in the layout of Hugging Face PEFT.
 
 `adapter_model.safetensors` and `adapter_config.json` hold the low-rank part and load with `peft.PeftModel`;
-`dense.safetensors` holds dense changes, `edit.json` what else PEFT has no word for. Only safetensors are ever read, and
-equal edits give equal bytes.
+`dense.safetensors` holds dense changes, `edit.json` what else PEFT has no word for. Numbers are stored and read in the
+precision that the edit has them in. Only safetensors are ever read, and equal edits give equal bytes.
 """
 
 import json

@@ -25,6 +25,7 @@ from expunge.cli.report import report
 from expunge.cli.run import run_
 from expunge.cli.serve_check import serve_check
 from expunge.cli.status import list_, show, status
+from expunge.cli.strangers import add_strangers
 from expunge.cli.submit import submit
 from expunge.cli.verify import verify
 from expunge.cli.version import version
@@ -44,7 +45,10 @@ app = typer.Typer(
 )
 for command in (calibrate, demo, forget, inspect, measure, methods, verify, version):
     app.command()(command)
-for command in (init, submit, show, approve, reject, hold, unhold, status, release, rollback, certificate, report):
+for command in (
+    *(init, add_strangers, submit, show, approve, reject, hold, unhold),
+    *(status, release, rollback, certificate, report),
+):
     app.command(rich_help_panel="Requests in a workspace")(command)
 app.command("list", rich_help_panel="Requests in a workspace")(list_)
 app.command("run", rich_help_panel="Requests in a workspace")(run_)

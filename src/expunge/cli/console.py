@@ -64,8 +64,13 @@ def metrics_table(metrics: "Metrics") -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for number, request in enumerate(metrics.requests, start=1):
         mask = request.head_mask
+        name = f"{number}: {_shortened(request.classes)}"
+        if alone := request.weights_alone:
+            earlier = f"{alone.acc_o.after:.1f}" if alone.acc_o else "–"
+            figures = (f"{alone.acc_f.after:.1f}", "", earlier, f"{alone.h:.1f}")
+            table.add_row(f"{name}\nrows in place", *(f"\n{figure}" for figure in figures))
         table.add_row(
-            f"{number}: {_shortened(request.classes)}",
+            "as written" if alone else name,
             _change(request.acc_f),
             _change(request.acc_r),
             _change(request.acc_o) if request.acc_o else "–",
@@ -73,9 +78,6 @@ def metrics_table(metrics: "Metrics") -> Table:
             f"{request.groups.kept}/{request.groups.total}",
             f"{request.seconds:.1f}",
         )
-        if alone := request.weights_alone:
-            earlier = f"{alone.acc_o.after:.1f}" if alone.acc_o else "–"
-            table.add_row("rows in place", f"{alone.acc_f.after:.1f}", "", earlier, f"{alone.h:.1f}")
         masked = [f"{value:.1f}" for value in (mask.acc_f, mask.acc_r)]
         table.add_row(
             "head mask", *masked, "0.0" if request.acc_o else "–", f"{mask.h:.1f}", style="dim", end_section=True

@@ -7,7 +7,8 @@ import typer
 from rich.markup import escape
 
 from expunge.cli.console import errors, output
-from expunge.cli.places import ActorOption, acting
+from expunge.cli.places import ActorOption, acting, lasting
+from expunge.cli.strangers import prepare, say
 from expunge.errors import ClassMemoryError
 
 
@@ -16,6 +17,10 @@ def init(
     model: Annotated[str, typer.Option(help="The original model: a directory, a hub id or zoo:NAME.")],
     memory: Annotated[
         str | None, typer.Option(help="Statistics of the model's classes, as `expunge calibrate` wrote them.")
+    ] = None,
+    strangers: Annotated[
+        str | None,
+        typer.Option(help="Classes that the model never saw: a folder like the data, or zoo:NAME; see add-strangers."),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
     key: Annotated[
@@ -27,12 +32,15 @@ def init(
 
     Example: expunge init erasures/ --model zoo:faces
 
+    With --strangers, forgotten classes are held beside classes that the model never saw: the default policy needs them,
+    20 for a single class. No photo of them is kept.
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """
     from expunge.evidence.policy import load_policy
     from expunge.lifecycle.kinds import kind_named
     from expunge.lifecycle.standing import original_of, require_releasable
+    from expunge.lifecycle.strangers import keep_strangers
     from expunge.memory import load_memory
     from expunge.requests import load_any_model
     from expunge.vision.detection import DetectionModel
@@ -50,14 +58,17 @@ def init(
         raise ClassMemoryError(f"{model} is a detector, and statistics are kept of classifiers alone: omit --memory")
     if memory is not None and not isinstance(loaded, DetectionModel):
         load_memory(Path(memory), loaded)
-    original = original_of(loaded, _lasting(model), task)
-    stored = None if memory is None else _lasting(memory)
+    beside = None
+    if strangers is not None:
+        with errors.status("looking at the strangers"):
+            beside = prepare(loaded, lasting(strangers))
+    original = original_of(loaded, lasting(model), task)
+    stored = None if memory is None else lasting(memory)
     with Workspace.create(path, original, memory=stored, policy=policy, key=key, actor=who) as workspace:
+        if beside is not None:
+            keep_strangers(workspace, beside, who)
         verifier = (workspace.path / "keys" / "ledger.pub").read_text().strip()
     output.print(f"workspace: {escape(str(path))}", soft_wrap=True, highlight=False)
     output.print(f"public key, for whoever verifies: {escape(verifier)}", soft_wrap=True, highlight=False)
-
-
-def _lasting(source: str) -> str:
-    """A path that means the same from any folder; names of the hub and the zoo stay as they are."""
-    return str(Path(source).resolve()) if Path(source).exists() else source
+    if beside is not None:
+        say(beside.record)

@@ -127,16 +127,20 @@ def _all_alike(kinds: dict[str, bool]) -> bool:
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
     """The rows, the reasons that decide, and where the rest is."""
     output.print(_table(card))
-    from expunge.evidence.scorecard_figure import SAYS
+    from expunge.evidence.advice import advice
+    from expunge.evidence.scorecard_words import SAYS, headline
 
     for reason in verdict.reasons:
         if reason.status in ("failed", "undecided") or (reason.required and reason.status == "unmeasured"):
             parts = (f"{reason.status}: {reason.key} {reason.limit}", reason.measured, reason.note)
             said = "; ".join(part for part in parts if part)
             output.print(escape(said), soft_wrap=True, highlight=False)
-    colour = {"erased": "green", "not_enough_evidence": "yellow"}.get(verdict.outcome, "red")
-    if card.strangers is not None:
-        output.print(f"beside {card.strangers.classes} strangers: {escape(card.strangers.words)}", highlight=False)
+    if helpful := advice(card, verdict, bring="--strangers DIR"):
+        output.print(escape(helpful), soft_wrap=True, highlight=False)
+    colours = {"erased": "green", "hole_shows": "magenta", "not_enough_evidence": "yellow"}
+    colour = colours.get(verdict.outcome, "red")
+    if said := headline(card):
+        output.print(escape(said), soft_wrap=True, highlight=False)
     output.print(f"verdict: [bold {colour}]{SAYS[verdict.outcome]}[/]", highlight=False)
     output.print(f"page: {escape(str(out / 'scorecard.html'))}", soft_wrap=True, highlight=False)
 

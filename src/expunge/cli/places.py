@@ -50,6 +50,11 @@ def acting(name: str | None) -> "Actor":
         raise WorkspaceError(f"Nobody is logged in by name: say who acts with --as NAME or {ACTOR_VARIABLE}") from error
 
 
+def lasting(source: str) -> str:
+    """A path that means the same from any folder; names of the hub and the zoo stay as they are."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
 def as_json(workspace: "Workspace", request: "Request") -> dict[str, Any]:
     """A request as the listings print it."""
     return {

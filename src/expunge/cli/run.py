@@ -77,9 +77,11 @@ def _round(place: "Workspace", asked: "Asked", *, quiet: bool) -> bool:
 
 
 def _say(outcome: "Outcome") -> bool:
+    from expunge.evidence.scorecard_words import said
+
     judged = outcome.judged
     for request in outcome.requests:
-        verdict = f", verdict {judged.outcome}" if judged and not outcome.why else ""
+        verdict = f", verdict {said(judged.outcome)}" if judged and not outcome.why else ""
         output.print(f"{request.id}: {request.state}{verdict}", highlight=False, markup=False, soft_wrap=True)
         if judged and judged.erased and request.state in NEXT:
             errors.print(f"next: expunge {NEXT[request.state]} {request.id}", highlight=False)
@@ -91,4 +93,6 @@ def _say(outcome: "Outcome") -> bool:
     for reason in judged.reasons:
         if ": passed" not in reason:
             errors.print(escape(reason), highlight=False)
+    if judged.advice:
+        errors.print(escape(judged.advice), highlight=False, soft_wrap=True)
     return True

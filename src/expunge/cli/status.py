@@ -76,6 +76,7 @@ def status(
     ledger says. What could not be compared is said, too.
     """
     from expunge.workspace import SETTLED
+    from expunge.workspace.strangers import kept_strangers
 
     with open_workspace(workspace) as place:
         requests, overdue = place.requests(), place.overdue()
@@ -95,6 +96,8 @@ def status(
                 _line("The workspace is on hold: nothing is run, released, rolled back or destroyed.")
             if owed:
                 output.print(_table(place, owed))
+            if (kept := kept_strangers(place)) is not None:
+                _line(f"strangers: {len(kept[1].classes)} classes, {kept[1].images[0]} + {kept[1].images[1]} images")
             _line(f"overdue: {', '.join(request.id for request in overdue) or 'none'}")
     if altered:
         return ALTERED

@@ -122,7 +122,7 @@ def _show(found: "Verified", compared: "Compared | None") -> None:
         ("request", f"{says.request.id}, received {says.request.received}"),
         ("targets", targets),
         ("method", says.method.name),
-        ("verdict", f"{says.verdict.outcome} under policy {says.policy.name}"),
+        ("verdict", f"{says.verdict.outcome.replace('_', ' ')} under policy {says.policy.name}"),
         ("measured", ", ".join(says.scorecard)),
         ("released", says.request.released or "no"),
         ("claim", says.claim),

@@ -126,6 +126,8 @@ class Scorecard(_Record):
         rows: The numbers, in the order of the measures.
         skipped: Measure -> why it was not taken of the edited model.
         strangers: How the forgotten classes stand beside strangers; the key is absent where there were none.
+        stand_in: What classes that stay, in the strangers' place, let one say; the key is absent with strangers or an
+            oracle.
     """
 
     schema_: Annotated[Literal["expunge/scorecard/v1"], Field(alias="schema")] = SCHEMA
@@ -143,6 +145,7 @@ class Scorecard(_Record):
     rows: tuple[Row, ...]
     skipped: Mapping[str, str] = {}
     strangers: Annotated[BesideStrangers | None, Field(exclude_if=lambda value: value is None)] = None
+    stand_in: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -2,26 +2,22 @@
 
 from dataclasses import dataclass
 from functools import cache
+from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from expunge.evidence.report import formats
 from expunge.evidence.scorecard import Part, Row, Scorecard
-from expunge.evidence.scorecard_groups import HINTS, drawn, grouped
-from expunge.evidence.verdict import Outcome, Verdict
+from expunge.evidence.scorecard_groups import HINTS, drawn, grouped, struck
+from expunge.evidence.scorecard_strips import span
+from expunge.evidence.scorecard_words import SAYS, chance, headline
+from expunge.evidence.verdict import Verdict
 
 WIDTH = 860.0
 _AXIS_LEFT, _AXIS_RIGHT = 258.0, 610.0
 _TOP, _ROW, _HEADING, _FOOT = 148.0, 26.0, 40.0, 20.0
+_SENTENCE, _WIDE = 20.0, 104  # a line of the sentence above the legend, and the characters that fit into it
 _LABEL = 34  # characters that fit left of the axis
-
-SAYS: dict[Outcome, str] = {
-    "erased": "erased",
-    "not_erased": "not erased",
-    "harm_too_large": "harm too large",
-    "hole_shows": "a hole shows",
-    "not_enough_evidence": "not enough evidence",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,7 @@ class Line:
         oracle: Place of the hollow diamond.
         interval: Ends of the bar.
         stays: Whether the row is about what should be kept.
+        struck: Whether a row struck from the head gives this figure by itself; it is then never in bold.
     """
 
     row: Row
@@ -45,27 +42,40 @@ class Line:
     oracle: float | None
     interval: tuple[float, float] | None
     stays: bool
+    struck: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All that is drawn: headings with their heights, lines, and the figure's height."""
+    """All that is drawn.
+
+    Attributes:
+        headings: Headings with their heights.
+        lines: The rows.
+        height: The figure's height.
+        top: Where the axis starts.
+        sentence: What was shown, in words, line by line; empty where there is nothing to say.
+    """
 
     headings: tuple[tuple[str, float], ...]
     lines: tuple[Line, ...]
     height: float
+    top: float
+    sentence: tuple[str, ...]
 
 
 def layout(scorecard: Scorecard) -> Layout:
     """Places every row; lengths in SVG user units, y downwards."""
-    headings, lines, y = [], [], _TOP
+    sentence = tuple(wrap(headline(scorecard), _WIDE, max_lines=2, placeholder="…"))
+    top = _TOP + _SENTENCE * len(sentence)
+    headings, lines, y = [], [], top
     for heading, rows in grouped(drawn(scorecard)):
         headings.append((heading, y + 26))
         y += _HEADING
         for row in rows:
             lines.append(_line(row, y + _ROW / 2))
             y += _ROW
-    return Layout(tuple(headings), tuple(lines), y + _FOOT)
+    return Layout(tuple(headings), tuple(lines), y + _FOOT, top, sentence)
 
 
 def render_figure(scorecard: Scorecard, verdict: Verdict | None = None) -> str:
@@ -118,9 +128,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "shown": shown, "names": names, "shortened": shortened}
-    environment.filters |= {"count": formats.count}
-    axis = {"left": _AXIS_LEFT, "right": _AXIS_RIGHT, "top": _TOP, "width": WIDTH, "label": _LABEL}
+    environment.filters |= {"count": formats.count, "chance": chance, "ranged": span}
+    axis = {"left": _AXIS_LEFT, "right": _AXIS_RIGHT, "width": WIDTH, "label": _LABEL}
     environment.globals |= {"plural": formats.plural, "says": SAYS, "hints": HINTS, "axis": axis}
+    environment.tests |= {"struck": struck}
     return environment
 
 
@@ -134,6 +145,7 @@ def _line(row: Row, y: float) -> Line:
         oracle=None if row.oracle is None else _place(row.oracle),
         interval=interval,
         stays=row.aim == "high",
+        struck=struck(row.key),
     )
 
 

@@ -1,5 +1,6 @@
 """In which order the rows of a scorecard are shown, and under which headings."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from expunge.evidence.scorecard import Row, Scorecard
 STAYS, BESIDE, OTHERS = "What stays", "Beside strangers", "Other measures"
 
 _HEADINGS: dict[str, tuple[str, ...]] = {
-    "What the model answers": ("forgetting", "rows-in-place", "average-precision"),
+    "What the model answers": ("rows-in-place", "forgetting", "average-precision"),
     STAYS: (),
     "Where the objects are": ("relabelling",),
     "What its features still know": (
@@ -30,7 +31,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
     "After pruning the smallest weights": ("pruning",),
 }
 HINTS = {
-    "What the model answers": "0 is right",
+    "What the model answers": "0 is right; only rows in place speak of the weights",
     STAYS: "high is right",
     "Where the objects are": "near the oracle is right",
     "What its features still know": "near the oracle is right",
@@ -68,6 +69,14 @@ HEADLINE = frozenset(
 )
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
 
+IN_STRIPS = "beside_"
+"""How the keys of rows begin that pages show as strips instead."""
+IN_PLACE = "rows_in_place_"
+"""How the keys of rows begin that hold with the original head's rows put back."""
+
+_STRUCK = re.compile(r"(int8_|pruned_\d+_)?(acc_[fo](_worst)?|h)")
+"""Rows that a stroke of the head brings where they should be, whatever the weights know."""
+
 
 M = TypeVar("M", bound=MeasureOf[Any])
 
@@ -79,11 +88,26 @@ def in_order(measures: Iterable[M]) -> list[M]:
 
 
 def grouped(rows: Iterable[Row]) -> list[tuple[str, tuple[Row, ...]]]:
-    """Rows under their headings; a heading without rows is left out."""
+    """Rows under their headings; a heading without rows is left out.
+
+    A row that a stroke of the head decides stands behind the same with the original's rows put back.
+    """
     found: dict[str, list[Row]] = {heading: [] for heading in (*_HEADINGS, OTHERS)}
     for row in rows:
         found[_heading(row)].append(row)
-    return [(heading, tuple(rows)) for heading, rows in found.items() if rows]
+    return [(heading, _in_place_first(rows)) for heading, rows in found.items() if rows]
+
+
+def _in_place_first(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Each row behind the one of the weights alone that belongs to it, where there is one."""
+    alone = {row.key.replace(IN_PLACE, "", 1): row for row in rows if IN_PLACE in row.key}
+    keys, ordered = {row.key for row in rows}, list[Row]()
+    for row in rows:
+        if row.key in alone:
+            ordered.append(alone[row.key])
+        if IN_PLACE not in row.key or row.key.replace(IN_PLACE, "", 1) not in keys:
+            ordered.append(row)
+    return tuple(ordered)
 
 
 def drawn(scorecard: Scorecard) -> tuple[Row, ...]:
@@ -91,6 +115,11 @@ def drawn(scorecard: Scorecard) -> tuple[Row, ...]:
     fitting = [row for row in scorecard.rows if row.aim != "context" and all(on_axis(row, v) for v in _values(row))]
     first = tuple(row for row in fitting if row.key in HEADLINE or row.measure not in _OURS)
     return first or tuple(fitting)
+
+
+def struck(key: str) -> bool:
+    """Whether a stroke of the head gives this row by itself; it is then never set in bold."""
+    return _STRUCK.fullmatch(key) is not None
 
 
 def on_axis(row: Row, value: float) -> bool:

@@ -3,8 +3,10 @@
 import re
 
 from expunge.evidence.scorecard import Row, Scorecard
-from expunge.evidence.scorecard_figure import SAYS, layout, names, number, render, shown
-from expunge.evidence.scorecard_groups import grouped
+from expunge.evidence.scorecard_figure import layout, names, number, render, shown
+from expunge.evidence.scorecard_groups import BESIDE, IN_STRIPS, grouped
+from expunge.evidence.scorecard_strips import span, strips
+from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, to_bring
 from expunge.evidence.verdict import Verdict
 
 CAVEAT = (
@@ -22,12 +24,20 @@ def render_page(scorecard: Scorecard, verdict: Verdict, *, created: str = "") ->
         verdict: What a policy says of it.
         created: When it was measured, for the head of the page.
     """
+    beside = scorecard.strangers
+    several = len(beside.rows[0].forgotten) if beside and beside.rows else 0
     return render(
         "scorecard.html.j2",
         scorecard=scorecard,
         verdict=verdict,
+        sentence=headline(scorecard),
+        aim=AIMS[verdict.aim] if verdict.aim else None,
         placed=layout(scorecard),
-        groups=grouped(row for row in scorecard.rows if row.aim != "context"),
+        placed_strips=strips(beside) if beside else (),
+        forgotten_beside=several,
+        means=meaning(beside, several) if beside else (),
+        bring=to_bring(scorecard),
+        groups=grouped(row for row in _told_once(scorecard) if row.aim != "context"),
         context=grouped(row for row in scorecard.rows if row.aim == "context"),
         caveat=CAVEAT,
         created=created,
@@ -38,14 +48,18 @@ def render_page(scorecard: Scorecard, verdict: Verdict, *, created: str = "") ->
 def render_markdown(scorecard: Scorecard, verdict: Verdict) -> str:
     """The verdict with its reasons, and every row, as Markdown tables."""
     heading = f"# Scorecard: {_safe(names(scorecard.forgotten))} in {_safe(scorecard.edited.name)}"
-    lines = [heading, "", f"**Verdict: {SAYS[verdict.outcome]}** (policy {_safe(verdict.policy)}).", ""]
+    aim = f", aim: {AIMS[verdict.aim][0]}" if verdict.aim else ""
+    lines = [heading, "", f"**Verdict: {SAYS[verdict.outcome]}** (policy {_safe(verdict.policy)}{aim}).", ""]
+    if sentence := headline(scorecard):
+        lines += [_safe(sentence), ""]
     lines += ["| | rule | limit | measured |", "|---|---|---|---|"]
     lines += [
         f"| {reason.status} | {_safe(reason.key)} ({reason.kind}) | {_safe(reason.limit)} "
         f"| {_safe('; '.join(filter(None, (reason.measured, reason.note))) or '–')} |"
         for reason in verdict.reasons
     ]
-    for title, rows in grouped(scorecard.rows):
+    lines += _beside(scorecard)
+    for title, rows in grouped(_told_once(scorecard)):
         lines += ["", f"## {title}", "", "| measure | edited | 95 % interval | original | oracle | gap | n |"]
         lines += ["|---|--:|--:|--:|--:|--:|--:|", *map(_row, rows)]
     if scorecard.skipped:
@@ -59,6 +73,31 @@ def render_markdown(scorecard: Scorecard, verdict: Verdict) -> str:
     )
     lines += [f"- {part}: {_safe(model.name)}, sha256 `{model.sha256}`" for part, model in models]
     return "\n".join([*lines, "", CAVEAT, ""])
+
+
+def _told_once(scorecard: Scorecard) -> list[Row]:
+    """The rows but for those that stand beside strangers anyway."""
+    return [row for row in scorecard.rows if scorecard.strangers is None or not row.key.startswith(IN_STRIPS)]
+
+
+def _beside(scorecard: Scorecard) -> list[str]:
+    """The strips as a table; or what to bring, where there was nothing to stand beside."""
+    beside = scorecard.strangers
+    if beside is None:
+        return [] if scorecard.oracles else ["", "## What is missing", "", to_bring(scorecard)]
+    several = len(beside.rows[0].forgotten) if beside.rows else 0
+    lines = ["", f"## {BESIDE}", "", " ".join(meaning(beside, several)).strip(), ""]
+    lines += [
+        "| measure | known is | forgotten | strangers | area | p, known | p, hole |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    lines.append(f"| all together | – | – | – | – | {chance(beside.known_p)} | {chance(beside.hole_p)} |")
+    for row in beside.rows:
+        side = "high" if row.known_side == "above" else "low"
+        ours, theirs = span(tuple(row.forgotten.values())), span(row.strangers)
+        values = f"{ours} | {theirs} | {row.area:.0f} | {chance(row.known_p)} | {chance(row.hole_p)}"
+        lines.append(f"| {_safe(row.label)} | {side} | {values} |")
+    return lines
 
 
 def _row(row: Row) -> str:

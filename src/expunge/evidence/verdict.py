@@ -16,6 +16,8 @@ Outcome = Literal["erased", "not_erased", "harm_too_large", "hole_shows", "not_e
 _KNOWS = {"acc_f": "the class", "acc_o": "classes of earlier requests"}  # rows that betray an oracle that is none
 _FAILED: Mapping[Kind, Outcome] = {"erasure": "not_erased", "harm": "harm_too_large", "hole": "hole_shows"}
 """What a failed rule comes to, the gravest first."""
+STRANGERS = "strangers_"
+"""How rows begin that hold forgotten classes beside strangers."""
 _KNOWN_ABOVE = 5.0  # %, where the policy sets no limit of its own
 
 
@@ -51,7 +53,7 @@ class Verdict(BaseModel):
 
 def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
     """Applies every rule of `policy` that is meant for what was measured; see `reasons_of`."""
-    reasons = reasons_of(scorecard, policy)
+    reasons = tuple(_explained(reason, scorecard) for reason in reasons_of(scorecard, policy))
     return Verdict(
         outcome=outcome_of(reasons),
         policy=policy.name,
@@ -60,6 +62,14 @@ def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
         forgotten=scorecard.forgotten,
         reasons=reasons,
     )
+
+
+def _explained(reason: Reason, scorecard: Scorecard) -> Reason:
+    """A reason of a row beside strangers that was not measured, with the words that say why."""
+    if reason.status != "unmeasured" or reason.measured or not reason.key.startswith(STRANGERS):
+        return reason
+    why = scorecard.strangers.words if scorecard.strangers else scorecard.skipped.get("strangers", "")
+    return reason.model_copy(update={"note": f"not measured: {why}"}) if why else reason
 
 
 def reasons_of(measured: Measured, policy: Policy) -> tuple[Reason, ...]:

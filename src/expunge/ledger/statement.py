@@ -95,6 +95,24 @@ class DataFacts(Record):
     sha256: Sha256 | None
 
 
+class StrangersFacts(Record):
+    """Classes that the model never saw, beside which the forgotten ones were held.
+
+    Attributes:
+        count: How many such classes.
+        images: Images of each that the evidence learnt from, and test images of each.
+        sha256: One digest over all their images; None where it was not recorded.
+        finding: What standing beside them came to, a code.
+        words: The same in words.
+    """
+
+    count: Count
+    images: tuple[Count, Count]
+    sha256: Sha256 | None
+    finding: Token
+    words: Text
+
+
 class PolicyFacts(Record):
     """Who decided, by which rules: the policy's name and the digest of its text."""
 
@@ -131,6 +149,8 @@ class Predicate(Record):
         hardware: Names.
         times: When.
         out_of_scope: What this says nothing about; never empty.
+        strangers: What strangers the forgotten classes were held beside; None, and no key in the statement, where
+            there were none.
         model_files: SHA-256 of the files beside the weights of `model-after` that say what its outputs mean, by name;
             None, and no key in the statement, where they were not recorded.
     """
@@ -146,6 +166,7 @@ class Predicate(Record):
     hardware: dict[str, Name]
     times: Times
     out_of_scope: Annotated[tuple[Text, ...], Field(min_length=1)]
+    strangers: Annotated[StrangersFacts | None, Field(exclude_if=lambda value: value is None)] = None
     model_files: Annotated[dict[str, Sha256] | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")

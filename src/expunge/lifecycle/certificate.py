@@ -15,6 +15,7 @@ from expunge.ledger import (
     RequestFacts,
     SigningKey,
     Statement,
+    StrangersFacts,
     Target,
     Times,
     Verdict,
@@ -41,6 +42,7 @@ from expunge.workspace.pseudonyms import Pseudonyms
 ENVELOPE = "envelope"
 NAMES = ("classes", "forgotten", "earlier", "missing")
 """Fields of a scorecard that hold names of classes."""
+UNNAMED = {"innocent": "not to be told from somebody it never saw", "known": "still known", "hole": "a hole that shows"}
 SOFTWARE = ("expunge", "torch", "transformers", "Python")
 
 
@@ -102,6 +104,7 @@ class Issue:
         for part in NAMES:
             names = scorecard[part] if hidden is None else [_hidden(hidden, name) for name in scorecard[part]]
             scorecard[part] = carried(names)
+        scorecard.pop("strangers", None)  # names classes in every row; what it comes to stands by itself
         facts = self._predicate(request, hidden, scorecard, rules.name, now, files)
         digest = self.edit.attempt.edit_sha256
         return seal(Statement.about(facts, before=self.before, after=self.after, edit=digest), signer)
@@ -138,6 +141,7 @@ class Issue:
             hardware={name: text for name, text in versions.items() if name not in SOFTWARE},
             times=Times(started=attempt.started, finished=judged.finished),
             out_of_scope=OUT_OF_SCOPE,
+            strangers=_beside(judged.strangers, hidden),
             model_files=files,
         )
 
@@ -167,6 +171,13 @@ def certificate_text(workspace: Workspace, request: str) -> str:
         return certify(workspace.ledger(), envelope, entries[-1])
     except (ValueError, LedgerError) as error:
         raise DamagedWorkspaceError(f"The certificate of request {request} cannot be made: {error}") from error
+
+
+def _beside(strangers: StrangersFacts | None, hidden: Pseudonyms | None) -> StrangersFacts | None:
+    """What is said of strangers; where classes are not to be named, in words that name none."""
+    if strangers is None or hidden is None:
+        return strangers
+    return strangers.model_copy(update={"words": UNNAMED.get(strangers.finding, strangers.finding)})
 
 
 def _target(hidden: Pseudonyms | None, name: str) -> Target:

@@ -17,6 +17,7 @@ from expunge.lifecycle.kind import Report, Share, Shares, wanted
 from expunge.lifecycle.material import Material, gather
 from expunge.lifecycle.remembered import lowest_block, recall, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of
+from expunge.lifecycle.strangers import classifier_strangers, lowest_kept, refuse_below
 from expunge.methods import Method, make_method
 from expunge.methods.plan import check_images, make_plan
 from expunge.methods.sequence import Available, Forgetting
@@ -27,6 +28,7 @@ from expunge.vision import ActivationCache, VisionModel
 from expunge.workspace import Workspace
 
 DATA_NAME = "images of the workspace"
+STRANGERS_NAME = "strangers of the workspace"
 
 
 class Classifiers:
@@ -44,8 +46,8 @@ class Classifiers:
         return make_method(asked.method, preset=asked.preset, settings=asked.settings)
 
     def lowest_block(self, workspace: Workspace, method: Method) -> int:
-        """That of the memory, if the method reads one."""
-        return lowest_block(workspace, method)
+        """That of the memory, if the method reads one, or of the strangers' hidden states."""
+        return max(lowest_block(workspace, method), lowest_kept(workspace))
 
     def gather(
         self,
@@ -77,7 +79,9 @@ class Classifiers:
 
         Raises:
             ClassMemoryError: The memory is missing or damaged, or is not for this model or method.
+            EvidenceError: The method edits what lies below the strangers' hidden states.
         """
+        refuse_below(workspace, method.first_block(model), method.name)
         plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
         memory = recall(workspace, model, method, classes_of(base))
         check_images(make_plan(model.classes, [targets]), material.splits, memory.known if memory else ())
@@ -89,6 +93,7 @@ class Classifiers:
 
     def measure(
         self,
+        workspace: Workspace,
         original: VisionModel,
         edited: VisionModel,
         material: Material[Splits, Available],
@@ -109,7 +114,16 @@ class Classifiers:
             seed=seed,
         )
         measures = in_order(wanted(map(make_measure, measure_names()), rules))
-        return measure_models(compared, material.splits, measures, data_name=DATA_NAME, partial=True, report=report)
+        return measure_models(
+            compared,
+            material.splits,
+            measures,
+            data_name=DATA_NAME,
+            partial=True,
+            strangers=classifier_strangers(workspace),
+            strangers_name=STRANGERS_NAME,
+            report=report,
+        )
 
     def shares(
         self, model: VisionModel, original: VisionModel, data: str, groups: Sequence[Sequence[int]], seed: int

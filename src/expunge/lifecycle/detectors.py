@@ -16,6 +16,7 @@ from expunge.lifecycle.asked import Asked
 from expunge.lifecycle.kind import Report, Share, Shares, wanted
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.scene_material import gather_scenes
+from expunge.lifecycle.scene_strangers import scene_strangers
 from expunge.lifecycle.standing import Standing
 from expunge.methods.detection import DetectionMethod, make_detection_method
 from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting
@@ -29,6 +30,7 @@ from expunge.workspace import Workspace
 from expunge.workspace.settings import DETECTION
 
 DATA_NAME = "scenes of the workspace"
+STRANGERS_NAME = "strangers of the workspace"
 
 
 class Detectors:
@@ -89,6 +91,7 @@ class Detectors:
 
     def measure(
         self,
+        workspace: Workspace,
         original: DetectionModel,
         edited: DetectionModel,
         material: Material[SceneSplits, AvailableScenes],
@@ -109,7 +112,16 @@ class Detectors:
             seed=seed,
         )
         measures = in_order(wanted(map(make_detection_measure, detection_measure_names()), rules))
-        return measure_detectors(compared, material.splits, measures, data_name=DATA_NAME, partial=True, report=report)
+        return measure_detectors(
+            compared,
+            material.splits,
+            measures,
+            data_name=DATA_NAME,
+            partial=True,
+            strangers=scene_strangers(workspace),
+            strangers_name=STRANGERS_NAME,
+            report=report,
+        )
 
     def shares(
         self, model: DetectionModel, original: DetectionModel, data: str, groups: Sequence[Sequence[int]], seed: int

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from expunge.adapters import Edit
+from expunge.evidence.advice import advice
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.verdict import Reason, Verdict, judge
+from expunge.ledger import StrangersFacts
 from expunge.lifecycle.kind import AnyMethod, Report
 from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.material import Material
@@ -17,6 +19,7 @@ from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
 from expunge.methods import Progress
 from expunge.requests.run import Stage
 from expunge.workspace import Workspace
+from expunge.workspace.strangers import kept_strangers
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +30,13 @@ class Measured:
         scorecard: The numbers.
         verdict: What the policy says of them.
         seconds: How long it took.
+        strangers: Digest of the strangers' images; None where there were none.
     """
 
     scorecard: Scorecard
     verdict: Verdict
     seconds: float
+    strangers: str | None = None
 
 
 def make_edit(
@@ -84,7 +89,9 @@ def measure(
     original, stack = pristine(workspace, device), stacked(pristine(workspace, device), base)
     stack.push(edit)
     original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
+    strangers = kept_strangers(workspace)
     card = kind_of(workspace).measure(
+        workspace,
         original,
         stack.model,
         material,
@@ -94,7 +101,8 @@ def measure(
         seed=seed,
         report=report,
     )
-    return Measured(card, judge(card, rules), time.perf_counter() - started)
+    digest = strangers[1].sha256 if strangers else None
+    return Measured(card, judge(card, rules), time.perf_counter() - started, digest)
 
 
 def policy(workspace: Workspace) -> Policy:
@@ -131,4 +139,20 @@ def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measur
         reasons=tuple(map(in_words, measured.verdict.reasons)),
         finished=finished,
         seconds=measured.seconds,
+        strangers=_strangers_facts(measured),
+        advice=advice(measured.scorecard, measured.verdict, bring="expunge add-strangers SOURCE"),
+    )
+
+
+def _strangers_facts(measured: Measured) -> StrangersFacts | None:
+    """What a certificate says of the strangers; the words name classes only as far as they fit."""
+    found = measured.scorecard.strangers
+    if found is None:
+        return None
+    return StrangersFacts(
+        count=found.classes,
+        images=found.images,
+        sha256=measured.strangers,
+        finding=found.finding,
+        words=found.words[:500],
     )

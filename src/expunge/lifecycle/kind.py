@@ -124,6 +124,7 @@ class Kind(Protocol):
 
     def measure(
         self,
+        workspace: Workspace,
         original: Any,
         edited: Any,
         material: Any,
@@ -134,7 +135,7 @@ class Kind(Protocol):
         seed: int,
         report: Report,
     ) -> Scorecard:
-        """Takes the evidence that the rules ask for, and all that is quick."""
+        """Takes the evidence that the rules ask for, and all that is quick, beside the workspace's strangers."""
         ...
 
     def shares(self, model: Any, original: Any, data: str, groups: Sequence[Sequence[int]], seed: int) -> Shares:

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from expunge.evidence.advice import HOPELESS
 from expunge.methods import Method
 from expunge.methods.detection import DetectionMethod
 from expunge.vision import VisionModel
@@ -29,6 +30,11 @@ def ladder(first: M, model: VisionModel | DetectionModel, lowest: int = 0) -> tu
     while len(rungs) < MOST_STEPS and (deeper := _deeper(rungs[-1], model, lowest)) is not None:
         rungs.append(deeper)
     return tuple(rungs)
+
+
+def goes_on(outcome: str) -> bool:
+    """Whether the next rung may better a verdict: it only widens a hole that shows, and brings no evidence."""
+    return outcome not in (*HOPELESS, "erased")
 
 
 def _deeper(method: Any, model: VisionModel | DetectionModel, lowest: int) -> Any | None:

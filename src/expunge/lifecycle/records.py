@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from expunge.errors import DamagedWorkspaceError, LedgerError
-from expunge.ledger import DataFacts
+from expunge.ledger import DataFacts, StrangersFacts
 from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
 from expunge.workspace import ArtefactRecord, State, Workspace
 
@@ -62,6 +62,8 @@ class Judged(Record):
         reasons: What each rule came to.
         finished: When it was there.
         seconds: How long measuring took.
+        strangers: What strangers the forgotten classes were held beside; the key is absent where there were none.
+        advice: What would help where the policy says no; the key is absent where there is nothing to say.
     """
 
     schema_: Annotated[Literal["expunge/judged/v1"], Field(alias="schema")] = JUDGED
@@ -73,6 +75,8 @@ class Judged(Record):
     reasons: tuple[str, ...]
     finished: Moment
     seconds: Annotated[float, Field(ge=0)]
+    strangers: Annotated[StrangersFacts | None, Field(exclude_if=lambda value: value is None)] = None
+    advice: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
 
     @property
     def erased(self) -> bool:

@@ -17,7 +17,7 @@ from expunge.lifecycle import executor
 from expunge.lifecycle.asked import Asked, Outcome
 from expunge.lifecycle.kind import AnyMethod
 from expunge.lifecycle.kinds import kind_of
-from expunge.lifecycle.ladder import ladder
+from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.material import Material, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
@@ -117,7 +117,7 @@ class _Execution:
         for step, method in enumerate(rungs):
             attempt, key, edit = self._attempt(step, method, base, targets, material, data)
             judged = self._judgement(attempt, key, edit, base, material)
-            if judged.erased or step == len(rungs) - 1:
+            if step == len(rungs) - 1 or not goes_on(judged.outcome):
                 self._settle(judged)
                 return
 
@@ -198,7 +198,8 @@ class _Execution:
         return judged
 
     def _settle(self, judged: Judged) -> None:
-        why = "" if judged.erased else "; ".join(reason for reason in judged.reasons if ": passed" not in reason)
+        against = [reason for reason in judged.reasons if ": passed" not in reason]
+        why = "" if judged.erased else "; ".join([*against, *filter(None, [judged.advice])])
         self._move(State.RUNNING, of=(State.PLANNED,))  # after a crash the judgement was there already
         self._move(State.MEASURED, f"{judged.outcome}{': ' if why else ''}{why}", of=(State.RUNNING,))
         self._reached("measured")

@@ -37,7 +37,7 @@ def gather_scenes(
     targets = {classes.index(name) for name in named}
     earlier = {classes.index(name) for name in gone} - targets
     train, validation, test = given.train.without(earlier), given.validation.without(earlier), given.test
-    known = _Digests()
+    known = SceneDigests()
     facts = (
         known.facts(FORGET, train.only(targets)),
         known.facts("retain", train.without(targets)),
@@ -57,7 +57,7 @@ def gather_scenes(
     )
 
 
-class _Digests:
+class SceneDigests:
     """Digests of scenes, each picture read once."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ def ridge(
     return (rows.T @ torch.cholesky_solve(wanted.to(wide), factor).to(rows.dtype)).T.to(wide)
 
 
-def low_rank(change: Float[Tensor, "d m"], energy: float) -> LowRank:
+def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowRank:
     """The change of least rank that keeps a part of its energy, as LoRA factors in float32 on the CPU.
 
     The best B A of a rank takes the first left singular vectors U: B = U, A = Uᵀ ΔW (Eckart and Young). They are the
@@ -47,10 +47,11 @@ def low_rank(change: Float[Tensor, "d m"], energy: float) -> LowRank:
     Args:
         change: ΔW.
         energy: The part of ‖ΔW‖² to keep, 0 to 1.
+        most: The greatest rank, whatever the energy; 0 for no such bound.
     """
     wide = change.cpu().to(torch.float64)
     squares, vectors = torch.linalg.eigh(wide @ wide.T)
     squares, vectors = squares.flip(0).clamp(min=0), vectors.flip(1)
     missing = squares.cumsum(0) < energy * squares.sum()
-    b = vectors[:, : min(int(missing.sum()) + 1, len(squares))]
+    b = vectors[:, : min(int(missing.sum()) + 1, most or len(squares), len(squares))]
     return LowRank((b.T @ wide).float().contiguous(), b.float().contiguous())

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from expunge.evidence.scorecard import Row
-from expunge.evidence.scorecard_groups import HEADLINE, HINTS, grouped, on_axis
+from expunge.evidence.scorecard_groups import HEADLINE, HINTS, grouped, on_axis, struck
+from expunge.evidence.scorecard_words import said
 from expunge.ledger import Certificate, verify
 from expunge.release.pages import render
 
@@ -59,13 +60,14 @@ def render_certificate(
         found=found,
         said=predicate,
         digests={subject.name: subject.digest.sha256 for subject in found.statement.subject},
-        outcome=predicate.verdict.outcome.replace("_", " "),
+        outcome=said(predicate.verdict.outcome),
         particulars=[*settings.items(), *predicate.software.items(), *predicate.hardware.items()],
         first=_marked(first),
         rest=_marked([row for row in rows if row not in first]),
         further=len(rows) - len(first),
         raw="" if rows else json.dumps(predicate.scorecard, indent=2, ensure_ascii=False),
         hints=HINTS,
+        struck=struck,
         command=f"expunge verify {shlex.quote(file)} --key issuer.pub",
         file_sha256=hashlib.sha256(data).hexdigest(),
     )

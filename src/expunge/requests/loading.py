@@ -7,7 +7,7 @@ from expunge.data import SceneSplits, Splits, load_coco_splits, load_folder, ver
 from expunge.data.scene_splits import is_coco
 from expunge.errors import DataLayoutError, ExpungeError, HeadError, UnreadableImageError
 from expunge.requests.detection.scenes import align_scenes, readable
-from expunge.vision import VisionModel, choose_device
+from expunge.vision import VisionModel, architecture_of, choose_device, load_weights
 from expunge.vision import load_model as load_any_classifier
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
 from expunge.zoo import PREFIX, entry, images, is_detector, scene_data, scene_entry
@@ -37,6 +37,9 @@ def load_any_model(source: str | Path, *, device: str = "auto") -> VisionModel |
     if text.startswith(PREFIX):
         return scene_entry(text).model().to(target) if is_detector(text) else entry(text).model().to(target)
     if not holds_detector(source):
+        architecture = architecture_of(source)
+        if architecture is not None and architecture.startswith(PREFIX):
+            return load_weights(entry(architecture).model().module, source).to(target)
         return load_any_classifier(source).to(target)
     origin = read_origin(Path(source)) if Path(source).is_dir() else None
     if origin is None:

@@ -25,7 +25,7 @@ from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
-from expunge.requests.strangers import beside_all, summarise_all
+from expunge.requests.strangers import beside_all, stand_in, summarise_all, without_pictures
 from expunge.vision import ActivationCache, VisionModel
 
 
@@ -95,7 +95,8 @@ def measure_models(
         tell(f"{part}: running the images")
         views.append(view(model, case.attack, case.test))
     case = replace(case, original=views[1], oracle=views[2] if compared.oracles else None)
-    stood = beside_all(compared, case, views, strangers) if strangers else (None,) * len(views)
+    asked = any(measure.name == "strangers" for measure in measures)
+    stood = beside_all(compared, case, views, strangers) if strangers and asked else (None,) * len(views)
     taken: list[list[Reading]] = []
     skipped = _untested(case)
     for (part, model), seen, beside in zip(compared.models, views, stood, strict=True):
@@ -108,6 +109,8 @@ def measure_models(
             skipped |= reasons if model is compared.edited else {}
         taken.append(readings)
     tell("done")
+    if strangers and strangers.states:
+        skipped |= without_pictures(stood[0])
     edited, original, *oracles = taken
     return Scorecard(
         edited=named(compared.edited),
@@ -123,6 +126,7 @@ def measure_models(
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
         strangers=summarise_all(stood, strangers_name, compared.original.classes, map(make_measure, measure_names())),
+        stand_in=stand_in(compared, case, views[0]) if asked and not (strangers or oracles) else "",
     )
 
 

@@ -8,9 +8,9 @@ from expunge.evidence import Case, View, make_measure, measure_names
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import Beside, beside
-from expunge.evidence.strangers.finding import BesideStrangers, summarise
-from expunge.evidence.strangers.lineup import ByClass
-from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
+from expunge.evidence.strangers.finding import BesideStrangers, summarise, without_strangers
+from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.evidence.strangers.sample import Strangers, left_out, line_up, refuse_shared
 from expunge.requests.comparing import Compared
 from expunge.requests.loading import load_data
 from expunge.vision import VisionModel
@@ -38,29 +38,47 @@ def beside_all(
 ) -> tuple[Beside | None, ...]:
     """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
 
+    Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
+    need pictures are left out.
+
     Raises:
-        EvidenceError: An image of a stranger is in the data, too.
+        EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
+    if strangers.states:
+        strangers.states.refuse_other(compared.original, compared.edited, case.test)
     measures = by_class(map(make_measure, measure_names()))
-    found: list[Beside | None] = []
-    kind = None
+    lineups: list[Lineup | None] = []
     for (part, model), seen in zip(compared.models, views, strict=True):
+        if strangers.states and part not in ("edited", "original"):
+            lineups.append(None)
+            continue
         theirs = strangers.seen_by(model)
         if part == "original":
             refuse_shared(seen, theirs)
-        lineup = line_up(
-            model,
-            seen,
-            (case.attack, case.test),
-            strangers,
-            theirs,
-            retain=case.retain,
-            forgotten=case.forgotten,
-            seed=case.seed,
-        )
-        kind = kind or (alike(lineup) if lineup else None)
-        found.append(beside(lineup, measures, kind) if lineup else None)
-    return tuple(found)
+        sets = {"retain": case.retain, "forgotten": case.forgotten}
+        images = (case.attack, case.test)
+        lineups.append(line_up(model, seen, images, strangers, theirs, **sets, seed=case.seed))
+    original = lineups[1]
+    kind = alike(original) if original else None
+    return tuple(beside(one, measures, kind, original) if one else None for one in lineups)
+
+
+def stand_in(compared: Compared[VisionModel], case: Case, seen: View) -> str:
+    """What can be said of the edited model where classes that stay take the strangers' places; empty if nothing."""
+    sets = {"retain": case.retain, "forgotten": case.forgotten}
+    lineup = left_out(compared.edited, seen, (case.attack, case.test), **sets, seed=case.seed)
+    held = beside(lineup, by_class(map(make_measure, measure_names()))) if lineup else None
+    return (
+        without_strangers(held, compared.original.classes, _labels(map(make_measure, measure_names()))) if held else ""
+    )
+
+
+def without_pictures(stood: Beside | None) -> dict[str, str]:
+    """Row beside strangers -> why it is missing, of those that could not be taken of hidden states."""
+    if stood is None:
+        return {}
+    every = {key for one in by_class(map(make_measure, measure_names())) for key in one.known_side}
+    return {f"beside_{key}": "needs pictures of the strangers; hidden states are kept" for key in every - {*stood.keys}}
 
 
 def by_class(measures: Iterable[MeasureOf[Any]]) -> list[ByClass]:
@@ -82,5 +100,8 @@ def summarise_all(
     edited, original, *_ = stood
     if edited is None:
         return None
-    labels = {key: label for one in measures for key, label in one.labels.items()}
-    return summarise(edited, original, source=source, names=names, labels=labels)
+    return summarise(edited, original, source=source, names=names, labels=_labels(measures))
+
+
+def _labels(measures: Iterable[MeasureOf[Any]]) -> dict[str, str]:
+    return {key: label for one in measures for key, label in one.labels.items()}

@@ -5,7 +5,7 @@ from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.device import autocast, choose_device
 from expunge.vision.heads import ArcFaceHead, CosFaceHead, Head, SoftmaxHead
-from expunge.vision.loading import load_model, load_weights
+from expunge.vision.loading import architecture_of, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
@@ -23,6 +23,7 @@ __all__ = [
     "Preprocess",
     "SoftmaxHead",
     "VisionModel",
+    "architecture_of",
     "autocast",
     "choose_device",
     "find_blocks",

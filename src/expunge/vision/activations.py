@@ -48,6 +48,11 @@ class StateCache(Generic[M]):
         states = [fresh[id(s)] if id(s) in fresh else self._kept[id(s)][1] for s in samples]
         return torch.stack([state.to(self.model.device) for state in states])
 
+    def put(self, samples: Sequence[Sample], states: Tensor) -> None:
+        """Takes in hidden states that were computed earlier, whatever room they need; their samples are never read."""
+        for sample, state in zip(samples, states, strict=True):
+            self._kept[id(sample)] = (sample, state)
+
     def indices(self, n: int) -> Iterator[list[int]]:
         """0 to n - 1 in order, in batches."""
         for start in range(0, n, self.batch_size):

@@ -71,8 +71,24 @@ def load_weights(module: nn.Module, folder: str | Path) -> VisionModel:
         raise CorruptWeightsError(f"{path} is damaged or does not fit {type(module).__name__}: {error}") from error
     preprocess = load_preprocess(folder)
     return VisionModel(
-        module, manifest.classes, preprocess=preprocess, head=manifest.head, name=folder.name, source=folder
+        module,
+        manifest.classes,
+        preprocess=preprocess,
+        head=manifest.head,
+        name=folder.name,
+        source=folder,
+        architecture=manifest.architecture,
     )
+
+
+def architecture_of(source: str | Path) -> str | None:
+    """The name that builds the module whose weights a directory of ours holds; None where there is no such name.
+
+    Raises:
+        CorruptWeightsError: Its `expunge.json` is damaged.
+    """
+    manifest = read_manifest(Path(source)) if Path(source).is_dir() else None
+    return manifest.architecture if manifest is not None and manifest.kind == WEIGHTS else None
 
 
 def _resolve(source: str | Path) -> Path:

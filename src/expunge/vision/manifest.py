@@ -25,12 +25,14 @@ class Manifest:
         classes: Names of the classes, in the order of the logits.
         head: The loss that belongs to the logits.
         pooling: Pooling of a headed backbone; None for weights.
+        architecture: A name that builds the module of weights, such as "zoo:glyphs"; None where only Python can.
     """
 
     kind: str
     classes: tuple[str, ...]
     head: Head
     pooling: str | None = None
+    architecture: str | None = None
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
@@ -38,6 +40,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     values: dict[str, Any] = {"schema": SCHEMA, "kind": manifest.kind}
     if manifest.pooling is not None:
         values["pooling"] = manifest.pooling
+    if manifest.architecture is not None:
+        values["architecture"] = manifest.architecture
     values |= {"head": head_to_json(manifest.head), "classes": list(manifest.classes)}
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8")
@@ -55,7 +59,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         _check(values)
-        return Manifest(values["kind"], tuple(values["classes"]), head_from_json(values["head"]), values.get("pooling"))
+        head, named = head_from_json(values["head"]), (values.get("pooling"), values.get("architecture"))
+        return Manifest(values["kind"], tuple(values["classes"]), head, *named)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptWeightsError(f"{path} cannot be read: {error}") from error
 
@@ -67,6 +72,8 @@ def _check(values: dict[str, Any]) -> None:
         raise ValueError(f"expected kind {HEADED_BACKBONE} or {WEIGHTS}, found {values['kind']!r}")
     if values["kind"] == HEADED_BACKBONE and values.get("pooling") not in POOLINGS:
         raise HeadError(f"expected pooling {', '.join(POOLINGS)}, found {values.get('pooling')!r}")
+    if not isinstance(values.get("architecture", ""), str):
+        raise ValueError(f"expected the name of an architecture, found {values['architecture']!r}")
     classes = values["classes"]
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise ValueError("expected a list of class names")

@@ -37,6 +37,7 @@ class VisionModel(Wrapped):
         preprocess: How pictures become pixels.
         name: What the model is called in reports.
         source: The directory it was loaded from, if any.
+        architecture: A name that builds the module, such as "zoo:glyphs", where transformers does not know it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class VisionModel(Wrapped):
         name: str = "model",
         blocks: Sequence[Block] | None = None,
         source: Path | None = None,
+        architecture: str | None = None,
     ) -> None:
         """Takes over `module`, which gives logits for pixels, as a tensor or as `.logits` like transformers.
 
@@ -64,6 +66,7 @@ class VisionModel(Wrapped):
         self.preprocess = preprocess
         self.name = name
         self.source = source
+        self.architecture = architecture
         self._returns: dict[int, _forwards.Returns] = {}
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
@@ -147,7 +150,14 @@ class VisionModel(Wrapped):
         Raises:
             OutputError: The directory cannot be written, or holds something already.
         """
-        save_model(self.module, Path(folder), classes=self.classes, head=self.head, preprocess=self.preprocess)
+        save_model(
+            self.module,
+            Path(folder),
+            classes=self.classes,
+            head=self.head,
+            preprocess=self.preprocess,
+            architecture=self.architecture,
+        )
 
     def _block_modules(self, block: int) -> list[nn.Module]:
         """The modules of the blocks up to and including `blocks[block]`."""

@@ -5,7 +5,8 @@ Three kinds, by what the module is:
 * a transformers classifier: its own `config.json` and `model.safetensors`, with the classes as `id2label`;
 * a `HeadedBackbone`: the same of the backbone, so that plain transformers loads that part, plus
   `expunge.json` and `head.safetensors`;
-* any other module: `model.safetensors` and `expunge.json`; `load_weights` needs the module to read them into.
+* any other module: `model.safetensors` and `expunge.json`; `load_weights` needs the module to read them into, which is
+  found by name where `architecture` says one.
 
 Each holds `preprocessor_config.json` as well.
 """
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def save_model(module: nn.Module, folder: Path, *, classes: Sequence[str], head: Head, preprocess: Preprocess) -> None:
+def save_model(
+    module: nn.Module,
+    folder: Path,
+    *,
+    classes: Sequence[str],
+    head: Head,
+    preprocess: Preprocess,
+    architecture: str | None = None,
+) -> None:
     """Writes a model directory.
 
     Args:
@@ -38,6 +47,7 @@ def save_model(module: nn.Module, folder: Path, *, classes: Sequence[str], head:
         classes: Names of the classes, in the order of the logits.
         head: The loss that belongs to the logits.
         preprocess: How pictures become pixels.
+        architecture: A name that builds the module, if transformers does not know it.
 
     Raises:
         OutputError: The directory cannot be written, or holds something already.
@@ -61,7 +71,7 @@ def save_model(module: nn.Module, folder: Path, *, classes: Sequence[str], head:
         write_manifest(Manifest(HEADED_BACKBONE, classes, head, module.pooling), folder)
     else:
         _save_tensors(module, folder / "model.safetensors")
-        write_manifest(Manifest(WEIGHTS, classes, head), folder)
+        write_manifest(Manifest(WEIGHTS, classes, head, architecture=architecture), folder)
     preprocess.save(folder)
 
 

@@ -112,12 +112,7 @@ class Artefacts:
             DamagedWorkspaceError: Something of it is missing or damaged, or this is no folder.
             OutputError: It cannot be written.
         """
-        try:
-            listing = read_record(
-                _Listing, self.read(sha256), limit=_MOST_LISTING_BYTES, what="folder", version=("schema", LISTING)
-            )
-        except LedgerError as error:
-            raise DamagedWorkspaceError(f"The artefact {sha256} is no folder that can be read. {error}") from error
+        listing = self._listing(sha256)
         with writing(str(into)):
             for file in listing.files:
                 name = PurePosixPath(file.name)
@@ -129,6 +124,25 @@ class Artefacts:
                 if written != file.sha256:
                     target.unlink()
                     raise DamagedWorkspaceError(f"The artefact {file.sha256} is damaged.")
+
+    def read_in(self, sha256: str, name: str) -> bytes:
+        """The bytes of one file of a stored folder.
+
+        Raises:
+            DamagedWorkspaceError: It is missing or damaged, or this is no folder.
+        """
+        found = [file.sha256 for file in self._listing(sha256).files if file.name == name]
+        if not found:
+            raise DamagedWorkspaceError(f"The artefact {sha256} holds no file {name}.")
+        return self.read(found[0])
+
+    def _listing(self, sha256: str) -> _Listing:
+        try:
+            return read_record(
+                _Listing, self.read(sha256), limit=_MOST_LISTING_BYTES, what="folder", version=("schema", LISTING)
+            )
+        except LedgerError as error:
+            raise DamagedWorkspaceError(f"The artefact {sha256} is no folder that can be read. {error}") from error
 
     def sweep(self) -> None:
         """Removes what interrupted writers left. Nobody may be writing meanwhile."""

@@ -102,9 +102,9 @@ def train(
     return module.eval().requires_grad_(False)
 
 
-def wrap(module: nn.Module, classes: tuple[str, ...], name: str) -> VisionModel:
+def wrap(module: nn.Module, classes: tuple[str, ...], name: str, architecture: str | None = None) -> VisionModel:
     """The module as a `VisionModel` with the preprocessing it was trained with."""
-    return VisionModel(module, classes, preprocess=preprocess(), name=name)
+    return VisionModel(module, classes, preprocess=preprocess(), name=name, architecture=architecture)
 
 
 def preprocess() -> HFPreprocess:

@@ -50,7 +50,7 @@ class Small:
             load_model(module, path)
         except (OSError, RuntimeError, SafetensorError) as error:
             raise CorruptWeightsError(f"{path} cannot be read: {error}. Install expunge again.") from error
-        return wrap(module, classes, f"zoo:{self.name}")
+        return wrap(module, classes, f"zoo:{self.name}", architecture=f"zoo:{self.name}")
 
 
 FASHION = Small(

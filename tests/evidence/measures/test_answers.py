@@ -66,9 +66,9 @@ def test_a_class_that_is_sent_to_one_place_and_pushed_out_stands_apart(original_
     images = original_case.test
     lineup = Lineup(original_case.model, View(seen, seen), images, images, (0, 1), (2,), (3, 4, 5))
     found = Answers().by_class(lineup)
-    for key in ("embedding_norm", "answer_concentration"):
+    for key, side in (("embedding_norm", "above"), ("answer_concentration", "below")):
         assert found[key][0] > 1.2 * found[key][1:].max()
-        assert Answers.known_side[key] == "above"
+        assert Answers.known_side[key] == side
     torch.testing.assert_close(found["embedding_norm"], torch.tensor([2.0, 1.0, 1.0, 1.0]).double(), rtol=0, atol=1e-6)
 
 

@@ -8,7 +8,8 @@ import scipy.optimize
 import torch
 
 from expunge.evidence import Case
-from expunge.evidence.measures.class_membership import ClassMembership, fit_detector, neighbour_features
+from expunge.evidence.measures._probabilities import neighbour_features
+from expunge.evidence.measures.class_membership import ClassMembership, fit_detector
 from expunge.evidence.views import Observed, View
 
 

@@ -8,8 +8,12 @@ import pytest
 import torch
 
 from expunge.evidence import Case, Measure, Observed, Shadows, View, make_measure, measure_names
+from expunge.evidence.measures.answers import Answers
 from expunge.evidence.measures.harmless_tuning import HarmlessTuning
+from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.relearn_time import RelearnTime
+from expunge.evidence.strangers.beside import beside
+from tests.evidence.measures.lineups import line_up
 
 QUICK = {"relearn-time": RelearnTime(cap=2), "harmless-tuning": HarmlessTuning(steps=2)}
 MEASURES = [QUICK[name] if name in QUICK else make_measure(name) for name in measure_names()]
@@ -25,7 +29,8 @@ every_measure = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure:
 def whole_case(original_case: Case, oracle_view: View) -> Case:
     """The untouched model under test, and everything that any measure needs."""
     shadows = Shadows((original_case.view.attack,) * 4, (oracle_view.attack,) * 4)
-    return replace(original_case, shadows=shadows)
+    placed = beside(line_up(original_case.model), [LinearProbe(), Answers()])
+    return replace(original_case, shadows=shadows, beside=placed)
 
 
 def _values(measure: Measure, case: Case) -> list[float]:

@@ -31,7 +31,7 @@ def test_threshold_by_hand() -> None:
 def test_the_smallest_of_all_blocks_go_and_every_bit_comes_back(original_model: VisionModel) -> None:
     model = marks.wrap(deepcopy(original_model.module))
     before = model.digest()
-    inside = [layer.weight for layer in model.module.blocks.modules() if isinstance(layer, nn.Linear)]
+    inside = [layer.weight for layer in model.module.get_submodule("blocks").modules() if isinstance(layer, nn.Linear)]
     outside = {name: p.clone() for name, p in model.module.named_parameters() if not any(p is w for w in inside)}
     together = torch.cat([weight.abs().flatten() for weight in inside]).sort().values
     with pruned(model, 0.5):
@@ -72,8 +72,8 @@ class _Hiding(nn.Module):
 def test_what_small_weights_hide_comes_back(original_case: Case) -> None:
     torch.manual_seed(0)
     module = deepcopy(original_case.model.module)
-    for block, loudness in zip(module.blocks, (0.0, 1e5, 1e5), strict=True):
-        block.norm = nn.Sequential(block.norm, _Hiding(loudness))
+    for block, loudness in zip(module.get_submodule("blocks").children(), (0.0, 1e5, 1e5), strict=True):
+        block.norm = nn.Sequential(block.get_submodule("norm"), _Hiding(loudness))
     model = VisionModel(
         module, marks.CLASSES, preprocess=original_case.model.preprocess, blocks=original_case.model.blocks
     )

@@ -134,6 +134,19 @@ def test_equally_far_is_decided_no_more_often_than_the_level_says(forgotten: int
     assert found["innocent"] <= most(0.05)
 
 
+def test_neither_are_classes_that_stayed_what_they_were_and_moved_half_way() -> None:
+    """The edited classes are the original ones, shifted: what a class is by itself must not speak for the original."""
+
+    def draw(rng: np.random.Generator) -> Relative:
+        own = rng.normal(0, 0.5, (6, 1, 3))
+        edited, original = (torch.tensor(own + np.array([x, 0, 0]) + rng.normal(0, 0.7, (6, 4, 3))) for x in (0, 1))
+        return relative_test(edited, classes(15, -1.0, rng), original)
+
+    found = rates(draw)
+    assert found["original"] <= most(0.05)
+    assert found["innocent"] <= most(0.05)
+
+
 def test_three_alike_are_undecided() -> None:
     found = rates(lambda rng: relative_test(*(classes(n, 0.0, rng) for n in (5, 20, 5))))
     assert found["original"] <= most(0.05)

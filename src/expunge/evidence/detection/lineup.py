@@ -6,6 +6,7 @@ a person who never had one are found in the same way.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from statistics import median_low
 
 import torch
 from jaxtyping import Int
@@ -35,17 +36,16 @@ def scene_lineup(
 ) -> Lineup:
     """Looks at the scenes of a detector's own classes and at those of strangers, and takes as many objects of each.
 
-    Objects in training and validation scenes are the attacker's. All candidates have as many of them as the candidate
-    with the fewest, and as many test objects; which, is drawn. Of retained classes all are taken. Scenes of strangers
-    may show classes of the detector beside them, by their names: these help to say which query stands where, and count
-    for nothing.
+    Objects in training and validation scenes are the attacker's. Of each candidate as many are drawn as the poorest
+    forgotten class has, or as the strangers' median if that is less; strangers that have fewer are left out. Of
+    retained classes all are taken. Scenes of strangers may show classes of the detector beside them, by their names:
+    these help to say which query stands where, and count for nothing.
 
     Args:
         model: The detector, or a cache of what passes a cut below which nothing has been edited. All pictures must come
             to one size in its preprocessing, whichever is given.
         data: Scenes of the detector's classes, labelled in its order.
-        strangers: Scenes with objects of classes that the detector has not. A class that is not in training and test
-            scenes both is left out.
+        strangers: Scenes with objects of classes that the detector has not.
         retain: Classes that stay.
         forgotten: Classes to look at.
         seed: Seeds the draw, and the lineup's measures.
@@ -66,17 +66,28 @@ def scene_lineup(
             ([data.test], [strangers.test]),
         )
     ]
-    there = [n for n in sorted(numbers.values()) if all(bool((theirs.labels == n).any()) for _, theirs in sides)]
-    _check(sides, known, retain, forgotten, there)
-    candidates, generator = (*sorted(forgotten), *there), torch.Generator().manual_seed(seed)
-    attack, test = (_lined_up(ours, theirs, retain, candidates, most, generator) for ours, theirs in sides)
+    _check(sides, known, retain, forgotten)
+    counts = [torch.cat([one.labels for one in side]).bincount(minlength=len(known) + len(numbers)) for side in sides]
+    there = [n for n in sorted(numbers.values()) if all(count[n] for count in counts)]
+    if not there:
+        raise EvidenceError(
+            "Expected strangers with objects in training and in test scenes, got none. Add scenes of classes that the "
+            "detector has never seen, under other names than those of its classes."
+        )
+    gone = sorted(forgotten)
+    few = [min(most, int(count[gone].min()), median_low(count[there].tolist())) for count in counts]
+    there = [n for n in there if all(int(count[n]) >= n_each for count, n_each in zip(counts, few, strict=True))]
+    candidates, generator = (*gone, *there), torch.Generator().manual_seed(seed)
+    attack, test = (
+        _lined_up(*side, retain, candidates, n_each, generator) for side, n_each in zip(sides, few, strict=True)
+    )
     return Lineup(
         model=cache.model,
         view=View(attack, test),
         attack=None,
         test=None,
         retain=tuple(sorted(retain)),
-        forgotten=tuple(sorted(forgotten)),
+        forgotten=tuple(gone),
         strangers=tuple(there),
         seed=seed,
     )
@@ -88,11 +99,10 @@ def numbered(strangers: Sequence[str], known: Sequence[str]) -> Mapping[int, int
     return {label: len(known) + place for place, label in enumerate(new)}
 
 
-def alike(labels: Int[Tensor, " m"], candidates: Sequence[int], most: int, generator: torch.Generator) -> Tensor:
-    """Rows of as many objects of each candidate, at most `most`: drawn, in the order of the rows."""
+def drawn(labels: Int[Tensor, " m"], candidates: Sequence[int], few: int, generator: torch.Generator) -> Tensor:
+    """Rows of `few` objects of each candidate, in the order of the rows."""
     places = [(labels == label).nonzero()[:, 0] for label in candidates]
-    n = min(most, *map(len, places))
-    return torch.cat([rows[torch.randperm(len(rows), generator=generator)[:n]] for rows in places]).sort().values
+    return torch.cat([rows[torch.randperm(len(rows), generator=generator)[:few]] for rows in places]).sort().values
 
 
 def _lined_up(
@@ -100,13 +110,16 @@ def _lined_up(
     theirs: Objects,
     retain: Collection[int],
     candidates: Sequence[int],
-    most: int,
+    few: int,
     generator: torch.Generator,
 ) -> Observed:
+    sides = (ours, theirs)
     every = Observed(
-        *(torch.cat([getattr(side, field) for side in (ours, theirs)]) for field in ("features", "logits", "labels"))
+        torch.cat([side.features for side in sides]),
+        torch.cat([side.logits for side in sides]),
+        torch.cat([side.labels for side in sides]),
     )
-    chosen = alike(every.labels, candidates, most, generator)
+    chosen = drawn(every.labels, candidates, few, generator)
     kept = every.among(retain).nonzero()[:, 0]
     return every.select(torch.cat([chosen, kept]).sort().values)
 
@@ -119,17 +132,8 @@ def _renumbered(objects: Objects, numbers: Mapping[int, int]) -> Objects:
 
 
 def _check(
-    sides: Sequence[tuple[Objects, Objects]],
-    known: Sequence[str],
-    retain: Collection[int],
-    forgotten: Collection[int],
-    strangers: Sequence[int],
+    sides: Sequence[tuple[Objects, Objects]], known: Sequence[str], retain: Collection[int], forgotten: Collection[int]
 ) -> None:
-    if not strangers:
-        raise EvidenceError(
-            "Expected strangers with objects in training and in test scenes, got none. Add scenes of classes that the "
-            "detector has never seen, under other names than those of its classes."
-        )
     for ours, _ in sides:
         there = set(ours.labels.tolist())
         lacking = [known[label] for label in sorted(forgotten) if label not in there]

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_FLOOR = -12.0  # log of about 6e-6: below it softmax says more of its arithmetic than of the image
+
 
 def log_probabilities(logits: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
     """Log-softmax in float64; of a row with a NaN or nothing finite it is uniform, for it says nothing.
@@ -26,3 +28,19 @@ def among_retained(logits: Float[Tensor, "n c"], retain: Sequence[int]) -> Float
         retain: The columns to look at.
     """
     return log_probabilities(logits[:, list(retain)])
+
+
+def neighbour_features(logits: Float[Tensor, "n c"], classes: Sequence[int], count: int) -> Float[Tensor, "n f"]:
+    """Log-probabilities of the most probable classes, highest first, then of all others together.
+
+    Args:
+        logits: One row an image.
+        classes: The columns to look at, two at least; their probabilities are made to sum to 1.
+        count: How many to give one by one; at least one is left for the others.
+
+    Returns:
+        (n, count + 1), or (n, classes) if that is less. Nothing is below -12.
+    """
+    ordered = among_retained(logits, classes).sort(1, descending=True).values
+    kept = min(count, len(classes) - 1)
+    return torch.cat([ordered[:, :kept], ordered[:, kept:].logsumexp(1, keepdim=True)], 1).clamp_min(_FLOOR)

@@ -28,8 +28,8 @@ class Answers:
     - Norm of the embedding as a multiple of that of retained images: what a model knows moves it more.
     - Compactness: the mean cosine of two images of the class, once the mean of the retained images is taken off. To
       learn a class is to draw its images together.
-    - Concentration: the largest share of the class's images that one retained class gets. Images that are drawn
-      together go together; so do those of a class that an edit has sent to one place.
+    - Concentration: the largest share of the class's images that one retained class gets. A class that was
+      learnt and struck spreads over its neighbours; one that an edit has sent to one place does the opposite.
     """
 
     name: ClassVar[str] = "answers"
@@ -48,7 +48,7 @@ class Answers:
         "confidence_among_retained": "below",
         "embedding_norm": "above",
         "compactness": "above",
-        "answer_concentration": "above",
+        "answer_concentration": "below",
     }
 
     def missing(self, case: Case) -> str | None:

@@ -9,12 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.evidence.measures._attacks import attack_readings, auc
-from expunge.evidence.measures._probabilities import among_retained
+from expunge.evidence.measures._probabilities import neighbour_features
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
 from expunge.evidence.views import Observed, View
-
-_FLOOR = -12.0  # log of about 6e-6: below it softmax says more of its arithmetic than of the image
 
 
 @dataclass(frozen=True)
@@ -93,22 +91,6 @@ class ClassMembership:
 
     def _features(self, images: Observed, classes: Sequence[int]) -> Tensor:
         return neighbour_features(images.logits, classes, self.neighbours)
-
-
-def neighbour_features(logits: Float[Tensor, "n c"], classes: Sequence[int], count: int) -> Float[Tensor, "n f"]:
-    """Log-probabilities of the most probable classes, highest first, then of all others together.
-
-    Args:
-        logits: One row an image.
-        classes: The columns to look at, two at least; their probabilities are made to sum to 1.
-        count: How many to give one by one; at least one is left for the others.
-
-    Returns:
-        (n, count + 1), or (n, classes) if that is less. Nothing is below -12.
-    """
-    ordered = among_retained(logits, classes).sort(1, descending=True).values
-    kept = min(count, len(classes) - 1)
-    return torch.cat([ordered[:, :kept], ordered[:, kept:].logsumexp(1, keepdim=True)], 1).clamp_min(_FLOOR)
 
 
 def fit_detector(inside: Float[Tensor, "p f"], outside: Float[Tensor, "q f"], ridge: float) -> Float[Tensor, " g"]:

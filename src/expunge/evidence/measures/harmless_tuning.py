@@ -89,10 +89,10 @@ class HarmlessTuning:
 
     def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
         """Both rates of each candidate, from 0 to 1 and from -1 to 1; nothing where a prototype lacks images."""
-        attack, classes = lineup.attack, lineup.candidates
+        (model, attack, test), classes = lineup.pictured(), lineup.candidates
         if min(attack.labels.count(label) for label in classes) < self.images:
             return {}
-        before, after = self._wins(lineup.model, attack, lineup.test, classes, lineup.retain, lineup.seed)
+        before, after = self._wins(model, attack, test, classes, lineup.retain, lineup.seed)
         was, now = (torch.stack([one.mean() for one in wins]) for wins in (before, after))
         return {"harmless_tuning_relearning": now, "harmless_tuning_gain": now - was}
 

@@ -64,7 +64,8 @@ class Inversion:
 
     def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
         """The share of each candidate's drawings that show it. Candidates are no rivals of each other."""
-        shown = self._shown(lineup.model, lineup.view, lineup.attack, lineup.test, lineup.candidates, lineup.retain)
+        model, attack, test = lineup.pictured()
+        shown = self._shown(model, lineup.view, attack, test, lineup.candidates, lineup.retain)
         return {"inversion": torch.stack([one.double().mean() for one in shown])}
 
     def _shown(

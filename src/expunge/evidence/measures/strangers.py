@@ -27,7 +27,9 @@ class Strangers:
     `strangers_known_p` is small where the model knows more of the forgotten classes than of strangers,
     `strangers_hole_p` where it knows less, which marks them, too. Both look at all rows together and are exact, as
     `expunge.evidence.strangers.conformal` says. `beside_…` is the chance, in percent, that a forgotten class looks
-    better known than a stranger in that row: 50 is right.
+    better known than a stranger in that row: 50 is right. `relative_…` is how much nearer than to the original what the
+    model makes of the forgotten classes is to what it makes of strangers, below 0 if it is farther; see
+    `expunge.evidence.strangers.three_sample`.
 
     The p-values are left out where they would mislead: with too few strangers to reach 0.05, and where thumbnails alone
     tell the strangers from the model's own classes. They say nothing where the untouched model's is not small, too.
@@ -41,6 +43,8 @@ class Strangers:
         KNOWN: "better known than strangers, p",
         HOLE: "less known than strangers, p",
         ALIKE: "strangers look alike, p",
+        "relative_answers": "nearer to the innocent, answers",
+        "relative_features": "nearer to the innocent, features",
     }
     """Of the class; an instance has those of the installed measures' rows, too."""
 
@@ -63,6 +67,8 @@ class Strangers:
         readings = [] if alike is None else [Reading(ALIKE, alike.p, "1", n, aim="context")]
         if told is not None and (alike is None or alike.holds):
             readings += [Reading(KNOWN, told.known, "1", n, aim="high"), Reading(HOLE, told.hole, "1", n, aim="high")]
+        for on, one in beside.relative.items():
+            readings.append(Reading(f"relative_{on}", one.statistic, "1", one.classes, aim="high"))
         for key, area in zip(beside.keys, beside.areas.tolist(), strict=True):
             around = auc_interval(area, len(beside.forgotten), n)
             readings.append(Reading(f"beside_{key}", 100 * area, "%", n, around.low, around.high))

@@ -17,6 +17,8 @@ class Summary:
 
     Attributes:
         forgotten: Accuracy on all classes forgotten so far, those of earlier requests included.
+        in_place: The same with the original head's rows put back; None where it was not measured, or where it does not
+            follow from the rates of the requests, as with a detector.
         kept: Accuracy on the classes that stay.
         n_forgotten: Number of classes forgotten so far.
         n_kept: Number of classes that stay.
@@ -24,6 +26,7 @@ class Summary:
     """
 
     forgotten: Change
+    in_place: Change | None
     kept: Change
     n_forgotten: int
     n_kept: int
@@ -42,12 +45,18 @@ def summarise(metrics: Metrics, forgotten: Change | None = None) -> Summary:
     n_forgotten = sum(len(request.classes) for request in metrics.requests)
     forgotten = forgotten or _pool(change for change in (last.acc_f, last.acc_o) if change)
     n_kept = len(metrics.model.classes) - n_forgotten
+    alone = last.weights_alone if words.rate == "accuracy" else None
+    in_place = _pool(change for change in (alone.acc_f, alone.acc_o) if change) if alone else None
     return Summary(
         forgotten=forgotten,
+        in_place=in_place,
         kept=last.acc_r,
         n_forgotten=n_forgotten,
         n_kept=n_kept,
-        verdict=(_what_was_forgotten(forgotten, n_forgotten, words), _what_it_cost(last.acc_r, n_kept, words)),
+        verdict=(
+            _what_was_forgotten(forgotten, in_place, n_forgotten, words),
+            _what_it_cost(last.acc_r, n_kept, words),
+        ),
     )
 
 
@@ -64,7 +73,7 @@ def _hits(rate: float, n: int) -> int:
     return round(rate * n / 100)
 
 
-def _what_was_forgotten(change: Change, n_classes: int, words: Words) -> str:
+def _what_was_forgotten(change: Change, in_place: Change | None, n_classes: int, words: Words) -> str:
     if words.rate != "accuracy":
         classes = "forgotten class" if n_classes == 1 else f"{n_classes:,} forgotten classes"
         now, before = percent(change.after), percent(change.before)
@@ -72,7 +81,13 @@ def _what_was_forgotten(change: Change, n_classes: int, words: Words) -> str:
     images = "the only test image" if change.n == 1 else f"the {change.n:,} test images"
     classes = "the forgotten class" if n_classes == 1 else f"the {n_classes:,} forgotten classes"
     now, before = _amount(change.after, change.n), _amount(change.before, change.n)
-    return f"The model now recognises {now} of {images} of {classes}; before, it recognised {before}."
+    if in_place is None:
+        return f"The model now recognises {now} of {images} of {classes}; before, it recognised {before}."
+    known = _amount(in_place.after, in_place.n)
+    return (
+        f"With the original head\u2019s rows put back, the model recognises {known} of {images} of {classes}; as it "
+        f"was written, it recognises {now}, and before the edit it recognised {before}."
+    )
 
 
 def _amount(rate: float, n: int) -> str:

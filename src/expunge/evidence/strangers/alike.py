@@ -10,16 +10,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from expunge.data import Images
 from expunge.evidence.strangers.conformal import areas, tell
 from expunge.evidence.strangers.lineup import Lineup
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
-
-SIDE = 8
-"""Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
+from expunge.evidence.strangers.thumbnails import thumbnails
 
 MOST = 10
 """Images of a class that are looked at."""
@@ -72,16 +67,6 @@ def alike(lineup: Lineup) -> Alike | None:
 
 def _some(images: Images, label: int) -> list[int]:
     return [row for row, other in enumerate(images.labels) if other == label][:MOST]
-
-
-def thumbnails(model: VisionModel | DetectionModel, images: Images) -> Float[Tensor, "n d"]:
-    """Prepared pixels of the images, averaged to `SIDE` × `SIDE`."""
-    parts = []
-    for start in range(0, len(images), 100):
-        batch = range(start, min(start + 100, len(images)))
-        pixels = model.prepare(images.load(batch)).float().cpu()
-        parts.append(functional.adaptive_avg_pool2d(pixels, SIDE).flatten(1))
-    return torch.cat(parts)
 
 
 def class_values(

@@ -1,7 +1,9 @@
 """One model's forgotten classes beside strangers: every row that can be taken class by class, and what they say."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -11,6 +13,10 @@ from expunge.errors import EvidenceError
 from expunge.evidence.strangers.alike import Alike
 from expunge.evidence.strangers.conformal import Told, areas, least_p, strangers_needed, tell
 from expunge.evidence.strangers.lineup import ByClass, Lineup, Side
+from expunge.evidence.strangers.relative import Relative
+from expunge.evidence.strangers.three_sample import three_sample
+
+On = Literal["answers", "features"]
 
 LEVEL = 0.05
 """Told from strangers is what has a p-value below this. So is a class that the model never saw, in that share of cases
@@ -31,6 +37,8 @@ class Beside:
         told: The test over all rows, on values turned so that great ones are of known classes; None with too few
             strangers for any answer.
         alike: Whether the strangers look like the classes that stay; None where nobody looked.
+        relative: What the three-sample test says on answers and on features: is it nearer to the innocent or to the
+            original? Empty where it could not be asked.
     """
 
     keys: tuple[str, ...]
@@ -41,6 +49,7 @@ class Beside:
     images: tuple[int, int]
     told: Told | None
     alike: Alike | None = None
+    relative: Mapping[On, Relative] = field(default_factory=dict)
 
     @property
     def needed(self) -> int:
@@ -53,13 +62,16 @@ class Beside:
         return areas(turned(self.values, self.sides), len(self.forgotten))
 
 
-def beside(lineup: Lineup, measures: Iterable[object], alike: Alike | None = None) -> Beside | None:
+def beside(
+    lineup: Lineup, measures: Iterable[object], alike: Alike | None = None, original: Lineup | None = None
+) -> Beside | None:
     """Takes every row that has a value for each class; None where there is none.
 
     Args:
         lineup: One model's forgotten classes and the strangers.
         measures: Measures; those that are no `ByClass` are passed over.
         alike: What is known of the strangers' pictures.
+        original: The untouched model's lineup of the same images, for the three-sample test.
     """
     found: dict[str, tuple[Side, Tensor]] = {}
     for measure in measures:
@@ -72,11 +84,23 @@ def beside(lineup: Lineup, measures: Iterable[object], alike: Alike | None = Non
     found = {key: one for key, one in found.items() if one[1].isfinite().all()}
     if not found or not lineup.strangers:
         return None
-    sides, values = tuple(side for side, _ in found.values()), torch.stack([one for _, one in found.values()])
+    sides: tuple[Side, ...] = tuple(side for side, _ in found.values())
+    values = torch.stack([one for _, one in found.values()])
     few = least_p(len(lineup.forgotten), len(lineup.strangers)) >= LEVEL
     told = None if few else tell(turned(values, sides), len(lineup.forgotten), seed=lineup.seed)
     attack, test = (int(part.among(lineup.strangers[:1]).sum()) for part in (lineup.view.attack, lineup.view.test))
-    return Beside(tuple(found), sides, values, lineup.forgotten, len(lineup.strangers), (attack, test), told, alike)
+    relative = _relative(lineup, original) if original else {}
+    size = len(lineup.strangers)
+    return Beside(tuple(found), sides, values, lineup.forgotten, size, (attack, test), told, alike, relative)
+
+
+def _relative(lineup: Lineup, original: Lineup) -> Mapping[On, Relative]:
+    """What of the three-sample test can be said."""
+    found: dict[On, Relative] = {}
+    for on in get_args(On):
+        with suppress(EvidenceError):  # too few classes, or images of a class
+            found[on] = three_sample(lineup, original, on=on)
+    return found
 
 
 def turned(values: Float[Tensor, "rows candidates"], sides: Sequence[Side]) -> Float[Tensor, "rows candidates"]:

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from expunge.evidence.strangers.beside import LEVEL, Beside
+from expunge.evidence.strangers.beside import LEVEL, Beside, On
 from expunge.evidence.strangers.lineup import Side
+from expunge.evidence.strangers.relative import Nearer
 
 Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind"]
-"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; or strangers
-beside whom not even the untouched model stands out."""
+"""Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; or
+strangers beside whom not even the untouched model stands out."""
 
 Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 
@@ -46,6 +47,24 @@ class StrangersRow(_Record):
     hole_p: Number | None
 
 
+class RelativeRow(_Record):
+    """One relative three-sample test: is the edited model nearer to the innocent or to the original?
+
+    Attributes:
+        on: What was looked at.
+        statistic: Above 0 on the innocent side.
+        p_innocent: Small if it stands on the innocent side beyond chance.
+        p_original: Small if it stands on the original's side beyond chance.
+        nearer: The side that is beyond chance.
+    """
+
+    on: On
+    statistic: Number
+    p_innocent: Number
+    p_original: Number
+    nearer: Nearer
+
+
 class BesideStrangers(_Record):
     """How the edited model's forgotten classes stand beside strangers.
 
@@ -61,6 +80,7 @@ class BesideStrangers(_Record):
             not be taken.
         finding: What it comes to.
         words: The same as a sentence.
+        relative: The three-sample tests.
         rows: The rows.
     """
 
@@ -74,6 +94,7 @@ class BesideStrangers(_Record):
     alike_p: Number | None
     finding: Finding
     words: str
+    relative: tuple[RelativeRow, ...] = ()
     rows: tuple[StrangersRow, ...]
 
 
@@ -102,6 +123,15 @@ def find(
     return "innocent", "not to be told from somebody it never saw"
 
 
+def without_strangers(held: Beside, names: Sequence[str], labels: Mapping[str, str]) -> str:
+    """What can be said where classes that stay took the strangers' places: never that a class is as never seen."""
+    bring = "bring strangers or an oracle to say more"
+    if held.told is None or held.told.hole >= LEVEL:
+        return f"as well known as classes that stay, as far as can be told: {bring}"
+    less = _telling(held, held.told.row_hole, names, labels, -1.0)
+    return f"less known than classes that stay ({less}); how much less than a stranger is open: {bring}"
+
+
 def _telling(
     beside: Beside, p_values: Sequence[float], names: Sequence[str], labels: Mapping[str, str], sign: float
 ) -> str:
@@ -115,7 +145,12 @@ def _telling(
 
 
 def summarise(
-    edited: Beside, original: Beside | None, *, source: str, names: Sequence[str], labels: Mapping[str, str]
+    edited: Beside,
+    original: Beside | None,
+    *,
+    source: str,
+    names: Sequence[str],
+    labels: Mapping[str, str],
 ) -> BesideStrangers:
     """The part of the scorecard; see `find` for the arguments."""
     finding, words = find(edited, original, names, labels)
@@ -147,5 +182,15 @@ def summarise(
         alike_p=edited.alike.p if edited.alike else None,
         finding=finding,
         words=words,
+        relative=tuple(
+            RelativeRow(
+                on=on,
+                statistic=one.statistic,
+                p_innocent=one.p_innocent,
+                p_original=one.p_original,
+                nearer=one.nearer,
+            )
+            for on, one in edited.relative.items()
+        ),
         rows=rows,
     )

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.data import Images
+from expunge.errors import EvidenceError
 from expunge.evidence.views import View
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
@@ -51,6 +52,16 @@ class Lineup:
     def candidates(self) -> tuple[int, ...]:
         """The forgotten classes, then the strangers: the order of what `ByClass.by_class` gives."""
         return (*self.forgotten, *self.strangers)
+
+    def pictured(self) -> tuple[VisionModel, Images, Images]:
+        """The classifier with attack and test images, for what looks at pictures.
+
+        Raises:
+            EvidenceError: There are objects in scenes instead.
+        """
+        if isinstance(self.model, DetectionModel) or self.attack is None or self.test is None:
+            raise EvidenceError("Expected a lineup of pictures, got objects in scenes. Leave the measure out.")
+        return self.model, self.attack, self.test
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.errors import EvidenceError
-from expunge.evidence.measures.class_membership import neighbour_features
+from expunge.evidence.measures._probabilities import neighbour_features
 from expunge.evidence.views import Observed, View
 
 NEIGHBOURS = 5

@@ -12,6 +12,7 @@ from torch.nn import functional
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.lineup import Lineup
+from expunge.evidence.strangers.states import States
 from expunge.evidence.views import Observed, View, view
 from expunge.vision import VisionModel
 
@@ -26,6 +27,7 @@ class Strangers:
     Attributes:
         attack: Images an attacker may learn from, as training images are of classes that the model knows.
         test: Other images of the same classes.
+        states: Hidden states of both, where no pictures of them are kept.
 
     Raises:
         EvidenceError: There is no class with images of both kinds.
@@ -33,6 +35,7 @@ class Strangers:
 
     attack: Images
     test: Images
+    states: States | None = None
 
     def __post_init__(self) -> None:
         if not self.usable:
@@ -60,8 +63,14 @@ class Strangers:
             )
 
     def seen_by(self, model: VisionModel) -> View:
-        """What a model makes of them."""
-        return view(model, self.attack, self.test)
+        """What a model makes of them.
+
+        Where only hidden states are kept, the view has no layers, and the model must be the one they were taken from,
+        edited above them alone: see `States.refuse_other`.
+        """
+        if self.states is None:
+            return view(model, self.attack, self.test)
+        return self.states.seen_by(model, self.attack, self.test)
 
 
 def line_up(
@@ -129,6 +138,34 @@ def line_up(
     )
 
 
+def left_out(
+    model: VisionModel,
+    seen: View,
+    images: tuple[Images, Images],
+    *,
+    retain: Sequence[int],
+    forgotten: Sequence[int],
+    seed: int = 0,
+) -> Lineup | None:
+    """A lineup where there are no strangers: half of the classes that stay, drawn by the seed, stand in their place.
+
+    The other half are the rivals of all. Classes that stay are known, so this can say that a forgotten class is less
+    known than they are, and never that it is as a class is that the model never saw.
+
+    Returns:
+        None where fewer than two classes with images are left for either half, or no forgotten class has images.
+    """
+    attack, test = images
+    there = [label for label in retain if attack.counts()[label] and test.counts()[label]]
+    if len(there) < 4:
+        return None
+    order = torch.randperm(len(there), generator=torch.Generator().manual_seed(seed)).tolist()
+    placed, rivals = ([there[i] for i in sorted(half)] for half in (order[::2], order[1::2]))
+    stand_ins = Strangers(attack.only(placed), test.only(placed))
+    theirs = View(seen.attack.only(placed), seen.test.only(placed))
+    return line_up(model, seen, images, stand_ins, theirs, retain=rivals, forgotten=forgotten, seed=seed)
+
+
 def _rows(labels: Int[Tensor, " n"], candidates: Sequence[int], few: int, whole: Sequence[int], seed: int) -> list[int]:
     """Rows of `few` images of each candidate, drawn by the seed, and of all images of the classes in `whole`."""
     generator = torch.Generator().manual_seed(seed)
@@ -141,11 +178,12 @@ def _rows(labels: Int[Tensor, " n"], candidates: Sequence[int], few: int, whole:
 
 def _together(first: Observed, rows: list[int], second: Observed, rest: list[int], labels: Sequence[int]) -> Observed:
     one, other = first.select(torch.tensor(rows)), second.select(torch.tensor(rest))
+    layers = zip(one.layers, other.layers, strict=True) if len(one.layers) == len(other.layers) else ()
     return Observed(
         torch.cat([one.embedding, other.embedding]),
         torch.cat([one.logits, other.logits]),
         torch.tensor(labels, dtype=torch.int64),
-        tuple(torch.cat(pair) for pair in zip(one.layers, other.layers, strict=True)),
+        tuple(torch.cat(pair) for pair in layers),
     )
 
 

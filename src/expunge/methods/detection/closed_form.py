@@ -1,6 +1,7 @@
 """The closed form for detectors: the same ridge regression, on queries at objects and on the encoder's tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.adapters import Edit, tuned
+from expunge.adapters import Edit, Tuned, tuned
 from expunge.errors import MethodError
 from expunge.methods.checks import (
     refuse_empty,
@@ -91,29 +92,58 @@ class ClosedForm:
             MethodError: There is no scene, or no box, of what is forgotten or of what stays.
             MissingExtraError: scipy is not installed.
         """
+        states = self.states(context, task)
+        with self.solved(context, task, *states) as weights:
+            return self.edit(weights, task.targets)
+
+    def states(self, context: SceneContext, task: SceneTask) -> tuple[SceneStates, SceneStates]:
+        """What enters the lowest edited block: of scenes with what is forgotten, and of those that stay.
+
+        Raises:
+            MethodError: There is no scene, or no box, of one of the two.
+        """
         refuse_empty(task)
-        model = context.model
-        first = self.first_block(model)
-        sites = find_sites(model, first)
-        states = tuple(
+        model, first = context.model, self.first_block(context.model)
+        forget, retain = (
             states_of(context.activations, scenes, self.scenes).advanced(model, first)
             for scenes in (task.forget, task.retain)
         )
-        _refuse_boxless(*states)
-        aims = {site: self._aim(model, site, *states, task=task, seed=context.seed) for site in sites}
-        gains = {site: scene_gain(model, site, states[1]) for site in sites}
+        _refuse_boxless(forget, retain)
+        return forget, retain
+
+    @contextmanager
+    def solved(
+        self, context: SceneContext, task: SceneTask, forget: SceneStates, retain: SceneStates
+    ) -> Iterator[Tuned]:
+        """The sites' weights, open, after all solves; on leaving they are what they were.
+
+        Args:
+            context: The detector and the seed.
+            task: The request.
+            forget: States that enter the lowest edited block, of scenes with what is forgotten.
+            retain: The same of scenes that stay.
+        """
+        model = context.model
+        sites = find_sites(model, self.first_block(model))
+        aims = {site: self._aim(model, site, forget, retain, task=task, seed=context.seed) for site in sites}
+        gains = {site: scene_gain(model, site, retain) for site in sites}
         with tuned(model.module, [f"{site.linear}.weight" for site in sites]) as weights:
             for number in range(self.passes):
-                at = states
-                for site in sites:
-                    at = tuple(one.advanced(model, site.block) for one in at)
-                    forget, retain = (see(model, site, one) for one in at)
-                    change = self._solve(aims[site], forget, retain, gains[site])
-                    weights.parameters[f"{site.linear}.weight"].add_(change)
+                at = (forget, retain)
+                with torch.no_grad():
+                    for site in sites:
+                        at = tuple(one.advanced(model, site.block) for one in at)
+                        seen = [see(model, site, one) for one in at]
+                        change = self._solve(aims[site], seen[0], seen[1], gains[site])
+                        weights.parameters[f"{site.linear}.weight"].add_(change)
                 context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
-            changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
+            yield weights
+
+    def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
+        """What became of the weights, as a low-rank edit that strikes the targets."""
+        changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
-        return Edit(deltas, masked=task.targets)
+        return Edit(deltas, masked=targets)
 
     def _aim(
         self,

@@ -91,9 +91,8 @@ def see(model: DetectionModel, site: Site, states: SceneStates) -> SceneSeen:
         linear = model.linear(site.linear)
         inputs.append(by_position(given, len(part), linear.in_features))
         outputs.append(by_position(result, len(part), linear.out_features))
-        where.append(_located(output, part.targets, model, number * BATCH))
-    columns = ([getattr(one, name) for one in where] for name in ("scenes", "queries", "labels", "objects"))
-    return SceneSeen(torch.cat(inputs), torch.cat(outputs), Located(*(torch.cat(column) for column in columns)))
+        where.append(located_in(output, part.targets, model, number * BATCH))
+    return SceneSeen(torch.cat(inputs), torch.cat(outputs), joined(where))
 
 
 def watch(
@@ -123,7 +122,8 @@ def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
     return measured_gain(model.linear(site.linear), lambda: see(model, site, few).outputs)
 
 
-def _located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel, first: int) -> Located:
+def located_in(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel, first: int) -> Located:
+    """The queries at the objects of a batch whose scenes are numbered from `first` on, by boxes alone."""
     matches = locate(output, targets, model)
     counts = torch.tensor([len(one.queries) for one in matches])
     return Located(
@@ -132,3 +132,9 @@ def _located(output: DetectionOutput, targets: Sequence[Target], model: Detectio
         labels=torch.cat([target.labels[one.objects] for target, one in zip(targets, matches, strict=True)]),
         objects=torch.cat([one.objects for one in matches]),
     )
+
+
+def joined(batches: Sequence[Located]) -> Located:
+    """The queries at the objects of several batches, batch after batch."""
+    columns = ([getattr(one, name) for one in batches] for name in ("scenes", "queries", "labels", "objects"))
+    return Located(*(torch.cat(column) for column in columns))

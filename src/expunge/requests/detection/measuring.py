@@ -128,7 +128,7 @@ def _beside_all(
     there = [label for label in gone if data.train.counts()[label] + data.validation.counts()[label]]
     there = [label for label in there if data.test.counts()[label]]
     lineups = [scene_lineup(one, data, strangers, retain=parts.retain, forgotten=there, seed=seed) for one in caches]
-    return tuple(beside(lineup, measures) for lineup in lineups)
+    return tuple(beside(one, measures, original=lineups[1]) for one in lineups)
 
 
 def _check_classes(there: Sequence[str], wanted: Sequence[str], partial: bool) -> None:

@@ -1,0 +1,168 @@
+"""The strangers of a workspace: kept once, bound to its original model, and brought out for every verdict.
+
+Of a classifier's strangers no photo is kept, but what enters the lowest block that the default method may edit, and
+thumbnails of 8 × 8 pixels. For a detector see `expunge.lifecycle.scene_strangers`.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save_file
+from torch import Tensor
+
+from expunge.data import Images
+from expunge.errors import DamagedWorkspaceError, EvidenceError
+from expunge.evidence.strangers.sample import Strangers
+from expunge.evidence.strangers.states import KeptSample, States, without_pictures
+from expunge.lifecycle.material import sample_digest
+from expunge.lifecycle.records import Judged, newest
+from expunge.methods.closed_form import ClosedForm
+from expunge.requests.strangers import load_strangers
+from expunge.vision import VisionModel
+from expunge.workspace import Actor, State, Workspace
+from expunge.workspace.strangers import FILE, ROLE, STATES, KeptStrangers, kept_strangers
+from expunge.workspace.submission import digest_of
+
+CHANGED = "The strangers in {source} are others than those that were kept. Put them back, or add the new ones."
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Strangers, ready to be kept.
+
+    Attributes:
+        record: What is said of them.
+        strangers: Their hidden states; None where they are read from their place.
+    """
+
+    record: KeptStrangers
+    strangers: Strangers | None = None
+
+
+def prepare_strangers(
+    model: VisionModel, source: str, *, by_path: bool = False, skip_unreadable: bool = False
+) -> Prepared:
+    """Reads strangers, and takes of them what a workspace keeps.
+
+    Args:
+        model: The original model.
+        source: A folder like the data, or `zoo:NAME`. A path must mean the same from any folder.
+        by_path: Whether path and digest are kept in place of hidden states, so that any block may be edited.
+        skip_unreadable: Whether to leave out images that cannot be decoded.
+
+    Raises:
+        DataError: There are no images.
+        EvidenceError: No class has training and test images both, or one is a class of the model.
+    """
+    found = load_strangers(source, skip_unreadable=skip_unreadable)
+    found.refuse_known(model.classes)
+    entry = None if by_path else ClosedForm(depth="thorough").first_block(model)
+    record = _record(model.digest(), entry, source, found)
+    if entry is None:
+        return Prepared(record)
+    states = States.of(model, found.attack, found.test, entry)
+    attack = without_pictures(model, found.attack, seen=True)
+    return Prepared(record, Strangers(attack, without_pictures(model, found.test, seen=False), states))
+
+
+def keep_strangers(workspace: Workspace, prepared: Prepared, actor: Actor) -> None:
+    """Keeps strangers in a workspace, in place of those that were there; the ledger holds a digest of them.
+
+    Raises:
+        EvidenceError: They were prepared for another model.
+        OutputError: The disk refuses.
+    """
+    if workspace.settings.model.sha256 not in (None, prepared.record.model):
+        raise EvidenceError("Expected strangers that the workspace's own model has looked at. Prepare them with it.")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / FILE).write_bytes(prepared.record.to_bytes())
+        if prepared.strangers:
+            save_file(_tensors(prepared.strangers), folder / STATES)
+        with workspace.storing(folder) as (transaction, stored):
+            transaction.record_artefact(None, ROLE, stored.sha256, stored.bytes, actor)
+
+
+def reopen(workspace: Workspace, actor: Actor) -> tuple[str, ...]:
+    """Accepts requests anew whose evidence was not enough, so that they are measured beside what is there now."""
+    found = []
+    for request in workspace.requests(State.MEASURED):
+        judged = newest(workspace, request.id, Judged)
+        if judged is not None and judged[1].outcome == "not_enough_evidence":
+            workspace.move(request.id, State.ACCEPTED, actor, "strangers were added")
+            found.append(request.id)
+    return tuple(found)
+
+
+def classifier_strangers(workspace: Workspace) -> Strangers | None:
+    """The workspace's strangers, for its classifier; None where there are none.
+
+    Raises:
+        DamagedWorkspaceError: What was kept is missing or damaged, or others lie at its path now.
+    """
+    found = kept_strangers(workspace)
+    if found is None:
+        return None
+    sha256, record = found
+    if record.entry is None:
+        strangers = load_strangers(record.source or "")
+        if _record(record.model, None, record.source or "", strangers) != record:
+            raise DamagedWorkspaceError(CHANGED.format(source=record.source))
+        return strangers
+    tensors = load(workspace.artefacts.read_in(sha256, STATES))
+    names = tuple(record.classes)
+    attack = _images(tensors["attack_labels"], names, tensors["thumbnails"])
+    states = States(record.entry, record.model, tensors["attack"], tensors["test"])
+    return Strangers(attack, _images(tensors["test_labels"], names), states)
+
+
+def lowest_kept(workspace: Workspace) -> int:
+    """Index of the lowest block that may be edited, so that the strangers' hidden states stay what they are."""
+    found = kept_strangers(workspace)
+    return 0 if found is None else found[1].entry or 0
+
+
+def refuse_below(workspace: Workspace, first_block: int, method: str) -> None:
+    """Refuses a method that edits what lies below the strangers' hidden states, before any work is done.
+
+    Raises:
+        EvidenceError: It does.
+    """
+    lowest = lowest_kept(workspace)
+    if first_block < lowest:
+        raise EvidenceError(
+            f"The strangers are kept as what enters block {lowest}, but {method} edits from block {first_block} on. "
+            "Keep them by their path (expunge add-strangers SOURCE --by-path), or edit fewer blocks."
+        )
+
+
+def _record(model: str, entry: int | None, source: str, found: Strangers) -> KeptStrangers:
+    every = (*found.attack.samples, *found.test.samples)
+    return KeptStrangers(
+        model=model,
+        entry=entry,
+        source=source if entry is None else None,
+        classes=found.attack.classes,
+        images=(len(found.attack), len(found.test)),
+        sha256=digest_of(map(sample_digest, every)),
+    )
+
+
+def _tensors(strangers: Strangers) -> dict[str, Tensor]:
+    states = strangers.states
+    assert states is not None
+    return {
+        "attack": states.attack.contiguous(),
+        "test": states.test.contiguous(),
+        "attack_labels": torch.tensor(strangers.attack.labels),
+        "test_labels": torch.tensor(strangers.test.labels),
+        "thumbnails": torch.stack([one.thumbnail for one in strangers.attack.samples]),  # pyright: ignore
+    }
+
+
+def _images(labels: Tensor, classes: tuple[str, ...], seen: Tensor | None = None) -> Images:
+    kept = (None,) * len(labels) if seen is None else tuple(seen)
+    samples = tuple(KeptSample(str(number), one) for number, one in enumerate(kept))
+    return Images(samples, tuple(labels.tolist()), classes)
