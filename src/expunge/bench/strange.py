@@ -43,22 +43,39 @@ class StrangeStand:
         both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
         found = Strangers(limited(both, suite.attack, self.seed), limited(splits.test, suite.test, self.seed))
         found.refuse_known(self.model.classes)
-        refuse_shared(self.original, found.seen_by(self.model))
+        refuse_shared(self.original, self._seen_by_original(found))
         return found
 
     def beside(self, case: Case) -> Case:
         """The case with its model's forgotten classes beside the strangers."""
-        lineup = line_up(
+        strangers = self.strangers
+        lineup = self._line_up(case, case.view, strangers.seen_by(case.model))
+        if lineup is None:
+            return case
+        original = self._line_up(case, self.original, self._seen_by_original(strangers))
+        return replace(case, beside=beside(lineup, self.by_class, self._alike(lineup), original))
+
+    def _line_up(self, case: Case, seen: View, strangers_seen: View) -> Lineup | None:
+        return line_up(
             case.model,
-            case.view,
+            seen,
             (case.attack, case.test),
             self.strangers,
-            self.strangers.seen_by(case.model),
+            strangers_seen,
             retain=case.retain,
             forgotten=case.forgotten,
             seed=case.seed,
         )
-        return replace(case, beside=beside(lineup, self.by_class, self._alike(lineup))) if lineup else case
+
+    def _seen_by_original(self, strangers: Strangers) -> View:
+        """What the untouched model makes of them, looked at once, before the first edit."""
+        if not self._seen:
+            self._seen.append(strangers.seen_by(self.model))
+        return self._seen[0]
+
+    @cached_property
+    def _seen(self) -> list[View]:
+        return []
 
     @cached_property
     def by_class(self) -> Sequence[ByClass]:
