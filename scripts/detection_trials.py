@@ -1,8 +1,9 @@
-"""What chose the closed form's settings for detectors: `python scripts/detection_trials.py [NAME=VALUE,... ...]`.
+"""What chose settings of closed forms for detectors: `python scripts/detection_trials.py [METHOD:NAME=VALUE,... ...]`.
 
 The zoo's detector forgets ten people at once, with all 400 training scenes of the suite; figures are counted on its 100
-validation scenes, never on test scenes. Beside them stand the original, the head mask, and oracles that
-`expunge bench run scenes` has trained into benchmarks/results/models.
+validation scenes, never on test scenes. Beside them stand the original, the head mask, and oracles of `SEEDS`, trained
+into benchmarks/results/models where `expunge bench run scenes` has not done so yet. The last columns say how the ten
+stand beside strangers: the chance, in percent, that one of them looks better known than one of the 16.
 """
 
 import sys
@@ -13,16 +14,30 @@ from expunge.adapters import Edit, EditStack
 from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.scenes.suite import suite
+from expunge.data import SceneSplits
+from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import DetectionView, SceneCase
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.rows import HeadRows
+from expunge.evidence.strangers.beside import beside
+from expunge.evidence.strangers.lineup import ByClass
 from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.detection.sequence import SceneForgetting, available_scenes
 from expunge.methods.plan import make_plan
 from expunge.vision.scene_states import BorrowedStates, SceneCache, look
+from expunge.zoo.scenes.data import scene_strangers
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
-KEYS = ("acc_f", "acc_r", "linear_probe", *(f"prototype_relearning_{k}" for k in (1, 5, 10)), "relabelled")
+SEEDS = range(3)
+KEYS = (
+    *("rows_in_place_acc_f", "rows_in_place_acc_f_worst", "acc_r", "linear_probe"),
+    *(*(f"prototype_relearning_{k}" for k in (1, 5, 10)), "relabelled", "silent"),
+)
+BESIDE = ("prototype_relearning_1", "prototype_relearning_5", "linear_probe")
+STRANGERS = (160, 64, 0)
+"""Scenes of strangers: as many objects each as the ten have, or a few more."""
+
 TRIALS = (
     "silence=0,weight=3,passes=2",
     "silence=0.5,weight=3,passes=2",
@@ -30,6 +45,7 @@ TRIALS = (
     "silence=0.3,weight=1,passes=1",
     "silence=0.3,weight=1,passes=2",
     "",
+    "closed-form++:",
 )
 
 
@@ -43,9 +59,12 @@ def main() -> None:
 
     def view(seen: SceneCache) -> DetectionView:
         objects = limited_objects(look(seen, splits.train).objects, made.attack)
-        return DetectionView(objects, look(seen, splits.validation))
+        return DetectionView(objects, look(seen, splits.validation, features=True))
 
-    original = view(cache)
+    original, theirs = view(cache), scene_strangers(STRANGERS)
+    nothing = splits.train.select([])
+    learned = SceneSplits(splits.train, nothing, splits.validation)
+    unseen = SceneSplits(theirs.train, theirs.train.select([]), theirs.validation)
     case = SceneCase(
         view=original,
         original=original,
@@ -54,29 +73,36 @@ def main() -> None:
         forget=plan.requests[0],
         earlier=(),
         retain=plan.retained(0, len(model.classes)),
+        rows=HeadRows.of(model),
     )
+    measures = [make_detection_measure(name) for name in detection_measure_names()]
 
-    def show(name: str, now: DetectionView) -> None:
-        readings, _ = take(replace(case, view=now), map(make_detection_measure, detection_measure_names()))
+    def show(name: str, seen: SceneCache, rows: HeadRows | None = case.rows) -> None:
+        readings, _ = take(replace(case, view=view(seen), rows=rows), measures)
         values = {reading.key: reading.value for reading in readings}
-        sys.stdout.write(f"{name:36}" + "".join(f"{values[key]:8.1f}" for key in KEYS) + "\n")
+        lineup = scene_lineup(seen, learned, unseen, retain=case.retain, forgotten=case.forget)
+        stood = beside(lineup, [one for one in measures if isinstance(one, ByClass)])
+        areas = dict(zip(stood.keys, (100 * stood.areas).tolist(), strict=True)) if stood else {}
+        columns = (*(values[key] for key in KEYS), *(areas.get(key, float("nan")) for key in BESIDE))
+        sys.stdout.write(f"{name:36}" + "".join(f"{value:8.1f}" for value in columns) + "\n")
         sys.stdout.flush()
 
-    sys.stdout.write(f"{'':36}" + "".join(f"{key[-8:]:>8}" for key in KEYS) + "\n")
-    show("original", original)
+    sys.stdout.write(f"{'':36}" + "".join(f"{key[-7:]:>8}" for key in (*KEYS, *BESIDE)) + "\n")
+    show("original", cache)
     store = DetectorStore(MODELS, made)
-    for seed in range(3):
+    for seed in SEEDS:
         detector, _ = store.oracle([name for request in made.requests for name in request], seed)
-        show(f"oracle, seed {seed}", view(BorrowedStates(detector, cache)))
+        show(f"oracle, seed {seed}", BorrowedStates(detector, cache), HeadRows.of(detector))
     stack = EditStack(model)
     stack.push(Edit(masked=plan.requests[0]))
-    show("head mask", view(cache))
+    show("head mask", cache)
     stack.undo()
     for trial in sys.argv[1:] or TRIALS:
-        settings = dict(part.split("=", 1) for part in trial.split(",") if part)
-        method = make_detection_method("closed-form", settings=settings)
+        name, _, text = trial.rpartition(":")
+        settings = dict(part.split("=", 1) for part in text.split(",") if part)
+        method = make_detection_method(name or "closed-form", settings=settings)
         SceneForgetting(stack, plan, method, data, activations=cache).carry_out(0)
-        show(trial or "as it is", view(cache))
+        show(trial or "as it is", cache)
         stack.undo()
 
 

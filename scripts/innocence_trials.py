@@ -1,6 +1,6 @@
 """Tries settings of the closed form's second version on validation images, with the head's rows put back.
 
-`python scripts/innocence_trials.py glyphs closed-form "closed-form++ steps=200"` tells a line a request and a trial, and
+`python scripts/innocence_trials.py glyphs closed-form "closed-form++ weight=1"` tells a line a request and a trial, and
 one line of probes at the end. Half of the validation images are the method's, half stand in for the test; no test image
 is read. *Rows in place*: answers under the original's head, as if no class had been struck. Models are those of
 `benchmarks/results/bases`; oracles are kept in the folder `--models`, trained where they are missing.
@@ -36,7 +36,7 @@ def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
         raise SystemExit(f"expected a suite on classifiers, got {name}")
     splits = suite.load()
     own, judged = halves(splits.validation)
-    suite = replace(suite, test=min(suite.test or 100, 100))
+    suite = replace(suite, test=min(suite.test or 100, 100), checkpoints=())
     store = ModelStore(models, suite, splits.train, RESULTS / "bases")
     return Stand(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
 
@@ -85,7 +85,16 @@ def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object
             seconds += time.process_time() - started
             view = stand.edited_view(steps.entry, attack=number == last)
             tell(f"  {number}: {judge.request(number, view)}, {seconds:.1f} CPU s, {edit.bytes / 1e6:.2f} MB")
-        tell(f"  end: {judge.probes(last, view)}")
+            if number == last:
+                tell(f"  end: {judge.probes(last, view)}")
+
+
+def anchor(stand: Stand, judge: Judge, name: str) -> None:
+    """The untouched model, or the oracle, after the last request."""
+    last = len(stand.requests)
+    view = stand.original if name == ORIGINAL else stand.view(stand.oracle(SCRATCH, last).model)
+    tell(f"  {judge.request(last, view)}")
+    tell(f"  end: {judge.probes(last, view)}")
 
 
 def main() -> None:
@@ -98,20 +107,14 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=RESULTS / "models")
     given = parser.parse_args()
     stand = stand_of(given.suite, given.setting, given.seed, given.models)
-    head = copy.deepcopy(stand.model.module.get_submodule(stand.model.head_name)).cpu()
-    judge, last = Judge(stand, head), len(stand.requests)
+    judge = Judge(stand, copy.deepcopy(stand.model.module.get_submodule(stand.model.head_name)).cpu())
     for text in given.trials or (ORIGINAL, SCRATCH, "closed-form", "closed-form++"):
         name, *rest = text.split()
         tell(f"{given.suite} {given.setting} seed {given.seed}: {text}")
-        if name == ORIGINAL:
-            tell(f"  {judge.request(last, stand.original)}")
-            tell(f"  end: {judge.probes(last, stand.original)}")
-        elif name == SCRATCH:
-            view = stand.oracle_view(last)
-            tell(f"  {judge.request(last, view)}")
-            tell(f"  end: {judge.probes(last, view)}")
+        if name in (ORIGINAL, SCRATCH):
+            anchor(stand, judge, name)
         else:
-            trial(stand, judge, name, {k: value(v) for k, _, v in (part.partition("=") for part in rest)})
+            trial(stand, judge, name, {key: value(v) for key, _, v in (part.partition("=") for part in rest)})
 
 
 if __name__ == "__main__":

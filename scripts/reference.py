@@ -1,4 +1,4 @@
-"""Writes docs/reference/{cli,settings,measures,metrics}.md from the code: `python scripts/reference.py [--check]`."""
+"""Writes the pages of docs/reference but for api.md from the code: `python scripts/reference.py [--check]`."""
 
 import argparse
 import dataclasses
@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from expunge.evidence import make_measure, measure_names, metrics
+from expunge.evidence import make_measure, measure_names, metrics, reasons, scorecard, verdict
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.strangers import finding
 from expunge.methods.detection.registry import REGISTRY as DETECTION
 from expunge.methods.registry import AUTO, REGISTRY, Registry
 
@@ -108,13 +109,38 @@ def metrics_page() -> str:
         "Parameters",
     )
     for name in named:
-        model: type[BaseModel] = getattr(metrics, name)
-        texts = attribute_texts(model)
-        lines += ["", f"## {name}", "", (inspect.getdoc(model) or "").split("\n\n")[0], ""]
-        lines += ["| key | what it is |", "|---|---|"]
-        for field, info in model.model_fields.items():
-            lines.append(f"| `{info.alias or field}` | {texts.get(field, '')} |")
+        lines += _keys(getattr(metrics, name))
     return "\n".join(lines) + "\n"
+
+
+def scorecard_page() -> str:
+    """Every object in scorecard.json and verdict.json with its keys."""
+    lines = [
+        "# scorecard.json and verdict.json",
+        "",
+        f"Written by `expunge measure`. Formats `{scorecard.SCHEMA}` and `{verdict.SCHEMA}`; numbers have four "
+        "decimals at most. New keys may be added, and are absent where there is nothing to say.",
+    ]
+    for model in (
+        scorecard.Scorecard,
+        scorecard.ModelName,
+        scorecard.Row,
+        finding.BesideStrangers,
+        finding.StrangersRow,
+        verdict.Verdict,
+        reasons.Reason,
+    ):
+        lines += _keys(model)
+    return "\n".join(lines) + "\n"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    texts = attribute_texts(model)
+    lines = ["", f"## {model.__name__}", "", (inspect.getdoc(model) or "").split("\n\n")[0], ""]
+    lines += ["| key | what it is |", "|---|---|"]
+    return lines + [
+        f"| `{info.alias or field}` | {texts.get(field, '')} |" for field, info in model.model_fields.items()
+    ]
 
 
 def attribute_texts(of: type) -> dict[str, str]:
@@ -134,6 +160,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     pages = {"cli": cli_page, "settings": settings_page, "measures": measures_page, "metrics": metrics_page}
+    pages |= {"scorecard": scorecard_page}
     for name, page in pages.items():
         text = page()
         path = FOLDER / f"{name}.md"

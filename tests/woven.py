@@ -37,7 +37,7 @@ def noise(kind: int, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray((255 * grains[:SIZE, :SIZE].clip(0, 1)).astype(np.uint8)).convert("RGB")
 
 
-def write(root: Path, kinds: Sequence[int], *, train: int = 12, test: int = 10, draw=patch, seed: int = 0) -> Path:
+def write(root: Path, kinds: Sequence[int], *, train: int = 12, test: int = 16, draw=patch, seed: int = 0) -> Path:
     """An image folder of kinds, named "weave NN"."""
     rng = np.random.default_rng(seed)
     for split, count in (("train", train), ("test", test)):
@@ -49,17 +49,17 @@ def write(root: Path, kinds: Sequence[int], *, train: int = 12, test: int = 10, 
     return root
 
 
-def write_model(folder: Path, *, steps: int = 250, seed: int = 0) -> Path:
+def write_model(folder: Path, *, steps: int = 160, seed: int = 0) -> Path:
     """A transformers ViT trained on fresh patches of the known kinds, saved with its preprocessor."""
     from transformers import ViTConfig, ViTForImageClassification
     from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
     torch.manual_seed(seed)
     config = ViTConfig(
-        hidden_size=64,
-        num_hidden_layers=4,
+        hidden_size=48,
+        num_hidden_layers=3,
         num_attention_heads=4,
-        intermediate_size=128,
+        intermediate_size=96,
         image_size=SIZE,
         patch_size=8,
         id2label=dict(enumerate(CLASSES)),
@@ -70,7 +70,7 @@ def write_model(folder: Path, *, steps: int = 250, seed: int = 0) -> Path:
     rng = np.random.default_rng(seed + 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for _ in range(steps):
-        labels = rng.integers(0, KNOWN, 32)
+        labels = rng.integers(0, KNOWN, 24)
         images = [patch(int(label), rng) for label in labels]
         pixels = processor(images=images, return_tensors="pt")["pixel_values"]
         loss = functional.cross_entropy(model(pixels).logits, torch.from_numpy(labels))

@@ -64,20 +64,20 @@ def test_metrics_follow_the_contract(finished) -> None:
 
 
 def test_auto_is_noted_by_its_real_name(finished) -> None:
-    assert json.loads((finished / "metrics.json").read_text())["method"] == "closed-form"
+    assert json.loads((finished / "metrics.json").read_text())["method"] == "closed-form++"
     noted = json.loads((finished / "run.json").read_text())
-    assert (noted["method"], noted["settings"]) == ("closed-form", {"depth": "fast"})
+    assert (noted["method"], noted["settings"]) == ("closed-form++", {"depth": "fast"})
 
 
 def test_a_run_of_auto_goes_on_under_its_real_name(finished, toy_model_folder, toy_data_folder, capsys) -> None:
     before = (finished / "metrics.json").read_bytes()
     arguments = ["--request", "amber", "--request", "blue,coral", "--missing", "dune", "--shots", "6", "--resume"]
     again = forget(toy_model_folder, toy_data_folder, finished, *arguments)
-    assert run([*again, "--set", "depth=fast", "--method", "closed-form"]) == 0
+    assert run([*again, "--set", "depth=fast", "--method", "closed-form++"]) == 0
     assert (finished / "metrics.json").read_bytes() == before
     assert run([*again, *DEPTH, "--method", "head-mask"]) == 2
     assert run([*again, "--method", "gs-lora++"]) == 2
-    assert "method = 'closed-form', now asked: 'gs-lora++'" in " ".join(capsys.readouterr().err.split())
+    assert "method = 'closed-form++', now asked: 'gs-lora++'" in " ".join(capsys.readouterr().err.split())
 
 
 def test_another_method_with_settings_of_its_own(toy_model_folder, toy_data_folder, tmp_path) -> None:
@@ -124,7 +124,7 @@ def test_methods_lists_ours(capsys) -> None:
     said = capsys.readouterr().out
     assert all(name in said for name in ("gs-lora++", "gs-lora", "head-mask"))
     assert said.count("(auto)") == 1
-    assert "closed-form (auto)" in said
+    assert "closed-form++ (auto)" in said
 
 
 def test_version(capsys) -> None:

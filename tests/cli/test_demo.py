@@ -29,7 +29,7 @@ def test_demo_reaches_its_aims(tmp_path) -> None:
     finally:
         torch.set_num_threads(1)
     metrics = json.loads((tmp_path / "demo/metrics.json").read_text())
-    assert metrics["method"] == "closed-form"
+    assert metrics["method"] == "closed-form++"
     assert metrics["baseline"]["acc"] >= 97
     assert [len(request["classes"]) for request in metrics["requests"]] == [5, 5, 5, 5]
     for request in metrics["requests"]:

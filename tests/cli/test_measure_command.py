@@ -60,7 +60,7 @@ def test_a_head_mask_is_not_erasure(measure, tmp_path, capsys) -> None:
     shown = " ".join(capsys.readouterr().out.split())
     assert "verdict: not erased" in shown
     assert "failed: rows_in_place_acc_f at most 5 %" in shown
-    assert "Nothing that the model never saw stood beside it" in shown
+    assert "unmeasured: strangers_known_p at least 0.05; not measured: needs strangers" in shown
     assert not list(tmp_path.glob(".*partial*"))
 
 

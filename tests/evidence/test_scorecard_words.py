@@ -12,6 +12,7 @@ from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_groups import grouped, struck
 from expunge.evidence.scorecard_page import render_markdown, render_page
 from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, said, to_bring
+from expunge.evidence.strangers.finding import RelativeRow
 from expunge.evidence.verdict import Outcome, Verdict
 from tests.evidence.beside import beside, strangers_row
 from tests.evidence.page import Page
@@ -104,6 +105,28 @@ def test_markdown_has_the_strips_as_a_table() -> None:
     text = render_markdown(strangers_card(), verdict())
     assert "| all together | – | – | – | – | 0.400 | 0.300 |" in text
     assert "| linear probe | high | 60 | 20 to 120 | 75 | 0.400 | 0.800 |" in text
+
+
+def test_the_three_sample_tests_are_told() -> None:
+    tests: dict[str, Any] = {"statistic": 0.4, "p_innocent": 0.012, "p_original": 0.98}
+    relative = (
+        RelativeRow(on="answers", nearer="innocent", **tests),
+        RelativeRow(on="features", nearer="undecided", **tests),
+    )
+    told = (
+        "As a whole, by answers it is nearer to strangers than to what it was before the edit (p 0.012); by features "
+        "it is not clearly nearer to either strangers or what it was before the edit."
+    )
+    scorecard = card(strangers=beside("innocent", relative=relative))
+    assert told in Page(render_page(scorecard, verdict())).text
+    assert told in render_markdown(scorecard, verdict())
+    assert "As a whole" not in Page(render_page(strangers_card(), verdict())).text
+
+
+def test_classes_that_stay_stand_in() -> None:
+    alone = card(row("acc_f", 0.0), stand_in="as well known as classes that stay: bring strangers")
+    assert headline(alone) == "As well known as classes that stay: bring strangers."
+    assert "What is missing" in Page(render_page(alone, verdict())).text
 
 
 @pytest.mark.parametrize("finding", ["too_few", "blind"])

@@ -56,7 +56,8 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_fold
     assert statement.digest_of("edit") == standing(place)[0].attempt.edit_sha256
     assert statement.predicate.verdict.outcome == "erased"
     assert card_of(place, request)["edited"]["sha256"] == model.digest()
-    assert (statement.predicate.method.name, statement.predicate.method.settings["depth"]) == ("closed-form", "default")
+    method = statement.predicate.method
+    assert (method.name, method.settings["depth"]) == ("closed-form++", "default")
     by_role = {facts.role: facts for facts in statement.predicate.data}
     assert (by_role["forget"].count, by_role["test"].count) == (10, 36)
     assert by_role["forget"].sha256 == place.request(request).images_sha256
@@ -183,7 +184,7 @@ def test_a_method_with_a_depth_goes_down_by_it(make_place, accepted, toy_data_fo
     run_waiting(place, Asked(str(toy_data_folder), settings={"depth": "fast"}))
     assert place.request(request).state == State.MEASURED
     tried = [(one.method, one.settings["depth"]) for _, one in reversed(recorded(place, request, Attempt))]
-    assert tried == [("closed-form", "fast"), ("closed-form", "default")]  # of 3 blocks; thorough would edit 2, too
+    assert tried == [("closed-form++", "fast"), ("closed-form++", "default")]  # of 3 blocks; thorough would edit 2, too
 
 
 def test_four_eyes(make_place, accepted, asked) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from expunge.errors import MethodError
 from expunge.methods import GSLoRAPlusPlus, HeadMask, make_method, method_class, method_names
-from expunge.methods.closed_form import ClosedForm
+from expunge.methods.closed_form_pp import ClosedFormPlusPlus
 
 
 def test_ours_are_installed() -> None:
@@ -27,15 +27,15 @@ def test_without_settings_it_is_the_default() -> None:
 
 
 def test_auto_is_the_closed_form() -> None:
-    assert make_method("auto") == ClosedForm()
-    assert make_method("auto", settings={"depth": "fast", "passes": "1"}) == ClosedForm(depth="fast", passes=1)
+    assert make_method("auto") == ClosedFormPlusPlus()
+    assert make_method("auto", settings={"depth": "fast", "passes": "1"}) == ClosedFormPlusPlus(depth="fast", passes=1)
     assert "auto" not in method_names()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "auto", "settings": {"epochs": 3}}, "method 'closed-form' has no setting 'epochs'; it has: depth"),
+        ({"name": "auto", "settings": {"epochs": 3}}, "method 'closed-form++' has no setting 'epochs'; it has: depth"),
         ({"name": "auto", "settings": {"depth": "abyss"}}, "setting 'depth': .* got 'abyss'"),
         ({"name": "gs-lora", "settings": {"depth": "fast"}}, "no depth; .* with --set last_blocks=N"),
         ({"name": "head-mask", "settings": {"depth": "fast"}}, "no setting 'depth'; it has: none"),

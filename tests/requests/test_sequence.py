@@ -122,7 +122,7 @@ def test_undoing_all_requests_gives_the_original_bit_for_bit(run, toy_model_fold
 
 def test_by_default_it_is_the_closed_form(toy_model_folder, toy_data_folder) -> None:
     found = expunge.forget(toy_model_folder, toy_data_folder, [["amber"]])
-    assert found.metrics.method == "closed-form"
+    assert found.metrics.method == "closed-form++"
     assert found.metrics.requests[0].acc_f.after == 0
     assert found.metrics.requests[0].groups.kept == 2
 

@@ -22,7 +22,10 @@ def init(
         str | None,
         typer.Option(help="Classes that the model never saw: a folder like the data, or zoo:NAME; see add-strangers."),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; by default the one that comes with us.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="A policy file, or not-to-be-found-again; by default the one that comes with us."),
+    ] = None,
     key: Annotated[
         Path | None, typer.Option(help="Your own Ed25519 signing key as PEM; by default a new one is made.")
     ] = None,
@@ -33,7 +36,7 @@ def init(
     Example: expunge init erasures/ --model zoo:faces
 
     With --strangers, forgotten classes are held beside classes that the model never saw: the default policy needs them,
-    20 for a single class. No photo of them is kept.
+    20 for a single class. Of a classifier's strangers no photo is kept; `expunge add-strangers` has more on it.
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """

@@ -35,7 +35,7 @@ def add_strangers(
     They take the place of those that are there. No photo is kept, but what the model's lower blocks make of each, and
     thumbnails of 8 × 8 pixels; of a detector's strangers the path and a digest. The ledger holds a digest.
 
-    Requests that lacked evidence are accepted anew: the next `expunge run` takes them up.
+    Requests that lacked evidence are accepted anew: the next `expunge run --data DIR` takes them up.
     """
     from expunge.lifecycle.standing import pristine
     from expunge.lifecycle.strangers import keep_strangers, reopen

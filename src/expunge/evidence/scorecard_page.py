@@ -6,7 +6,7 @@ from expunge.evidence.scorecard import Row, Scorecard
 from expunge.evidence.scorecard_figure import layout, names, number, render, shown
 from expunge.evidence.scorecard_groups import BESIDE, IN_STRIPS, grouped
 from expunge.evidence.scorecard_strips import span, strips
-from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, to_bring
+from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, relatives, to_bring
 from expunge.evidence.verdict import Verdict
 
 CAVEAT = (
@@ -36,6 +36,7 @@ def render_page(scorecard: Scorecard, verdict: Verdict, *, created: str = "") ->
         placed_strips=strips(beside) if beside else (),
         forgotten_beside=several,
         means=meaning(beside, several) if beside else (),
+        whole=relatives(beside) if beside else "",
         bring=to_bring(scorecard),
         groups=grouped(row for row in _told_once(scorecard) if row.aim != "context"),
         context=grouped(row for row in scorecard.rows if row.aim == "context"),
@@ -86,7 +87,7 @@ def _beside(scorecard: Scorecard) -> list[str]:
     if beside is None:
         return [] if scorecard.oracles else ["", "## What is missing", "", to_bring(scorecard)]
     several = len(beside.rows[0].forgotten) if beside.rows else 0
-    lines = ["", f"## {BESIDE}", "", " ".join(meaning(beside, several)).strip(), ""]
+    lines = ["", f"## {BESIDE}", "", " ".join((*meaning(beside, several), relatives(beside))).strip(), ""]
     lines += [
         "| measure | known is | forgotten | strangers | area | p, known | p, hole |",
         "|---|---|--:|--:|--:|--:|--:|",

@@ -6,7 +6,8 @@ from expunge.evidence.policy import Aim
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.strangers.beside import LEVEL
 from expunge.evidence.strangers.conformal import strangers_needed
-from expunge.evidence.strangers.finding import BesideStrangers, Finding
+from expunge.evidence.strangers.finding import BesideStrangers, Finding, RelativeRow
+from expunge.evidence.strangers.relative import Nearer
 from expunge.evidence.verdict import Outcome
 
 SAYS: Mapping[Outcome, str] = {
@@ -49,6 +50,13 @@ _MEANS: Mapping[Finding, tuple[str, str]] = {
 }
 
 
+_NEARER: Mapping[Nearer, str] = {
+    "innocent": "nearer to strangers than to what it was before the edit",
+    "original": "nearer to what it was before the edit than to strangers",
+    "undecided": "not clearly nearer to either strangers or what it was before the edit",
+}
+
+
 def said(outcome: str) -> str:
     """A verdict in words, also one of a later version."""
     return {**SAYS}.get(outcome, outcome.replace("_", " "))
@@ -77,6 +85,17 @@ def meaning(beside: BesideStrangers, forgotten: int) -> tuple[str, str]:
     if beside.finding == "known" and beside.hole_p is not None and beside.hole_p < beside.level:
         said += f"; in other tests it finds {'it' if forgotten == 1 else 'them'} harder, which shows, too"
     return f"{said[0].upper()}{said[1:]}.", next_step
+
+
+def relatives(beside: BesideStrangers) -> str:
+    """What the three-sample tests came to, as one sentence; empty where none was taken."""
+    told = [f"by {one.on} it is {_NEARER[one.nearer]}{_sure(one)}" for one in beside.relative]
+    return f"As a whole, {'; '.join(told)}." if told else ""
+
+
+def _sure(row: RelativeRow) -> str:
+    p_values = {"innocent": row.p_innocent, "original": row.p_original}
+    return f" (p {chance(p_values[row.nearer])})" if row.nearer in p_values else ""
 
 
 def to_bring(scorecard: Scorecard) -> str:

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 
 from expunge.adapters import Edit
-from expunge.methods.checks import refuse_negative, refuse_zero_or_less
-from expunge.methods.closed_form import ClosedForm, Depth
+from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
+from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
 from expunge.methods.protocol import Context, ForgetTask, Progress
@@ -21,19 +21,24 @@ class ClosedFormPlusPlus(ClosedForm):
     First the closed form's solves with another target: every image goes to the mean of that retained class which it
     resembles most, and keeps what sets it apart from its own class. Then a few steps of Adam on the same weights, on
     states at hand: forget images are to be answered as the head answers this target in the embedding, with the class
-    struck; retained images are held to their answers and embeddings. See docs/explanation/closed-form.md.
+    struck; retained images are held to their answers and embeddings. Images that resemble a retained class without an
+    image go to the mean of all others, and are to be answered as they were, with their class struck: so that class
+    keeps what is its own. See docs/explanation/closed-form.md.
 
     Attributes:
-        steps: Steps of the polish; 0 leaves the solves alone.
+        rounds: Rounds of the polish at the most; 0 leaves the solves alone.
+        steps: Steps of a round.
         rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods.polish.Polish`.
         batch: Forget states a step; of retained ones twice as many.
+        enough: Probability that forget states may be given for classes that go when the polish ends.
     """
 
-    depth: Depth = "thorough"
-    weight: float = 2.0
-    steps: int = 60
+    weight: float = 1.0
+    rounds: int = 18
+    steps: int = 5
     rate: float = 0.33
     batch: int = 64
+    enough: float = 0.05
 
     name: ClassVar[str] = "closed-form++"
     summary: ClassVar[str] = (
@@ -43,8 +48,9 @@ class ClosedFormPlusPlus(ClosedForm):
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
         super().__post_init__()
-        refuse_negative(self, "steps")
-        refuse_zero_or_less(self, "rate", "batch")
+        refuse_negative(self, "rounds")
+        refuse_zero_or_less(self, "steps", "rate", "batch")
+        refuse_outside_fractions(self, "enough")
 
     @torch.no_grad()
     def forget(self, context: Context, task: ForgetTask) -> Edit:
@@ -52,17 +58,20 @@ class ClosedFormPlusPlus(ClosedForm):
         model, entry = context.model, self.first_block(context.model)
         forget, retain = states_of(context, task, self.states)
         there, here = outputs_of(model, forget, entry), outputs_of(model, retain, entry)
-        near, gone = neighbours(there.logits, retain), (*task.targets, *task.forgotten)
+        gone = (*task.targets, *task.forgotten)
+        near = neighbours(there.logits, retain, gone)
         moved = near.moved(there.embedding, forget, here.embedding, retain)
         innocent = model.module.get_submodule(model.head_name)(moved)
-        going = Lesson(forget, answers_among(innocent, gone), moved)
+        known = (near.nearest < len(retain.classes))[:, None]
+        answers = torch.where(known, answers_among(innocent, gone), answers_among(there.logits, gone))
+        going = Lesson(forget, answers, moved)
         staying = Lesson(retain, answers_among(here.logits, ()), here.embedding)
-        polish = Polish(self.steps, self.rate, self.batch)
+        polish = Polish(self.rounds, self.steps, self.rate, self.batch, self.enough)
         generator = torch.Generator().manual_seed(context.seed)
 
         def tell(step: int, loss: float) -> None:
-            context.report(Progress(step, self.steps, f"polish, loss {loss:.2f}"))
+            context.report(Progress(step, self.rounds * self.steps, f"polish, loss {loss:.2f}"))
 
         with self.solved(context, forget, retain, near.target) as weights:
-            polish(model, entry, weights.parameters.values(), going, staying, generator, tell)
+            polish(model, entry, weights.parameters.values(), going, staying, gone, generator, tell)
             return self.edit(weights, task.targets)

@@ -1,7 +1,9 @@
 """Where an image would lie had its class never been learnt: at the class it resembles most among those that stay."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
@@ -16,7 +18,8 @@ class Neighbours:
     """The retained class that each of n forget images resembles most.
 
     Attributes:
-        nearest: (n,) its number among the retained classes that occur, in ascending order.
+        nearest: (n,) its number among the R retained classes that occur, in ascending order; R where it is one of which
+            there is no state.
     """
 
     nearest: Int[Tensor, " n"]
@@ -28,8 +31,9 @@ class Neighbours:
         own: Float[Tensor, "classes t d"],
         retained: Float[Tensor, "retained t d"],
     ) -> Float[Tensor, "n t d"]:
-        """T(x) = M_r(x) + h(x) − C_c; see `expunge.methods.aims.Target`."""
-        return retained[self.nearest] + outputs - own[forget.numbers]
+        """T(x) = M_r(x) + h(x) − C_c, the mean over all M where M_r is unknown; see `expunge.methods.aims.Target`."""
+        guides = torch.cat([retained, retained.mean(0, keepdim=True)])
+        return guides[self.nearest] + outputs - own[forget.numbers]
 
     def moved(
         self, embedding: Float[Tensor, "n d"], forget: States, kept: Float[Tensor, "m d"], retain: States
@@ -39,9 +43,12 @@ class Neighbours:
         return self.target(one, forget, class_means(one, forget), class_means(kept[:, None], retain))[:, 0]
 
 
-def neighbours(logits: Float[Tensor, "n c"], retain: States) -> Neighbours:
-    """Among the retained classes that occur, the one with the greatest logit."""
-    return Neighbours(logits[:, list(retain.classes)].argmax(1))
+def neighbours(logits: Float[Tensor, "n c"], retain: States, gone: Sequence[int]) -> Neighbours:
+    """Of the classes that stay, the one with the greatest logit."""
+    nearest = without_classes(logits, tuple(gone)).argmax(1)
+    numbers = torch.full((logits.shape[1],), len(retain.classes), device=logits.device)
+    numbers[list(retain.classes)] = torch.arange(len(retain.classes), device=logits.device)
+    return Neighbours(numbers[nearest])
 
 
 def answers_among(logits: Float[Tensor, "n c"], gone: tuple[int, ...]) -> Float[Tensor, "n c"]:

@@ -1,6 +1,6 @@
 """The polish: a few steps of Adam on weights that the closed form has solved, on hidden states at hand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,19 +38,26 @@ class Lesson:
 class Polish:
     """How long and how hard.
 
-    The learning rate of a weight W (d × m) is rate · rms(W) / √m, falling to 0 in a straight line: a step of Adam moves
-    all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it the same part of
-    it for layers of any width (Yang et al., arXiv 2203.03466, table 8).
+    The learning rate of a weight W (d × m) is rate · rms(W) / √m, falling to 0 in a straight line in each round: a step
+    of Adam moves all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it
+    the same part of it for layers of any width (Yang et al., arXiv 2203.03466, table 8).
+
+    It ends after the first round in whose second half forget states were given no more than `enough` of probability for
+    classes that are to go, on average.
 
     Attributes:
-        steps: Steps.
+        rounds: Rounds at the most.
+        steps: Steps of a round.
         rate: See above.
         size: Forget states a step; of retained ones twice as many.
+        enough: See above.
     """
 
+    rounds: int
     steps: int
     rate: float
     size: int
+    enough: float
 
     @torch.enable_grad()
     def __call__(
@@ -60,6 +67,7 @@ class Polish:
         weights: Iterable[nn.Parameter],
         going: Lesson,
         staying: Lesson,
+        gone: Sequence[int],
         generator: torch.Generator,
         report: Callable[[int, float], None],
     ) -> None:
@@ -68,33 +76,45 @@ class Polish:
         The squared distance is taken as a part of the retained embeddings' variance.
 
         Args:
-            model: The model with its head rows in place.
+            model: The model with the targets' head rows in place.
             entry: The block that the states enter.
-            weights: What is trained; nothing else has a gradient.
+            weights: What is trained; nothing else may ask for a gradient.
             going: Forget states. Only their answers are asked for.
             staying: Retained states.
+            gone: Classes that go, or have gone.
             generator: Draws what goes into each step.
             report: Told the steps done and the loss.
         """
         groups = [{"params": [w], "lr": self.rate * rms(w) / w.shape[1] ** 0.5} for w in weights]
         optimizer = torch.optim.Adam(groups)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / max(1, self.steps))
-        variance = staying.embedding.float().var(0, correction=0).mean().clamp(min=1e-12)
-        for step in range(1, self.steps + 1):
-            first, second = going.draw(self.size, generator), staying.draw(2 * self.size, generator)
-            n = len(first.states)
-            output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)
-            logits, kept = output.logits.float(), output.embedding[n:].float()
-            loss = (
-                functional.cross_entropy(logits[:n], first.answers)
-                + functional.cross_entropy(logits[n:], second.answers)
-                + (kept - second.embedding.float()).square().mean() / variance
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            report(step, loss.item())
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
+        variance = spread(staying.embedding)
+        for number in range(self.rounds):
+            left = []
+            for step in range(1, self.steps + 1):
+                first, second = going.draw(self.size, generator), staying.draw(2 * self.size, generator)
+                n = len(first.states)
+                output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)
+                logits, kept = output.logits.float(), output.embedding[n:].float()
+                loss = (
+                    functional.cross_entropy(logits[:n], first.answers)
+                    + functional.cross_entropy(logits[n:], second.answers)
+                    + (kept - second.embedding.float()).square().mean() / variance
+                )
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                left.append(float(logits[:n].detach().softmax(1)[:, list(gone)].sum(1).mean()))
+                report(number * self.steps + step, loss.item())
+            late = left[self.steps // 2 :]
+            if sum(late) <= self.enough * len(late):
+                return
+
+
+def spread(embedding: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """The variance of an embedding's entries over images, on average; never 0."""
+    return embedding.float().var(0, correction=0).mean().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def rms(weight: Tensor) -> float:

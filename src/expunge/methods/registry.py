@@ -11,7 +11,7 @@ from expunge.errors import MethodError
 from expunge.methods.checks import refuse_non_finite
 from expunge.methods.protocol import Method
 
-AUTO, FLAGSHIP = "auto", "closed-form"
+AUTO, FLAGSHIP = "auto", "closed-form++"
 """The name that leaves the choice to us, and what we choose."""
 
 REQUIRED = ("name", "summary", "source", "presets", "needs_prototypes", "forget", "first_block")

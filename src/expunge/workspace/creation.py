@@ -120,9 +120,10 @@ def _clear(folder: Path, is_ours: bool) -> None:
 
 
 def _policy_text(path: Path | None) -> bytes:
-    """The text of a policy; the default one is copied as well, so that an update of ours changes no workspace."""
-    if path is None:
-        return (files("expunge") / "evidence" / "policies" / "default.toml").read_bytes()
+    """The text of a policy; those that come with us are copied as well, so that an update changes no workspace."""
+    ours = files("expunge") / "evidence" / "policies" / f"{path or 'default'}.toml"
+    if path is None or (path.name == str(path) and not path.exists() and ours.is_file()):
+        return ours.read_bytes()
     try:
         return path.read_bytes()
     except OSError as error:

@@ -39,7 +39,7 @@ class ClosedFormPlusPlus(ClosedForm):
     steps: int = 60
     rate: float = 3e-3
     size: int = 12
-    margin: float = 0.2
+    margin: float = 0.3
     hold: float = 0.3
     keep: float = 1.0
 
