@@ -196,7 +196,9 @@ def test_what_the_policy_says(how: str, oracle: bool, outcome: str) -> None:
     rules = load_policy(task="detection", known=known_detection_keys())
     assert rules.name == "detection"
     assert judge(card, rules).outcome == outcome
-    assert judge(card, load_policy()).outcome == outcome  # a policy made for classifiers can be held against it, too
+    # A policy made for classifiers can be held against it, too. It asks for rows in place, for which made-up views keep
+    # no features.
+    assert judge(card, load_policy()).outcome == ("not_enough_evidence" if outcome == "erased" else outcome)
 
 
 def test_few_objects_prove_nothing() -> None:

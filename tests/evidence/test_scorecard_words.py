@@ -85,7 +85,7 @@ def test_a_strip_a_row_without_script_or_load() -> None:
     assert "<title>2 strangers: 40</title>" in strips
     assert 'aria-label="forgotten 60, strangers 20 to 120"' in strips
     assert strips.count("low is known") == 1
-    assert strips.count('class="hole"') == 2  # the row, and all together
+    assert strips.count('class="told-hole"') == 2  # the row, and all together
     assert '<td data-as="Area">75</td>' in strips
     assert not page.all("script")
     assert not re.search(r'(href|src)="(?!#)|url\(', html)

@@ -6,7 +6,6 @@ a person who never had one are found in the same way.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from statistics import median_low
 
 import torch
 from jaxtyping import Int
@@ -15,7 +14,7 @@ from torch import Tensor
 from expunge.data import SceneSplits
 from expunge.errors import EvidenceError
 from expunge.evidence.detection.protocol import objects_in
-from expunge.evidence.strangers.lineup import Lineup
+from expunge.evidence.strangers.lineup import Lineup, images_each
 from expunge.evidence.views import Observed, View
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import Objects, SceneCache
@@ -37,7 +36,7 @@ def scene_lineup(
     """Looks at the scenes of a detector's own classes and at those of strangers, and takes as many objects of each.
 
     Objects in training and validation scenes are the attacker's. Of each candidate as many are drawn as the poorest
-    forgotten class has, or as the strangers' median if that is less; strangers that have fewer are left out. Of
+    forgotten class has, or as seven strangers of eight have if that is less; strangers that have fewer are left out. Of
     retained classes all are taken. Scenes of strangers may show classes of the detector beside them, by their names:
     these help to say which query stands where, and count for nothing.
 
@@ -75,7 +74,7 @@ def scene_lineup(
             "detector has never seen, under other names than those of its classes."
         )
     gone = sorted(forgotten)
-    few = [min(most, int(count[gone].min()), median_low(count[there].tolist())) for count in counts]
+    few = [min(most, images_each(count[gone].tolist(), count[there].tolist())) for count in counts]
     there = [n for n in there if all(int(count[n]) >= n_each for count, n_each in zip(counts, few, strict=True))]
     candidates, generator = (*gone, *there), torch.Generator().manual_seed(seed)
     attack, test = (

@@ -1,6 +1,6 @@
 """Forgotten classes in line with strangers, classes that the model never saw, all looked at in the same way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -62,6 +62,15 @@ class Lineup:
         if isinstance(self.model, DetectionModel) or self.attack is None or self.test is None:
             raise EvidenceError("Expected a lineup of pictures, got objects in scenes. Leave the measure out.")
         return self.model, self.attack, self.test
+
+
+def images_each(forgotten: Sequence[int], strangers: Sequence[int]) -> int:
+    """How many images of each candidate there shall be, given how many there are of each.
+
+    As many as the poorest forgotten class has, or as seven strangers of eight have if that is less. Fewer images make
+    values coarser, and fewer strangers make p-values so; an eighth of them is the price for not going by the poorest.
+    """
+    return min(*forgotten, sorted(strangers)[len(strangers) // 8])
 
 
 @runtime_checkable

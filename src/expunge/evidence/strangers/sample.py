@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from statistics import median_low
 
 import torch
 from jaxtyping import Int
@@ -11,7 +10,7 @@ from torch.nn import functional
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.lineup import Lineup
+from expunge.evidence.strangers.lineup import Lineup, images_each
 from expunge.evidence.strangers.states import States
 from expunge.evidence.views import Observed, View, view
 from expunge.vision import VisionModel
@@ -86,8 +85,8 @@ def line_up(
 ) -> Lineup | None:
     """Forgotten classes and strangers before the retained ones, with as many images each.
 
-    A candidate's images are drawn down to what the poorest forgotten class has, or to the strangers' median if that is
-    less; strangers that have fewer are left out.
+    A candidate's images are drawn down to what the poorest forgotten class has, or to what seven strangers of eight
+    have if that is less; strangers that have fewer are left out.
 
     Args:
         model: The model.
@@ -109,7 +108,7 @@ def line_up(
         return None
     theirs = strangers.attack.counts(), strangers.test.counts()
     fewest = [
-        min(min(ours[label] for label in gone), median_low(other[label] for label in strangers.usable))
+        images_each([ours[label] for label in gone], [other[label] for label in strangers.usable])
         for ours, other in zip(counts, theirs, strict=True)
     ]
     kept = [s for s in strangers.usable if all(other[s] >= few for other, few in zip(theirs, fewest, strict=True))]
