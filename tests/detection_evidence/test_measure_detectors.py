@@ -188,7 +188,7 @@ def made_card(how: str, *, oracle: bool) -> Scorecard:
         ("untouched", True, "not_erased"),
         ("head mask", True, "not_erased"),
         ("gone", True, "erased"),
-        ("head mask", False, "not_erased"),
+        ("head mask", False, "not_enough_evidence"),  # a probe alone says nothing without an oracle or strangers
     ],
 )
 def test_what_the_policy_says(how: str, oracle: bool, outcome: str) -> None:
