@@ -134,11 +134,14 @@ class TestPolish:
         expected = 0.3 * before.square().mean().sqrt() / before.shape[1] ** 0.5
         assert float(moved) == pytest.approx(float(expected), rel=1e-3)
 
-    @pytest.mark.parametrize(("enough", "steps"), [(1.0, 5), (0.0, 15)])
-    def test_ends_when_enough_is_gone_and_not_before(self, toy_model, lessons, enough, steps) -> None:
+    @pytest.mark.parametrize(
+        ("rate", "enough", "steps"),
+        [(0.01, 1.0, 0), (0.01, 0.0, 15), (1.0, 0.5, 5)],  # enough is gone before it begins; never; after a round
+    )
+    def test_ends_when_enough_is_gone_and_not_before(self, toy_model, lessons, rate, enough, steps) -> None:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
         with tuned(toy_model.module, [name]) as weights:
-            polish = Polish(3, 5, 0.01, 8, enough)
+            polish = Polish(3, 5, rate, 8, enough)
             assert len(run(polish, toy_model, weights.parameters.values(), lessons)) == steps
 
     def test_every_class_has_the_same_chance(self) -> None:
@@ -179,7 +182,7 @@ class TestEdit:
             assert accuracy(toy_model, splits.test.without((*task.targets, *task.forgotten))) >= 0.95
 
     def test_the_seed_decides_all(self, edit) -> None:
-        first, again, other = edit(seed=1), edit(seed=1), edit(seed=2)
+        first, again, other = (edit(seed=seed, enough=0.0) for seed in (1, 1, 2))
         assert all(torch.equal(one, two) for one, two in zip(first.tensors, again.tensors, strict=True))
         assert not all(torch.equal(one, two) for one, two in zip(first.tensors, other.tensors, strict=False))
 

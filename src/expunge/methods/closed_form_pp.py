@@ -34,6 +34,7 @@ class ClosedFormPlusPlus(ClosedForm):
     """
 
     weight: float = 1.0
+    half: bool = True
     rounds: int = 18
     steps: int = 5
     rate: float = 0.33

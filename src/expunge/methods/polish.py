@@ -34,6 +34,10 @@ class Lesson:
         return Lesson(states, self.answers[rows], self.embedding[rows])
 
 
+LEAST = 16
+"""Few forget states are balanced by as many retained ones as if there were so many."""
+
+
 @dataclass(frozen=True)
 class Polish:
     """How long and how hard.
@@ -43,13 +47,13 @@ class Polish:
     the same part of it for layers of any width (Yang et al., arXiv 2203.03466, table 8).
 
     It ends after the first round in whose second half forget states were given no more than `enough` of probability for
-    classes that are to go, on average.
+    classes that are to go, on average; and does not begin where the solves have brought that about.
 
     Attributes:
         rounds: Rounds at the most.
         steps: Steps of a round.
         rate: See above.
-        size: Forget states a step; of retained ones twice as many.
+        size: Forget states a step, or all there are; of retained ones twice as many as are drawn, at least 2 · `LEAST`.
         enough: See above.
     """
 
@@ -89,11 +93,14 @@ class Polish:
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
         variance = spread(staying.embedding)
+        if given(outputs_of(model, going.states, entry).logits, gone) <= self.enough:
+            return
         for number in range(self.rounds):
             left = []
             for step in range(1, self.steps + 1):
-                first, second = going.draw(self.size, generator), staying.draw(2 * self.size, generator)
+                first = going.draw(self.size, generator)
                 n = len(first.states)
+                second = staying.draw(2 * max(n, LEAST), generator)
                 output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)
                 logits, kept = output.logits.float(), output.embedding[n:].float()
                 loss = (
@@ -105,11 +112,16 @@ class Polish:
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                left.append(float(logits[:n].detach().softmax(1)[:, list(gone)].sum(1).mean()))
+                left.append(given(logits[:n].detach(), gone))
                 report(number * self.steps + step, loss.item())
             late = left[self.steps // 2 :]
             if sum(late) <= self.enough * len(late):
                 return
+
+
+def given(logits: Float[Tensor, "n c"], classes: Sequence[int]) -> float:
+    """The probability that is given to some classes, on average over images."""
+    return float(logits.float().softmax(1)[:, list(classes)].sum(1).mean())
 
 
 def spread(embedding: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
