@@ -136,7 +136,7 @@ class TestPolish:
 
     @pytest.mark.parametrize(
         ("rate", "enough", "steps"),
-        [(0.01, 1.0, 0), (0.01, 0.0, 15), (1.0, 0.5, 5)],  # enough is gone before it begins; never; after a round
+        [(0.01, 1.0, 0), (0.01, 0.0, 15), (10.0, 0.9, 5)],  # enough is gone before it begins; never; after a round
     )
     def test_ends_when_enough_is_gone_and_not_before(self, toy_model, lessons, rate, enough, steps) -> None:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
