@@ -165,8 +165,12 @@ def made_readings() -> dict[str, tuple[Reading, ...]]:
 
 
 def made_card(how: str, *, oracle: bool) -> Scorecard:
-    """A scorecard of a made-up detector, as `measure_detectors` makes it."""
-    readings = made_readings()
+    """A scorecard of a made-up detector, as `measure_detectors` makes it; with rows put back a mask hides nothing."""
+    readings, alone = made_readings(), {"untouched": "untouched", "head mask": "untouched", "gone": "gone"}
+    placed = {
+        name: [*readings[name], *(replace(r, key=f"rows_in_place_{r.key}") for r in readings[of] if r.key == "acc_f")]
+        for name, of in alone.items()
+    }
     name = ModelName(name="made up", sha256="0" * 64)
     return Scorecard(
         task="detection",
@@ -178,7 +182,12 @@ def made_card(how: str, *, oracle: bool) -> Scorecard:
         forgotten=("ant",),
         images=(40, 40),
         seed=0,
-        rows=make_rows(MEASURES, readings[how], readings["untouched"], [readings["gone"]] if oracle else ()),
+        rows=make_rows(
+            (*MEASURES, make_detection_measure("rows-in-place")),
+            placed[how],
+            placed["untouched"],
+            [placed["gone"]] if oracle else (),
+        ),
     )
 
 
@@ -188,7 +197,8 @@ def made_card(how: str, *, oracle: bool) -> Scorecard:
         ("untouched", True, "not_erased"),
         ("head mask", True, "not_erased"),
         ("gone", True, "erased"),
-        ("head mask", False, "not_enough_evidence"),  # a probe alone says nothing without an oracle or strangers
+        ("head mask", False, "not_erased"),  # with its rows put back it knows all
+        ("gone", False, "not_enough_evidence"),  # without an oracle or strangers nobody knows what else is left
     ],
 )
 def test_what_the_policy_says(how: str, oracle: bool, outcome: str) -> None:
@@ -196,9 +206,7 @@ def test_what_the_policy_says(how: str, oracle: bool, outcome: str) -> None:
     rules = load_policy(task="detection", known=known_detection_keys())
     assert rules.name == "detection"
     assert judge(card, rules).outcome == outcome
-    # A policy made for classifiers can be held against it, too. It asks for rows in place, for which made-up views keep
-    # no features.
-    assert judge(card, load_policy()).outcome == ("not_enough_evidence" if outcome == "erased" else outcome)
+    assert judge(card, load_policy()).outcome == outcome  # a policy made for classifiers can be held against it, too
 
 
 def test_few_objects_prove_nothing() -> None:

@@ -281,7 +281,7 @@ GOOD = {
 GOOD |= {"strangers_known_p": 0.4, "strangers_hole_p": 0.6}
 ORACLE = {"acc_f": 0.0, "acc_r": 98.0, "linear_probe": 50.0, "cmia_auc": 95.0, "anamnesis_index": 1.0}
 ORACLE |= {f"prototype_relearning_{shots}": 50.0 for shots in (1, 5, 10)}
-GOOD_DETECTOR = {key: GOOD[key] for key in ("acc_f", "acc_r", "linear_probe", "strangers_known_p", "strangers_hole_p")}
+GOOD_DETECTOR = {key: value for key, value in GOOD.items() if key not in ("cmia_auc", "anamnesis_index")}
 BEFORE = {"strangers_known_p": 0.001}
 BESIDE = (row("strangers_known_p", 0.4, original=0.001), row("strangers_hole_p", 0.6))
 
@@ -356,6 +356,8 @@ def test_the_default_policy(changes: dict[str, float], oracle: bool, outcome: st
         ({}, False, "erased"),  # without an oracle strangers decide
         ({"strangers_known_p": 0.049}, False, "not_erased"),
         ({"strangers_hole_p": 0.049}, False, "hole_shows"),
+        ({"rows_in_place_acc_f": 6.0}, False, "not_erased"),
+        ({"rows_in_place_acc_o": 6.0}, True, "not_erased"),
         ({"acc_r": 94.0}, True, "harm_too_large"),
         ({"acc_m": 87.0}, True, "harm_too_large"),
     ],
@@ -371,6 +373,7 @@ def test_the_policy_for_detectors(changes: dict[str, float], oracle: bool, outco
 )
 def test_the_policy_for_detectors_wants_objects_enough(n: int, high: float, outcome: str) -> None:
     rows = [row("acc_f", 0.0, n=n, low=0.0, high=high), row("acc_r", 98.0, original=98.0), *BESIDE]
+    rows.append(row("rows_in_place_acc_f", 0.0, n=16))
     assert judge(card(*rows), load_policy(task="detection")).outcome == outcome
 
 
@@ -409,7 +412,10 @@ def test_the_default_policy_wants_images_enough() -> None:
 
 def test_without_oracle_and_strangers_there_is_not_enough_evidence() -> None:
     alone = {key: value for key, value in GOOD.items() if not key.startswith("strangers")}
-    for task, rows in (("classification", alone), ("detection", {"acc_f": 0.0, "acc_r": 97.0, "linear_probe": 5.0})):
+    for task, rows in (
+        ("classification", alone),
+        ("detection", {"acc_f": 0.0, "rows_in_place_acc_f": 0.0, "acc_r": 97.0}),
+    ):
         verdict = judge(scorecard_of(rows, oracle=False), load_policy(task=task))
         assert verdict.outcome == "not_enough_evidence"
         assert next(r.key for r in verdict.reasons if r.status == "unmeasured" and r.required) == "strangers_known_p"
