@@ -22,6 +22,7 @@ from expunge.evidence.detection import (
     SceneCase,
     view_scenes,
 )
+from expunge.evidence.detection.registry import make_detection_measure
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.policy import load_policy
