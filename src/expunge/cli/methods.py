@@ -18,7 +18,7 @@ def methods() -> None:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("method", "for", "what it does", "source", "presets"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == "method")
     images, scenes = method_names(), DETECTION.names()
     for name in sorted({*images, *scenes}):
         found = method_class(name) if name in images else DETECTION.find(name)
