@@ -33,7 +33,6 @@ class ClosedFormPlusPlus(ClosedForm):
         enough: Probability that forget states may be given for classes that go when the polish ends.
     """
 
-    weight: float = 1.0
     half: bool = True
     rounds: int = 18
     steps: int = 5
