@@ -13,7 +13,7 @@ from expunge.evidence.strangers.alike import Alike, alike, class_values
 from expunge.evidence.strangers.beside import LEVEL, Beside, beside, turned
 from expunge.evidence.strangers.conformal import Told
 from expunge.evidence.strangers.finding import find, summarise, without_strangers
-from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.evidence.strangers.lineup import ByClass, Lineup, images_each
 from expunge.evidence.strangers.sample import Strangers as Sample
 from expunge.evidence.strangers.sample import left_out, refuse_shared
 from expunge.evidence.strangers.sample import line_up as line_up_images
@@ -250,3 +250,17 @@ def test_classes_that_stay_stand_in_for_strangers_and_never_acquit(original_mode
     assert without_strangers(known, marks.CLASSES, LABELS).startswith("as well known as classes that stay")
     low = replace(known, told=Told(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
     assert without_strangers(low, marks.CLASSES, LABELS).startswith("less known than classes that stay (")
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "strangers", "each"),
+    [
+        ([20, 15], [30] * 8, 15),  # as many as the poorest forgotten class
+        ([20, 20], [3, *[12] * 7], 12),  # one poor stranger of eight is given up
+        ([20, 20], [3, 4, *[12] * 6], 4),  # and no second one
+        ([20], [1, 9], 1),  # of two none
+        ([20], [1, 2, 9], 2),
+    ],
+)
+def test_images_each_by_hand(forgotten: list[int], strangers: list[int], each: int) -> None:
+    assert images_each(forgotten, strangers) == each

@@ -68,9 +68,11 @@ def images_each(forgotten: Sequence[int], strangers: Sequence[int]) -> int:
     """How many images of each candidate there shall be, given how many there are of each.
 
     As many as the poorest forgotten class has, or as seven strangers of eight have if that is less. Fewer images make
-    values coarser, and fewer strangers make p-values so; an eighth of them is the price for not going by the poorest.
+    values coarser, and fewer strangers make p-values so; an eighth of them, rounded up, is the price for not going by
+    the poorest. Of one or two strangers none is given up.
     """
-    return min(*forgotten, sorted(strangers)[len(strangers) // 8])
+    given_up = -(-len(strangers) // 8) if len(strangers) > 2 else 0
+    return min(*forgotten, sorted(strangers)[given_up])
 
 
 @runtime_checkable
