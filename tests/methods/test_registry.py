@@ -37,7 +37,7 @@ def test_auto_is_the_closed_form() -> None:
     [
         (
             {"name": "auto", "settings": {"epochs": 3}},
-            "method 'closed-form\\+\\+' has no setting 'epochs'; it has: depth",
+            r"method 'closed-form\+\+' has no setting 'epochs'; it has: depth",
         ),
         ({"name": "auto", "settings": {"depth": "abyss"}}, "setting 'depth': .* got 'abyss'"),
         ({"name": "gs-lora", "settings": {"depth": "fast"}}, "no depth; .* with --set last_blocks=N"),
