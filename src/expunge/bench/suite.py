@@ -82,9 +82,11 @@ class Suite(Benchmark):
         return tuple(name for name in measure_names() if not self.taken or name in self.taken)
 
     def decides(self) -> dict[str, object]:
-        """See `Benchmark.decides`; where there are shadows or strangers, how many and which, too."""
+        """See `Benchmark.decides`; where there are shadows, strangers or chosen measures, how many and which, too."""
         shadows = {"shadows": self.shadows} if self.shadows else {}
-        return super().decides() | shadows | ({"strangers": self.strangers().classes} if self.strangers else {})
+        strangers = {"strangers": self.strangers().classes} if self.strangers else {}
+        chosen = {"measures": self.measures()} if self.taken else {}
+        return super().decides() | shadows | strangers | chosen
 
     def tuned(self, method: str) -> Mapping[str, object]:
         """What `scripts/tune.py` chose."""
