@@ -90,7 +90,11 @@ def test_a_mask_alone_leaves_everything_in_the_weights(toy_model_folder, toy_dat
         assert request.weights_alone is not None
         assert request.weights_alone.acc_f.after == request.acc_f.before
         assert request.weights_alone.h == 0
-    assert masked.metrics.requests[1].weights_alone.acc_o.after == masked.metrics.requests[1].acc_o.before
+    second = masked.metrics.requests[1]
+    assert second.weights_alone is not None
+    assert second.weights_alone.acc_o is not None
+    assert second.acc_o is not None
+    assert second.weights_alone.acc_o.after == second.acc_o.before
 
 
 def test_no_run_gives_a_method_a_test_image(toy_model_folder, toy_data_folder) -> None:

@@ -1,6 +1,7 @@
 """Scenes of strangers: people whom no detector of the zoo has seen, composed as all scenes are."""
 
 import pytest
+from PIL import Image
 
 from expunge.errors import DataError, ModelNotFoundError
 from expunge.requests.loading import load_scenes
@@ -57,7 +58,9 @@ def test_labels_say_who_is_there() -> None:
     made = scene(0, "train", 1, STRANGERS)
     who = [f"s{int(file.split('/')[0][1:]):02d}" for file in made.files]
     assert who == [STRANGERS[label] for label in made.labels]
-    assert scene_strangers(FEW).train.scenes[1].load().tobytes() == made.image.tobytes()
+    again = scene_strangers(FEW).train.scenes[1].load()
+    assert isinstance(again, Image.Image)
+    assert again.tobytes() == made.image.tobytes()
 
 
 def test_as_many_scenes_a_person() -> None:

@@ -40,5 +40,6 @@ def renumbered(lineup: Lineup, numbers: Sequence[int]) -> Lineup:
     def images(one: Images) -> Images:
         return Images(one.samples, tuple(numbers[label] for label in one.labels), one.classes)
 
+    _, attack, test = lineup.pictured()
     both = View(seen(lineup.view.attack), seen(lineup.view.test))
-    return replace(lineup, view=both, attack=images(lineup.attack), test=images(lineup.test))
+    return replace(lineup, view=both, attack=images(attack), test=images(test))
