@@ -171,7 +171,8 @@ class SceneStand:
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[SceneForgetting]:
         """See `CellStand.forgetting`."""
-        self.original, self.rows  # noqa: B018 - seen before the first edit
+        self.original  # noqa: B018 - seen before the first edit
+        self.rows  # noqa: B018 - likewise
         made, stack = self.method(method, settings), EditStack(self.cache.model)
         seed = FORGETTING_SEEDS + self.seed
         forgetting = SceneForgetting(stack, self.plan, made, self.data, seed=seed, activations=self.cache)
