@@ -412,11 +412,9 @@ def test_the_default_policy_wants_images_enough() -> None:
 
 def test_without_oracle_and_strangers_there_is_not_enough_evidence() -> None:
     alone = {key: value for key, value in GOOD.items() if not key.startswith("strangers")}
-    for task, rows in (
-        ("classification", alone),
-        ("detection", {"acc_f": 0.0, "rows_in_place_acc_f": 0.0, "acc_r": 97.0}),
-    ):
-        verdict = judge(scorecard_of(rows, oracle=False), load_policy(task=task))
+    detector = {"acc_f": 0.0, "rows_in_place_acc_f": 0.0, "acc_r": 97.0}
+    for policy, rows in ((load_policy(), alone), (load_policy(task="detection"), detector)):
+        verdict = judge(scorecard_of(rows, oracle=False), policy)
         assert verdict.outcome == "not_enough_evidence"
         assert next(r.key for r in verdict.reasons if r.status == "unmeasured" and r.required) == "strangers_known_p"
 
