@@ -319,7 +319,7 @@ def test_strangers_of_a_running_workspace_open_what_lacked_evidence(own, call, m
     code, printed = call("add-strangers", own / "strangers")
     assert (code, f"{request}: accepted" in printed) == (0, True), printed
     code, printed = call("run", "--data", own / "data", "--method", "head-mask")
-    assert (code, "verdict not_erased" in printed, "strangers_known_p at least 0.05: failed" in printed) == (
+    assert (code, "verdict not erased" in printed, "strangers_known_p at least 0.05: failed" in printed) == (
         3,
         True,
         True,
