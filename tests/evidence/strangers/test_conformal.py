@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.conformal import areas, conformal_p, least_p, strangers_needed, tell
+from expunge.evidence.strangers.conformal import areas, least_p, strangers_needed, tell
 
 LEVEL = 0.05
 
 
-def test_a_rank_among_strangers_by_hand() -> None:
-    strangers = torch.tensor([1.0, 2.0, 3.0, 3.0])
-    for value, p in ((4.0, 1 / 5), (3.0, 3 / 5), (2.5, 3 / 5), (1.0, 5 / 5)):
-        assert conformal_p(value, strangers) == p
+def test_of_one_class_and_one_row_it_is_the_conformal_p_value() -> None:
+    """(1 + #{strangers >= value}) / (K + 1), and the same with <= on the other side."""
+    strangers = [1.0, 2.0, 3.0, 3.0]
+    for value, known, hole in ((4.0, 1, 5), (3.0, 3, 5), (2.5, 3, 3), (1.0, 5, 2)):
+        told = tell(torch.tensor([[value, *strangers]]), 1)
+        assert (told.known, told.hole) == pytest.approx((known / 5, hole / 5))
 
 
 def test_how_many_strangers_can_say_something() -> None:

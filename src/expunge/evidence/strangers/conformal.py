@@ -19,16 +19,6 @@ DRAWS = 2_000
 """Choices that are tried, the one at hand among them; all there are if they are fewer."""
 
 
-def conformal_p(value: float, strangers: Float[Tensor, " k"]) -> float:
-    """(1 + #{strangers ≥ value}) / (K + 1): small if the value stands above the strangers'.
-
-    At most α in a share α of cases, whatever the distribution, if value and strangers are exchangeable.
-
-    Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005), section 2.
-    """
-    return (1 + int((strangers >= value).sum())) / (len(strangers) + 1)
-
-
 def least_p(forgotten: int, strangers: int) -> float:
     """The least p-value that so many classes allow: one over the number of choices."""
     return 1 / comb(forgotten + strangers, forgotten)
@@ -81,6 +71,9 @@ def tell(values: Float[Tensor, "rows candidates"], forgotten: int, *, seed: int 
     One class that is known among many innocent ones is not found by this, nor by anything else that rests on
     exchangeability alone: if one candidate of F + K stands out, it is one of the F with a chance of F / (F + K). Look
     at the worst class's own rows, or bring F times as many strangers and ask for each class by itself.
+
+    Of one class and one row this is the conformal p-value (1 + #{strangers ≥ value}) / (K + 1) of Vovk, Gammerman and
+    Shafer, "Algorithmic Learning in a Random World" (2005), section 2.
 
     Source: Westfall and Young, "Resampling-Based Multiple Testing" (1993), the max T procedure; for drawn choices
     Phipson and Smyth, arXiv 1603.05766.
