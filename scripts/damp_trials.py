@@ -16,12 +16,12 @@ from tune import GROUNDS, stands
 
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.stand import Stand
-from expunge.evidence import accuracy_of
 from expunge.methods import make_method
 from expunge.methods.damp import forget_directions, projection, prototypes
 from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.sequence import Forgetting
-from expunge.methods.task import ForgetTask
+from expunge.tasks.classification.accuracy import accuracy_of
+from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel
 
 

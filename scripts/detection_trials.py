@@ -14,17 +14,18 @@ from expunge.adapters import Edit, EditStack
 from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.scenes.suite import suite
-from expunge.data import SceneSplits
+from expunge.data import Splits
 from expunge.evidence.detection.lineup import scene_lineup
-from expunge.evidence.detection.protocol import DetectionView, SceneCase
+from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
-from expunge.evidence.rows import HeadRows
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
 from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
-from expunge.methods.detection.sequence import SceneForgetting, available_scenes
-from expunge.methods.plan import make_plan
+from expunge.methods.sequence import Forgetting
+from expunge.tasks.detection.views import DetectionView
+from expunge.tasks.plan import make_plan
+from expunge.tasks.rows import HeadRows
 from expunge.vision.scene_states import BorrowedStates, SceneCache, look
 from expunge.zoo.scenes.data import scene_strangers
 
@@ -55,7 +56,7 @@ def main() -> None:
     splits, model = made.load(), made.base()
     cache = SceneCache(model, 0, batch_size=16)
     plan = make_plan(model.classes, [[name for request in made.requests for name in request]])
-    data = available_scenes(splits.train, splits.validation, plan, shots=None, fraction=1.0, seed=0)
+    data = available(task_of(model), splits, plan, Budget(), seed=0)
 
     def view(seen: SceneCache) -> DetectionView:
         objects = limited_objects(look(seen, splits.train).objects, made.attack)
@@ -63,8 +64,8 @@ def main() -> None:
 
     original, theirs = view(cache), scene_strangers(STRANGERS)
     nothing = splits.train.select([])
-    learned = SceneSplits(splits.train, nothing, splits.validation)
-    unseen = SceneSplits(theirs.train, theirs.train.select([]), theirs.validation)
+    learned = Splits(splits.train, nothing, splits.validation)
+    unseen = Splits(theirs.train, theirs.train.select([]), theirs.validation)
     case = SceneCase(
         view=original,
         original=original,
@@ -101,7 +102,7 @@ def main() -> None:
         name, _, text = trial.rpartition(":")
         settings = dict(part.split("=", 1) for part in text.split(",") if part)
         method = make_detection_method(name or "closed-form", settings=settings)
-        SceneForgetting(stack, plan, method, data, activations=cache).carry_out(0)
+        Forgetting(stack, plan, method, data, activations=cache).carry_out(0)
         show(trial or "as it is", cache)
         stack.undo()
 

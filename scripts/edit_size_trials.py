@@ -26,11 +26,12 @@ from expunge.bench.clock import now
 from expunge.bench.stand import FORGETTING_SEEDS, Stand
 from expunge.evidence import make_measure
 from expunge.evidence.take import take
-from expunge.methods import Context, ForgetTask
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.layer_inputs import second_moments
 from expunge.methods.ridge import low_rank
 from expunge.methods.sequence import Forgetting
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 
 EACH = ("forgetting", "rows-in-place")
 LAST = ("linear-probe", "prototype-relearning", "class-membership", "retrieval")

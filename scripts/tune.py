@@ -29,9 +29,9 @@ from expunge.bench.suites import faces, fashion, glyphs
 from expunge.bench.tuned import FACES, SMALL
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
-from expunge.evidence import accuracy_of, harmonic_mean
-from expunge.methods.plan import Plan
 from expunge.methods.sequence import Forgetting
+from expunge.tasks.classification.accuracy import accuracy_of, harmonic_mean
+from expunge.tasks.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from expunge.bench.scenes.suite import suite
 from expunge.bench.tuned import DETECTORS
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
-from expunge.evidence import harmonic_mean
-from expunge.methods.detection.scene_batches import outputs
-from expunge.methods.detection.sequence import SceneForgetting
+from expunge.methods.sequence import Forgetting
+from expunge.tasks.classification.accuracy import harmonic_mean
+from expunge.tasks.detection.batches import outputs
 from expunge.vision.detection import ap50, detect, targets_of
 from expunge.vision.detection.ap50 import mean
 
@@ -57,7 +57,7 @@ def average_precisions(stand: SceneStand) -> tuple[float, float]:
 def trial(stand: SceneStand, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
     """H on validation scenes after the first request; `before` is what AP50 of its classes was."""
     stack, made = EditStack(stand.cache.model), stand.method(method, settings)
-    steps = SceneForgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.cache)
+    steps = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.cache)
     steps.prepare()
     started = time.perf_counter()
     try:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
-    from expunge.data import Images, Scenes, SceneSplits, Splits, from_hf, from_torch
+    from expunge.data import Images, Scenes, Splits, from_hf, from_torch
     from expunge.methods import make_method, method_names
-    from expunge.requests import (
+    from expunge.runs import (
         ForgetRun,
         SceneRun,
         forget,
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
-    "expunge.data": ("Images", "SceneSplits", "Scenes", "Splits", "from_hf", "from_torch"),
+    "expunge.data": ("Images", "Splits[Scenes]", "Scenes", "Splits", "from_hf", "from_torch"),
     "expunge.methods": ("make_method", "method_names"),
-    "expunge.requests": (
+    "expunge.runs": (
         "ForgetRun",
         "SceneRun",
         "forget",
@@ -60,7 +60,6 @@ __all__ = [
     "ForgetRun",
     "Images",
     "SceneRun",
-    "SceneSplits",
     "Scenes",
     "SoftmaxHead",
     "Splits",

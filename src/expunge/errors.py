@@ -65,6 +65,10 @@ class DetectionError(ExpungeError, ValueError):
     """Boxes, labels or predictions that cannot be compared with each other."""
 
 
+class TaskError(ExpungeError, ValueError):
+    """No such task is installed, or a model is of another one."""
+
+
 class ModelError(ExpungeError, ValueError):
     """A model that cannot be used as given."""
 

@@ -20,8 +20,7 @@ from expunge.bench.scenes.store import FEATURES, DetectorStore
 from expunge.bench.scenes.suite import suite as scenes
 from expunge.bench.suite import find_suite
 from expunge.bench.tables import main_table, sequence_table
-from expunge.data import Pixels, Sample, Scenes
-from expunge.data.scene_splits import SceneSplits
+from expunge.data import Pixels, Sample, Scenes, Splits
 from expunge.errors import BenchError, MethodError
 from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 from expunge.zoo.scenes.cutouts import CLASSES
@@ -193,8 +192,8 @@ class TestStand:
         loads: Counter[str] = Counter()
         suite = scenes(True)
         loaded = suite.load()
-        parts = (counted(part, loads) for part in (loaded.train, loaded.validation, loaded.test))
-        splits = SceneSplits(*parts)
+        train, validation, test = (counted(part, loads) for part in (loaded.train, loaded.validation, loaded.test))
+        splits = Splits(train, validation, test)
         stand_of = opened(replace(suite, load=lambda: splits), tmp_path)
         for setting, seed in (("replay-10", 0), ("8-shot", 1)):
             if setting == "replay-10":

@@ -13,7 +13,7 @@ from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites import glyphs
 from expunge.data import Images
 from expunge.errors import BenchError
-from expunge.evidence import observe
+from expunge.tasks.classification.views import observe
 from expunge.vision import ActivationCache, VisionModel
 
 KEYS = {"u_lira_auc", "u_lira_innocent_auc"}

@@ -10,7 +10,7 @@ import torch
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
 from expunge.evidence.scorecard import Scorecard
-from expunge.requests import load_model
+from expunge.runs import load_model
 
 FILES = ["scorecard.html", "scorecard.json", "scorecard.md", "scorecard.svg", "verdict.json"]
 

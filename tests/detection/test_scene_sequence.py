@@ -9,11 +9,15 @@ import pytest
 import torch
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Box, Scenes
+from expunge.data import Box, Scenes, Splits
 from expunge.errors import EmptyClassError, TooFewImagesError
-from expunge.methods.detection.protocol import DetectionMethod, SceneContext, SceneTask
-from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting, available_scenes, prototypes_of
-from expunge.methods.plan import Plan
+from expunge.methods.protocol import Method
+from expunge.methods.sequence import Forgetting
+from expunge.tasks import Budget, available, find_task
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.prototypes import prototypes_of
+from expunge.tasks.plan import Plan
+from expunge.tasks.request import Available, ForgetTask
 from expunge.vision.detection import DetectionModel, target_of
 from expunge.vision.scene_states import SceneCache
 from tests.detection.detectors import CLASSES as TINY
@@ -43,38 +47,44 @@ TRAIN = of([ANT, BEE], [BEE, CAT], [DOG], [], [ANT, EEL], [BEE], [CAT, DOG], [DO
 VALIDATION = of([ANT, CAT], [BEE, EEL], [DOG], first=100)
 
 
+def seen(train: Scenes, plan: Plan, budget: Budget, seed: int) -> Available[Scenes]:
+    return available(
+        find_task("detection"), Splits(train, VALIDATION, Scenes((), train.classes)), plan, budget, seed=seed
+    )
+
+
 class TestAvailableScenes:
     def test_everything_by_default(self) -> None:
-        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),)), shots=None, fraction=1.0, seed=0)
+        data = seen(TRAIN, Plan(((ANT,),)), Budget(None, replay=1.0), 0)
         assert data.forget == data.replay == TRAIN
         assert data.validation == VALIDATION
 
     def test_scenes_of_missing_classes_are_left_out_whole(self) -> None:
         plan = Plan(((ANT,),), missing=(CAT, EEL))
-        data = available_scenes(TRAIN, VALIDATION, plan, shots=None, fraction=1.0, seed=0)
+        data = seen(TRAIN, plan, Budget(None, replay=1.0), 0)
         assert held(data.forget) == held(data.replay) == [[ANT, BEE], [DOG], [], [BEE], [DOG]]
         assert held(data.validation) == [[DOG]]
 
     def test_every_class_has_its_shots_with_all_of_their_boxes(self) -> None:
-        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=1, fraction=1.0, seed=3)
+        data = seen(TRAIN, Plan(((ANT,),), missing=(EEL,)), Budget(1, replay=1.0), 3)
         assert data.forget == data.replay
         assert all(count >= 1 for count in data.forget.image_counts()[:EEL])
         assert len(data.forget) <= 4
         by_number = dict(zip(numbers(TRAIN), held(TRAIN), strict=True))
         assert all(by_number[n] == labels for n, labels in zip(numbers(data.forget), held(data.forget), strict=True))
         with pytest.raises(TooFewImagesError, match="class 'ant' is in 1 images, 2 shots"):
-            available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=2, fraction=1.0, seed=3)
+            seen(TRAIN, Plan(((ANT,),), missing=(EEL,)), Budget(2, replay=1.0), 3)
 
     def test_replay_thins_out_what_stays_alone(self) -> None:
         many = of(*([label] for label in range(5) for _ in range(10)))
         for fraction, each in ((0.1, 1), (0.5, 5)):
-            data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=None, fraction=fraction, seed=0)
+            data = seen(many, Plan(((ANT,),)), Budget(None, replay=fraction), 0)
             assert data.forget == many
             assert data.replay.image_counts() == (each,) * 5
 
     def test_shots_come_before_replay(self) -> None:
         many = of(*([label] for label in range(5) for _ in range(10)))
-        data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=4, fraction=0.5, seed=0)
+        data = seen(many, Plan(((ANT,),)), Budget(4, replay=0.5), 0)
         assert data.forget.image_counts() == (4,) * 5
         assert data.replay.image_counts() == (2,) * 5
         assert set(numbers(data.replay)) < set(numbers(data.forget))
@@ -84,7 +94,7 @@ class TestAvailableScenes:
 
         def drawn(seed: int) -> list[int]:
             plan = Plan(((ANT,),))
-            return numbers(available_scenes(many, VALIDATION, plan, shots=2, fraction=1.0, seed=seed).forget)
+            return numbers(seen(many, plan, Budget(2, replay=1.0), seed).forget)
 
         assert drawn(0) == drawn(0)
         assert any(one != other for one, other in pairwise([drawn(seed) for seed in range(3)]))
@@ -94,7 +104,7 @@ class TestAvailableScenes:
 class Spy:
     """Strikes the targets and keeps what it was given."""
 
-    given: list[tuple[SceneContext, SceneTask, tuple[int, ...]]] = field(default_factory=list)
+    given: list[tuple[SceneContext, ForgetTask[Scenes], tuple[int, ...]]] = field(default_factory=list)
 
     name: ClassVar[str] = "spy"
     summary: ClassVar[str] = "strikes the targets"
@@ -105,7 +115,7 @@ class Spy:
     def first_block(self, model: DetectionModel) -> int:
         return len(model.blocks) - 1
 
-    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+    def forget(self, context: SceneContext, task: ForgetTask[Scenes]) -> Edit:
         bias = context.model.linear(context.model.head_name).bias
         struck = tuple(int(i) for i in (bias == -1e4).nonzero()[:, 0])
         self.given.append((context, task, struck))
@@ -140,7 +150,7 @@ class TestTasks:
     PLAN = Plan(((0,), (2,)))
 
     def test_a_request_sees_boxes_of_its_targets_and_of_what_stays(self, model: DetectionModel, scenes: Scenes) -> None:
-        forgetting = SceneForgetting(EditStack(model), self.PLAN, Spy(), AvailableScenes(scenes, scenes, scenes))
+        forgetting = Forgetting(EditStack(model), self.PLAN, Spy(), Available(scenes, scenes, scenes))
         first, second = forgetting.task(0), forgetting.task(1)
         assert (first.targets, first.forgotten) == ((0,), ())
         assert held(first.forget) == [[0], [0]]
@@ -154,20 +164,20 @@ class TestTasks:
         assert [len(scene.crowds) for scene in second.retain.scenes] == [0, 0, 0, 0]
 
     def test_forget_and_replay_are_kept_apart(self, model: DetectionModel, scenes: Scenes) -> None:
-        data = AvailableScenes(scenes, scenes.select([1]), scenes.select([2]))
-        task = SceneForgetting(EditStack(model), self.PLAN, Spy(), data).task(0)
+        data = Available(scenes, scenes.select([1]), scenes.select([2]))
+        task = Forgetting(EditStack(model), self.PLAN, Spy(), data).task(0)
         assert (numbers(task.forget), numbers(task.retain), numbers(task.validation)) == ([0, 3], [1], [2])
 
     def test_a_class_without_boxes_is_refused(self, model: DetectionModel, scenes: Scenes) -> None:
-        data = AvailableScenes(scenes.without([2]), scenes, scenes)
-        forgetting = SceneForgetting(EditStack(model), self.PLAN, Spy(), data)
+        data = Available(scenes.without([2]), scenes, scenes)
+        forgetting = Forgetting(EditStack(model), self.PLAN, Spy(), data)
         with pytest.raises(EmptyClassError, match="no box of class 'cat'"):
             forgetting.carry_out(1)
 
     def test_each_edit_goes_on_top_of_the_earlier_ones(self, model: DetectionModel, scenes: Scenes) -> None:
         spy, stack = SpyOnPrototypes(), EditStack(model)
-        assert isinstance(spy, DetectionMethod)
-        forgetting = SceneForgetting(stack, self.PLAN, spy, AvailableScenes(scenes, scenes, scenes), seed=5)
+        assert isinstance(spy, Method)
+        forgetting = Forgetting(stack, self.PLAN, spy, Available(scenes, scenes, scenes), seed=5)
         forgetting.prepare()
         try:
             edits = [forgetting.carry_out(number) for number in range(2)]
@@ -184,7 +194,7 @@ class TestTasks:
 
     def test_prototypes_are_taken_only_where_they_are_wanted(self, model: DetectionModel, scenes: Scenes) -> None:
         spy, stack = Spy(), EditStack(model)
-        forgetting = SceneForgetting(stack, self.PLAN, spy, AvailableScenes(scenes, scenes, scenes))
+        forgetting = Forgetting(stack, self.PLAN, spy, Available(scenes, scenes, scenes))
         forgetting.prepare()
         forgetting.carry_out(0)
         stack.undo()
@@ -211,7 +221,7 @@ class TestPrototypes:
     ) -> None:
         forget, replay = scenes.select([0, 1, 3]), scenes.select([0, 1])
         spy = SpyOnPrototypes()
-        forgetting = SceneForgetting(EditStack(model), Plan(((0,),)), spy, AvailableScenes(forget, replay, scenes))
+        forgetting = Forgetting(EditStack(model), Plan(((0,),)), spy, Available(forget, replay, scenes))
         forgetting.prepare()
         forgetting.carry_out(0)
         forgetting.stack.undo()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from expunge.data import Scenes, SceneSplits, load_coco_splits
+from expunge.data import Scenes, Splits, load_coco_splits
 from expunge.data.coco import MISSING, NO_AREA
-from expunge.data.scene_splits import is_coco
+from expunge.data.coco_folder import is_coco
 from expunge.errors import (
     ClassMismatchError,
     CocoError,
@@ -136,9 +136,9 @@ def test_parts_with_other_classes_are_refused(tmp_path: Path, part: str, other: 
 
 def test_parts_made_in_memory_are_checked_as_well() -> None:
     some, other = Scenes((), ("cat",)), Scenes((), ("dog",))
-    assert SceneSplits(some, some, some).classes == ("cat",)
+    assert Splits(some, some, some).classes == ("cat",)
     with pytest.raises(ClassMismatchError, match="the validation scenes"):
-        SceneSplits(some, other, some)
+        Splits(some, other, some)
 
 
 def test_pictures_that_are_not_there_are_refused_or_counted(tmp_path: Path) -> None:

@@ -11,17 +11,10 @@ import torch
 from PIL import Image
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Box, Scene, Scenes, SceneSplits
+from expunge.data import Box, Scene, Scenes, Splits
 from expunge.errors import ClassMismatchError, EvidenceError, NothingRetainedError, TooFewImagesError, UnknownClassError
 from expunge.evidence import Reading
-from expunge.evidence.detection import (
-    AveragePrecision,
-    DetectionMeasure,
-    DetectionView,
-    Relabelling,
-    SceneCase,
-    view_scenes,
-)
+from expunge.evidence.detection import AveragePrecision, DetectionMeasure, Relabelling, SceneCase
 from expunge.evidence.detection.registry import make_detection_measure
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
@@ -31,8 +24,9 @@ from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
 from expunge.evidence.take import take
 from expunge.evidence.verdict import judge
-from expunge.requests import Stage
-from expunge.requests.detection.measuring import DetectorComparison, known_detection_keys, measure_detectors
+from expunge.runs import Stage
+from expunge.runs.detection.measuring import DetectorComparison, known_detection_keys, measure_detectors
+from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache
 from tests.detection.detectors import CLASSES, KINDS, load, picture
@@ -63,7 +57,7 @@ def pictures(part: str, n: int, *, per: int = 3, classes: tuple[str, ...] = CLAS
     return Scenes(tuple(Scene(Picture(part, i), 50, 40, tuple(boxes)) for i in range(n)), classes)
 
 
-DATA = SceneSplits(pictures("train", 3), pictures("validation", 1), pictures("test", 3))
+DATA = Splits(pictures("train", 3), pictures("validation", 1), pictures("test", 3))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +72,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> DetectionModel:
     return model
 
 
-def measured(compared: DetectorComparison, data: SceneSplits = DATA, **more: Any) -> Scorecard:
+def measured(compared: DetectorComparison, data: Splits[Scenes] = DATA, **more: Any) -> Scorecard:
     return measure_detectors(compared, data, MEASURES, data_name="noise", **more)
 
 
@@ -132,7 +126,10 @@ def test_classes_and_scenes_that_cannot_be(original: DetectionModel, tmp_path: P
 
 
 def test_classes_that_differ(original: DetectionModel, masked: DetectionModel) -> None:
-    fewer = SceneSplits(*(pictures(part, 2, per=2, classes=CLASSES[:2]) for part in ("train", "validation", "test")))
+    train, validation, test = (
+        pictures(part, 2, per=2, classes=CLASSES[:2]) for part in ("train", "validation", "test")
+    )
+    fewer = Splits(train, validation, test)
     with pytest.raises(ClassMismatchError, match=r"lack 1 of the detectors' 3 classes \('cat'\)"):
         measured(DetectorComparison(original, original, ("ant",)), fewer)
     card = measured(DetectorComparison(original, original, ("bee",)), fewer, partial=True)

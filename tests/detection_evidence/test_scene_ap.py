@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 
 from expunge.data import Box, Scenes
 from expunge.errors import EvidenceError, MissingExtraError
-from expunge.evidence.detection import ClassAP, average_precision, mean_of
-from expunge.evidence.detection.matching import match_scenes
-from expunge.evidence.detection.spread import spread_of
+from expunge.tasks.detection.average_precision import ClassAP, average_precision, mean_of
+from expunge.tasks.detection.matching import match_scenes
+from expunge.tasks.detection.spread import spread_of
 from expunge.vision.detection import Detections
 from tests.detection_evidence.made import found, scenes, wild
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Scenes, SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.errors import EvidenceError
 from expunge.evidence.detection import scene_lineup
 from expunge.evidence.detection.lineup import drawn, numbered
@@ -20,9 +20,9 @@ from expunge.vision.scene_states import SceneCache, look
 from tests.detection_methods.little import CLASSES, TRAIN, little_model, scene
 
 TEST = Scenes((scene(20, 0, 1), scene(21, 2, 0), scene(22, 1), scene(23, 0)), CLASSES)
-DATA = SceneSplits(TRAIN, Scenes((), CLASSES), TEST)
+DATA = Splits(TRAIN, Scenes((), CLASSES), TEST)
 NOBODY = ("dog", "elk", "fly", "gnu")
-OTHERS = SceneSplits(
+OTHERS = Splits(
     Scenes((scene(30, 0, 1), scene(31, 3, 0), scene(32, 1, 0), scene(33, 2)), NOBODY),
     Scenes((scene(34, 1),), NOBODY),
     Scenes((scene(40, 1, 0), scene(41, 0, 3), scene(42, 1)), NOBODY),
@@ -97,7 +97,8 @@ def test_what_objects_are_called_plays_no_part(kind: str) -> None:
 
 def test_classes_that_the_detector_knows_stand_beside_strangers_and_count_for_nothing(model: DetectionModel) -> None:
     names = ("dog", "ant", "fly", "gnu")  # the elk was an ant all along
-    known = SceneSplits(*(Scenes(part.scenes, names) for part in (OTHERS.train, OTHERS.validation, OTHERS.test)))
+    train, validation, test = (Scenes(part.scenes, names) for part in (OTHERS.train, OTHERS.validation, OTHERS.test))
+    known = Splits(train, validation, test)
     found = scene_lineup(model, DATA, known, retain=(1, 2), forgotten=(0,))
     assert found.strangers == (3, 5)  # the dog, the gnu
     assert numbered(names, CLASSES) == {0: 3, 2: 4, 3: 5}

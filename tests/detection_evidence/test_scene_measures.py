@@ -12,17 +12,17 @@ from expunge.evidence import Reading
 from expunge.evidence.detection import (
     AveragePrecision,
     DetectionMeasure,
-    DetectionView,
     Relabelling,
     SceneCase,
     detection_measure_names,
     make_detection_measure,
 )
-from expunge.evidence.detection.matching import match_scenes
 from expunge.evidence.detection.relabelling import best_threshold, fired
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.take import take
+from expunge.tasks.detection.matching import match_scenes
+from expunge.tasks.detection.views import DetectionView
 from expunge.vision.scene_states import SceneView
 from tests.detection_evidence.made import found, grid, scenes, view_of
 

@@ -12,7 +12,7 @@ from expunge.data import Box
 from expunge.errors import CorruptRunError, EvidenceError
 from expunge.evidence import Baseline, Groups, ImagesUsed, Metrics, ModelInfo, Parameters, RequestMetrics, Work
 from expunge.evidence.detection import measure_scene_baseline, measure_scene_request
-from expunge.evidence.rows import HeadRows
+from expunge.tasks.rows import HeadRows
 from expunge.vision.scene_states import SceneView
 from tests.detection_evidence.made import NAMES, grid, scenes, view_of
 

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from expunge.adapters import Edit, EditStack
-from expunge.evidence.detection import DetectionView, RowsInPlace, SceneCase, average_precision
-from expunge.evidence.detection.protocol import view_scenes
-from expunge.evidence.rows import HeadRows
+from expunge.evidence.detection import RowsInPlace, SceneCase
+from expunge.tasks.detection.average_precision import average_precision
+from expunge.tasks.detection.views import DetectionView, view_scenes
+from expunge.tasks.rows import HeadRows
 from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look
 from tests.detection_evidence.made import NAMES, grid, view_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from expunge.lifecycle import Asked
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.workspace import Actor, Original, State, Workspace
 from tests.detection.detectors import KINDS, write
 from tests.detection_life.scenes_folder import write_scenes

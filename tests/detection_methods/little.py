@@ -10,8 +10,9 @@ from torch import Tensor
 from expunge.data import Box, Scene, Scenes
 from expunge.memory import Prototypes
 from expunge.methods.detection import make_detection_method
-from expunge.methods.detection.protocol import SceneContext, SceneTask
-from expunge.methods.detection.sequence import prototypes_of
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.prototypes import prototypes_of
+from expunge.tasks.request import ForgetTask
 from expunge.vision.detection import DetectionModel, DetectionOutput, Kind
 from expunge.vision.scene_states import SceneCache
 from tests.detection.detectors import KINDS, SIDE, preprocess, randomise
@@ -49,9 +50,9 @@ VALIDATION = Scenes((scene(10, 0, 1), scene(11, 1), scene(12, 2, 0)), CLASSES)
 NOTHING = Scenes((), CLASSES)
 
 
-def little_task(*, forgotten: tuple[int, ...] = (), validation: Scenes = VALIDATION) -> SceneTask:
+def little_task(*, forgotten: tuple[int, ...] = (), validation: Scenes = VALIDATION) -> ForgetTask[Scenes]:
     """Forget the ant; some replayed scenes still show it, without its box."""
-    return SceneTask(
+    return ForgetTask(
         targets=(0,),
         forgotten=forgotten,
         forget=TRAIN.only((0,)),

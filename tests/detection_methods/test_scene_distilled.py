@@ -8,10 +8,10 @@ import torch
 from scipy.special import softmax
 
 from expunge.adapters import tuned
-from expunge.methods.detection.scene_batches import make_batch, outputs
-from expunge.methods.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.losses import forget_term
+from expunge.tasks.detection.batches import make_batch, outputs
+from expunge.tasks.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
 from expunge.vision.detection import Criterion, DetectionOutput
 from tests.detection_methods.little import context_of, little_task, made, said
 
@@ -45,7 +45,7 @@ def test_queries_are_found_again_in_any_order(model) -> None:
 def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(model, monkeypatch) -> None:
     """Training steps in bfloat16, as on a CUDA device; the judge looks in float32."""
     monkeypatch.setattr(
-        "expunge.methods.detection.scene_batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
+        "expunge.tasks.detection.batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
     )
     context, task = context_of(model), little_task()
     teacher = SceneTeacher(context, task)

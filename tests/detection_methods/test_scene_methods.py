@@ -9,10 +9,11 @@ import torch
 
 from expunge.adapters import Edit, EditStack
 from expunge.errors import MethodError
-from expunge.methods.detection import DetectionMethod, detection_methods, make_detection_method
-from expunge.methods.detection.losses import answers_loss
+from expunge.methods.detection import detection_methods, make_detection_method
 from expunge.methods.detection.registry import REGISTRY
-from expunge.methods.detection.scene_batches import outputs
+from expunge.methods.protocol import Method
+from expunge.tasks.detection.batches import outputs
+from expunge.tasks.detection.losses import answers_loss
 from expunge.vision.detection import DetectionModel, targets_of
 from tests.detection_methods.little import NOTHING, QUICK, context_of, little_task
 
@@ -31,7 +32,7 @@ def settings_of(name: str) -> set[str]:
     return {field.name for field in dataclasses.fields(REGISTRY.find(name))}
 
 
-def quick(name: str, **settings: object) -> DetectionMethod:
+def quick(name: str, **settings: object) -> Method:
     known = settings_of(name)
     return make_detection_method(name, settings={k: v for k, v in {**QUICK, **settings}.items() if k in known})
 
@@ -60,7 +61,7 @@ def test_describes_itself_and_its_presets_build(name) -> None:
     assert found.summary
     assert "\n" not in found.summary
     assert found.source
-    assert isinstance(make_detection_method(name), DetectionMethod)
+    assert isinstance(make_detection_method(name), Method)
     for preset in found.presets:
         make_detection_method(name, preset=preset)
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -8,9 +8,9 @@ from expunge.errors import MethodError
 from expunge.methods.detection.gs_lora import GSLoRA
 from expunge.methods.detection.gs_lora_pp import GSLoRAPlusPlus
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.protocol import Progress
 from expunge.methods.selection import BestState
 from expunge.methods.training import Training
+from expunge.tasks.request import Progress
 from expunge.vision.detection import DetectionOutput
 from tests.detection_methods.little import CLASSES, NOTHING, VALIDATION, context_of, little_task
 
@@ -39,7 +39,7 @@ def scripted(monkeypatch, two_stage):
         """Its detector finds what a parameter says: 1 all objects, 0 none of the targets', -1 nothing at all."""
         parameter = torch.tensor(start)
         monkeypatch.setattr(
-            "expunge.methods.detection.judge.outputs", lambda cache, scenes: answers(scenes, round(float(parameter)))
+            "expunge.tasks.detection.judge.outputs", lambda cache, scenes: answers(scenes, round(float(parameter)))
         )
         judge = context_of(two_stage).judge(little_task(), lambda *_: torch.tensor(losses[float(parameter)]))
         return BestState([parameter], judge), judge, parameter

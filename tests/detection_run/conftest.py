@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.vision.detection import DetectionModel
 from tests.detection.detectors import KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder

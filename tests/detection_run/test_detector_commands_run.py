@@ -5,7 +5,7 @@ from pathlib import Path
 
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
-from expunge.requests import is_detection, load_any_model
+from expunge.runs import is_detection, load_any_model
 from expunge.vision import VisionModel
 
 

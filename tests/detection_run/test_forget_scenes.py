@@ -10,7 +10,7 @@ from expunge.adapters import EditStack
 from expunge.cli.app import run
 from expunge.errors import EmptyClassError, HeadError, ResumeError
 from expunge.methods.detection.head_mask import HeadMask
-from expunge.requests import RunFolder, SceneRun, Stage, forget_scenes, load_any_model, load_scenes
+from expunge.runs import RunFolder, SceneRun, Stage, forget_scenes, load_any_model, load_scenes
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
 

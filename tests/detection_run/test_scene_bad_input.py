@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from expunge.cli.app import run
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from tests.detection_run.coco_folder import read_part, write_part
 
 ANT = ("--request", "ant", "--method", "head-mask")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
 from expunge.errors import CorruptWeightsError, ModelNotFoundError, OutputError
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.vision.detection import DetectionModel, read_own_weights
 from expunge.zoo import entry, scene_entry
 

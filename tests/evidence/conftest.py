@@ -22,8 +22,8 @@ from expunge.evidence import (
     Prediction,
     Report,
     RequestMetrics,
-    harmonic_mean,
 )
+from expunge.tasks.classification.accuracy import harmonic_mean
 from expunge.values import Rate
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expunge.errors import EvidenceError
-from expunge.evidence import wilson
+from expunge.intervals import wilson
 
 
 @st.composite

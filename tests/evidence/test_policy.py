@@ -9,7 +9,7 @@ from expunge.errors import PolicyError
 from expunge.evidence.policy import Policy, load_policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.verdict import Verdict, judge
-from expunge.requests.measuring import known_keys
+from expunge.runs.measuring import known_keys
 from tests.evidence.scorecards import card, row
 
 

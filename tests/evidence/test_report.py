@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Report, WeightsAlone, render_report, wilson
+from expunge.evidence import Report, WeightsAlone, render_report
+from expunge.intervals import wilson
 from tests.evidence.page import MakeReport, Page, rows
 
 

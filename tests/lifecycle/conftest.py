@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expunge.lifecycle import Asked, run_waiting
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.workspace import Actor, Original, State, Workspace
 
 JANE, PAUL = Actor("jane"), Actor("paul")

@@ -16,7 +16,7 @@ from expunge.lifecycle import Asked, certificate_text, history, release, rollbac
 from expunge.lifecycle.standing import standing
 from expunge.lifecycle.upkeep import releases_of, served, set_right
 from expunge.lifecycle.watch import catch_up
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.workspace import Original, State, Workspace
 from tests.lifecycle.conftest import JANE, LENIENT
 from tests.workspace.dying import fresh_copy, survives

@@ -10,7 +10,7 @@ from expunge.evidence.policy import Policy, load_policy
 from expunge.lifecycle.classifiers import Classifiers
 from expunge.lifecycle.detectors import Detectors
 from expunge.lifecycle.kind import wanted
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.vision.detection import load_detector
 from tests.detection.detectors import KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder

@@ -16,7 +16,7 @@ from expunge.lifecycle.records import Attempt, recorded
 from expunge.lifecycle.standing import pristine, standing
 from expunge.lifecycle.upkeep import releases_of
 from expunge.methods import HeadMask
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.workspace import Runner, State
 from tests.lifecycle.conftest import FOUR_EYES, JANE, LENIENT, PAUL, STRICT
 from tests.lifecycle.test_watch import standing as made_by_hand

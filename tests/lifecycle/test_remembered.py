@@ -13,7 +13,7 @@ from expunge.lifecycle.upkeep import destroy_due, set_right
 from expunge.memory import Index, calibrate, save_memory
 from expunge.methods import HeadMask
 from expunge.methods.closed_form import ClosedForm
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.workspace import Original, State, Workspace
 from expunge.workspace.submission import digest_of
 from tests.lifecycle.conftest import JANE, LENIENT

@@ -16,7 +16,7 @@ from expunge.lifecycle.classifiers import Classifiers
 from expunge.lifecycle.standing import original_of, pristine
 from expunge.lifecycle.upkeep import releases_of, served
 from expunge.release.files import file_digest
-from expunge.requests import load_model
+from expunge.runs import load_model
 from expunge.workspace import State, Workspace
 from tests.lifecycle.conftest import JANE
 from tests.workspace.tools import assert_sound

@@ -17,8 +17,8 @@ from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.records import Judged, newest
 from expunge.lifecycle.strangers import classifier_strangers, keep_strangers, prepare_strangers, reopen
 from expunge.methods import make_method
-from expunge.requests import load_model
-from expunge.requests.strangers import load_strangers
+from expunge.runs import load_model
+from expunge.runs.strangers import load_strangers
 from expunge.workspace import State
 from expunge.workspace.strangers import STATES, kept_strangers
 from tests import toy, woven

@@ -5,7 +5,8 @@ import pytest
 
 from expunge.data import Splits, align, load_folder
 from expunge.memory import compute_prototypes
-from expunge.methods import Context, ForgetTask
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel, load_model
 
 

@@ -12,10 +12,13 @@ from expunge.adapters import Edit, EditStack
 from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.memory import Memory, calibrate
-from expunge.methods import Context, ForgetTask, make_method
+from expunge.methods import make_method
 from expunge.methods.closed_form import DEPTHS, ClosedForm
-from expunge.methods.plan import Plan
-from expunge.methods.sequence import Available, Forgetting
+from expunge.methods.sequence import Forgetting
+from expunge.tasks import Available
+from expunge.tasks.classification.context import Context
+from expunge.tasks.plan import Plan
+from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel
 from tests.methods import tiny
 

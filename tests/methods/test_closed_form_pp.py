@@ -12,12 +12,13 @@ from expunge.adapters import Edit, EditStack, tuned
 from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.memory import calibrate
-from expunge.methods import Context, ForgetTask, Progress
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.closed_form_pp import ClosedFormPlusPlus
 from expunge.methods.neighbours import Neighbours, answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
 from expunge.methods.states import States, states_of
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
 from tests.methods import tiny
 

@@ -5,7 +5,6 @@ import transformers
 from torch import nn
 
 from expunge.errors import MethodError
-from expunge.methods import Context
 from expunge.methods.deep_unlearning import DeepUnlearning, projected, spectrum
 from expunge.methods.layer_inputs import (
     block_linears,
@@ -14,6 +13,7 @@ from expunge.methods.layer_inputs import (
     one_row_an_image,
     second_moments,
 )
+from expunge.tasks.classification.context import Context
 from expunge.vision import ActivationCache, VisionModel, load_model, standard_preprocess
 from tests.vision.handmade import EncoderViT
 

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from expunge.adapters import Tuned
 from expunge.methods.delete import DELETE, without_classes
-from expunge.methods.protocol import Batch
+from expunge.tasks.classification.batches import Batch
 from expunge.vision import Output
 
 RNG = np.random.default_rng(0)

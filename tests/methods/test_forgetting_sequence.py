@@ -9,9 +9,12 @@ import torch
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.data import replay
 from expunge.memory import compute_prototypes
-from expunge.methods import Context, ForgetTask, HeadMask
-from expunge.methods.plan import Plan
-from expunge.methods.sequence import Available, Forgetting
+from expunge.methods import HeadMask
+from expunge.methods.sequence import Forgetting
+from expunge.tasks import Available
+from expunge.tasks.classification.context import Context
+from expunge.tasks.plan import Plan
+from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel
 from tests.methods import tiny
 

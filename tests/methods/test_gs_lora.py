@@ -4,9 +4,10 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from expunge.errors import MethodError
-from expunge.methods import Context, GSLoRA, GSLoRAPlusPlus, make_method
-from expunge.methods.bounds import prototype_bound
-from expunge.methods.protocol import Batch
+from expunge.methods import GSLoRA, GSLoRAPlusPlus, make_method
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.bounds import prototype_bound
+from expunge.tasks.classification.context import Context
 from expunge.vision import Output
 
 RNG = np.random.default_rng(0)

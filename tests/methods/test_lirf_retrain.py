@@ -14,12 +14,14 @@ from torch import nn
 from expunge.adapters import EditStack, Tuned
 from expunge.data import Images
 from expunge.errors import MethodError
-from expunge.methods import Context, ForgetTask, make_method
+from expunge.methods import make_method
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.lirf import LIRF, OldAttention, attention_of, watched
-from expunge.methods.protocol import Batch
 from expunge.methods.random_labels import Relabelling
 from expunge.methods.retrain import Retrain, redraw
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import (
     ActivationCache,
     CosFaceHead,
@@ -130,7 +132,7 @@ class TestLIRF:
     def test_at_the_start_of_training_in_half_precision_too(self, context, task, monkeypatch) -> None:
         """As on a CUDA device: nothing is far from itself because the other was computed more exactly."""
         half = lambda device: torch.autocast("cpu", dtype=torch.bfloat16)  # noqa: E731
-        monkeypatch.setattr("expunge.methods.image_batches.autocast", half)
+        monkeypatch.setattr("expunge.tasks.classification.batches.autocast", half)
         made = context()
         block = made.model.module.get_submodule(LIRF().trained(made.model)[-1].name)
         with watched(block) as seen, torch.no_grad():

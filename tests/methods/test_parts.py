@@ -4,11 +4,12 @@ from itertools import islice
 import pytest
 import torch
 
-from expunge.methods import Context, GSLoRA, GSLoRAPlusPlus
+from expunge.methods import GSLoRA, GSLoRAPlusPlus
 from expunge.methods.average import WeightAverage
 from expunge.methods.batches import paired_batches, shuffled_batches
-from expunge.methods.judge import ImageJudge
 from expunge.methods.selection import BestState
+from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.judge import ImageJudge
 
 
 def test_a_pass_takes_every_image_once() -> None:

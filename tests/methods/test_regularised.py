@@ -10,13 +10,13 @@ from scipy.special import log_softmax
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
-from expunge.methods import Context
 from expunge.methods.ewc import EWC
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.importance import scaled_to_mean_one, weighted_change
 from expunge.methods.l2 import L2
 from expunge.methods.mas import MAS
-from expunge.methods.protocol import Batch
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.context import Context
 from expunge.vision import ActivationCache, CosFaceHead, VisionModel
 
 KINDS = pytest.mark.parametrize("kind", [L2, EWC, MAS])

@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from expunge.adapters import Tuned, tuned
 from expunge.errors import MethodError
-from expunge.methods import Context
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.protocol import Batch
 from expunge.methods.random_labels import RandomLabels, Relabelling, staying
 from expunge.methods.salun import SalUn, forget_gradient, saliency_masks
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.context import Context
 from expunge.vision import ActivationCache, Output
 
 RNG = np.random.default_rng(0)

@@ -11,9 +11,9 @@ from scipy.stats import entropy
 from expunge.adapters import EditStack, Tuned
 from expunge.errors import MethodError
 from expunge.methods.neg_grad import NegGradPlus
-from expunge.methods.protocol import Batch
 from expunge.methods.scrub import SCRUB, Follower, Turns, distillation
 from expunge.methods.scrub_s import SCRUBS
+from expunge.tasks.classification.batches import Batch
 from expunge.vision import Output
 
 RNG = np.random.default_rng(0)

@@ -9,9 +9,10 @@ from expunge.adapters import tuned
 from expunge.data import Splits
 from expunge.errors import TooFewImagesError
 from expunge.memory import Memory, calibrate
-from expunge.methods import Context, ForgetTask
 from expunge.methods.sites import find_sites, gain
 from expunge.methods.states import DRAWN, States, states_of
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel
 from tests.methods import tiny
 from tests.vision.conformance import randomise

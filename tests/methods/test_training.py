@@ -7,9 +7,9 @@ from expunge.adapters import tuned
 from expunge.errors import MethodError
 from expunge.methods.batches import shuffled_batches
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.image_batches import make_batch
-from expunge.methods.teacher import Teacher
 from expunge.methods.training import Training
+from expunge.tasks.classification.batches import make_batch
+from expunge.tasks.classification.teacher import Teacher
 from expunge.vision import ActivationCache
 
 
@@ -86,7 +86,7 @@ def test_the_teacher_keeps_what_the_model_said_before_it_was_changed(context, ta
 def half_precision(monkeypatch) -> None:
     """Training steps in bfloat16, as on a CUDA device."""
     monkeypatch.setattr(
-        "expunge.methods.image_batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
+        "expunge.tasks.classification.batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
     )
 
 

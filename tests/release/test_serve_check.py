@@ -10,7 +10,7 @@ from expunge.adapters import Edit, EditStack
 from expunge.cli.serve_check import serve_check
 from expunge.errors import ClassMismatchError, EmptyClassError, OutputError, ReleaseDamagedError
 from expunge.release import Releases
-from expunge.requests import load_model
+from expunge.runs import load_model
 from tests import toy
 
 NOON = "2026-11-24T12:00:00Z"

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from expunge.errors import DataError, ModelNotFoundError
-from expunge.requests.loading import load_scenes
+from expunge.runs.loading import load_scenes
 from expunge.zoo import scene_data, scene_entry
 from expunge.zoo.orl import PEOPLE
 from expunge.zoo.scenes import CLASSES, SPLITS, cutouts, scene

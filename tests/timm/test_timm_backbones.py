@@ -8,7 +8,8 @@ import torch
 import transformers
 
 from expunge.adapters import EditStack
-from expunge.methods.detection import SceneContext, make_detection_method
+from expunge.methods.detection import make_detection_method
+from expunge.tasks.detection.context import SceneContext
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.scene_states import SceneCache
 from tests.detection import detectors

@@ -8,7 +8,7 @@ import torch
 
 from expunge.adapters import Edit, EditStack
 from expunge.errors import CorruptWeightsError
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.vision import VisionModel
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from expunge.data import Images
 from expunge.errors import CorruptWeightsError, DataError, MissingExtraError
-from expunge.evidence import accuracy, wilson
+from expunge.intervals import wilson
+from expunge.tasks.classification.accuracy import accuracy
 from expunge.vision import ActivationCache
 from expunge.zoo import entry
 from expunge.zoo.fashion import data as fashion_data

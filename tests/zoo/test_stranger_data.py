@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from expunge.errors import ModelNotFoundError
-from expunge.requests.loading import load_data
+from expunge.runs.loading import load_data
 from expunge.zoo import entry, images
 from expunge.zoo.glyphs import strangers as drawing
 from expunge.zoo.glyphs.data import (

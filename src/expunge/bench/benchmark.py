@@ -14,8 +14,9 @@ from expunge.adapters import Edit
 from expunge.bench.results import Task
 from expunge.errors import BenchError
 from expunge.evidence import Reading
-from expunge.methods.plan import Plan, make_plan
-from expunge.methods.trainable import AnyTask
+from expunge.tasks import Budget
+from expunge.tasks.plan import Plan, make_plan
+from expunge.tasks.trainable import AnyTask
 
 Taken = tuple[Sequence[Reading], Mapping[str, str]]
 """The readings, and measure -> why it was not taken."""
@@ -54,6 +55,11 @@ class Setting:
     shots: int | None = None
     replay: float = 1.0
     missing: float = 0.0
+
+    @property
+    def budget(self) -> Budget:
+        """The same for whoever cuts the data; which classes are missing is the plan's to say."""
+        return Budget(shots=self.shots, replay=self.replay)
 
 
 @runtime_checkable

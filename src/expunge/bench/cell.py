@@ -8,7 +8,7 @@ from expunge.bench.benchmark import CellStand, Taken
 from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
 from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
-from expunge.methods import Progress
+from expunge.tasks.request import Progress
 
 Report = Callable[[Progress], None]
 

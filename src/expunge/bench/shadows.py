@@ -12,8 +12,10 @@ from expunge.bench.benchmark import OracleTaken
 from expunge.bench.models import Kind
 from expunge.bench.results import FINETUNE
 from expunge.bench.stand import Stand
-from expunge.evidence import Case, Observed, Shadows, View, observe
+from expunge.evidence import Case, Shadows
 from expunge.methods.sequence import Forgetting
+from expunge.tasks.classification.views import observe
+from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel
 
 SHADOW_SEEDS = 3000

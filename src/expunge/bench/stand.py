@@ -16,12 +16,15 @@ from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.strange import StrangeStand
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
-from expunge.evidence import Case, Observed, View, make_measure, observe
-from expunge.evidence.rows import HeadRows
+from expunge.evidence import Case, make_measure
 from expunge.evidence.take import take
 from expunge.methods import Method, make_method, method_class
-from expunge.methods.plan import Plan, check_images
-from expunge.methods.sequence import Available, Forgetting, available
+from expunge.methods.sequence import Forgetting
+from expunge.tasks import Available, available, task_of
+from expunge.tasks.classification.views import observe
+from expunge.tasks.plan import Plan, check_images
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel, choose_device
 
 FORGETTING_SEEDS, EVALUATION_SEEDS = 1000, 2000
@@ -91,18 +94,15 @@ class Stand:
         return plan
 
     @cached_property
-    def data(self) -> Available:
+    def data(self) -> Available[Images]:
         """What methods may see."""
-        pool = limited(self.splits.train, self.suite.pool, self.seed)
-        setting = self.setting
-        return available(
-            pool,
-            limited(self.splits.validation, VALIDATION, self.seed),
-            self.plan,
-            shots=setting.shots,
-            fraction=setting.replay,
-            seed=FORGETTING_SEEDS + self.seed,
+        pool = replace(
+            self.splits,
+            train=limited(self.splits.train, self.suite.pool, self.seed),
+            validation=limited(self.splits.validation, VALIDATION, self.seed),
         )
+        budget, seed = self.setting.budget, FORGETTING_SEEDS + self.seed
+        return available(task_of(self.model), pool, self.plan, budget, seed=seed)
 
     @cached_property
     def attack(self) -> Images:

@@ -6,11 +6,12 @@ from functools import cached_property
 
 from expunge.bench.suite import Suite, limited
 from expunge.data import Images
-from expunge.evidence import Case, View, make_measure
+from expunge.evidence import Case, make_measure
 from expunge.evidence.strangers.alike import Alike, alike
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
+from expunge.tasks.views import View
 from expunge.vision import VisionModel
 
 

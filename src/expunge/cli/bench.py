@@ -42,8 +42,8 @@ def run(
     Example: expunge bench run fashion --methods head-mask,gs-lora++ --seeds 1 --out bench/
     """
     from expunge.bench.run import run_suite
-    from expunge.methods import Progress
-    from expunge.requests import Stage
+    from expunge.runs import Stage
+    from expunge.tasks.request import Progress
 
     try:
         with heed_ctrl_c(), progress_bar() as show:

@@ -35,8 +35,8 @@ def calibrate(
     """
     from expunge.data import align
     from expunge.memory.store import check_free
-    from expunge.requests import load_data, load_model
-    from expunge.requests.calibrating import calibrate_to
+    from expunge.runs import load_data, load_model
+    from expunge.runs.calibrating import calibrate_to
     from expunge.vision import choose_device
 
     choose_device(device)

@@ -36,9 +36,9 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     """The scorecard of classifiers: the original, the edited one, then the oracles."""
     from expunge.evidence import make_measure, measure_names
     from expunge.evidence.scorecard_groups import in_order
-    from expunge.requests import load_any_model, load_data, load_model
-    from expunge.requests.measuring import Comparison, ShadowModels, measure_models
-    from expunge.requests.strangers import load_strangers
+    from expunge.runs import load_any_model, load_data, load_model
+    from expunge.runs.measuring import Comparison, ShadowModels, measure_models
+    from expunge.runs.strangers import load_strangers
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
         return [partial(load_model, source, device=device) for source in sources]
@@ -80,8 +80,8 @@ def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Sco
     """The scorecard of detectors: the original, the edited one, then the oracles."""
     from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
     from expunge.evidence.scorecard_groups import in_order
-    from expunge.requests import load_any_model, load_scenes
-    from expunge.requests.detection.measuring import DetectorComparison, measure_detectors
+    from expunge.runs import load_any_model, load_scenes
+    from expunge.runs.detection.measuring import DetectorComparison, measure_detectors
 
     names = dict.fromkeys(asked.measures or detection_measure_names())
     chosen = in_order([make_detection_measure(name) for name in names])

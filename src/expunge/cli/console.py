@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from expunge.data import Notice
     from expunge.evidence import Metrics
     from expunge.evidence.metrics import Change
-    from expunge.requests import Stage
+    from expunge.runs import Stage
 
 output = Console()
 errors = Console(stderr=True, soft_wrap=True)

@@ -15,8 +15,7 @@ from expunge.errors import RequestError
 
 if TYPE_CHECKING:
     from expunge.methods import Method
-    from expunge.methods.detection.protocol import DetectionMethod
-    from expunge.requests import ForgetRun, RunFolder, SceneRun
+    from expunge.runs import ForgetRun, RunFolder, SceneRun
     from expunge.vision import VisionModel
     from expunge.vision.detection import DetectionModel
 
@@ -42,7 +41,7 @@ class Asked:
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
     """Runs what was asked and fills `out`. Nothing is left there if no request was finished."""
-    from expunge.requests import RunFolder
+    from expunge.runs import RunFolder
     from expunge.vision import choose_device
 
     choose_device(device)
@@ -65,7 +64,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     _tell_how_saved(run.model, out)
 
 
-def _method(asked: Asked) -> "Method | DetectionMethod":
+def _method(asked: Asked) -> "Method | Method":
     """The method, of the kind that the model wants.
 
     Raises:
@@ -75,7 +74,7 @@ def _method(asked: Asked) -> "Method | DetectionMethod":
     """
     from expunge.methods import make_method
     from expunge.methods.detection.registry import make_detection_method
-    from expunge.requests import is_detection
+    from expunge.runs import is_detection
 
     if not is_detection(asked.model):
         return make_method(asked.method, preset=asked.preset, settings=asked.settings)
@@ -84,22 +83,20 @@ def _method(asked: Asked) -> "Method | DetectionMethod":
     return make_detection_method(asked.method, preset=asked.preset, settings=asked.settings)
 
 
-def _carry_out(
-    asked: Asked, method: "Method | DetectionMethod", folder: "RunFolder", device: str
-) -> "ForgetRun | SceneRun":
-    from expunge.requests import load_any_model
+def _carry_out(asked: Asked, method: "Method | Method", folder: "RunFolder", device: str) -> "ForgetRun | SceneRun":
+    from expunge.runs import load_any_model
     from expunge.vision.detection import DetectionModel
 
     with errors.status("loading the model"):
         model = load_any_model(asked.model, device=device)
     if isinstance(model, DetectionModel):
-        return _on_scenes(asked, model, cast("DetectionMethod", method), folder)
+        return _on_scenes(asked, model, cast("Method", method), folder)
     return _on_images(asked, model, cast("Method", method), folder)
 
 
 def _on_images(asked: Asked, model: "VisionModel", method: "Method", folder: "RunFolder") -> "ForgetRun":
     from expunge.memory import load_memory
-    from expunge.requests import forget, load_data
+    from expunge.runs import forget, load_data
 
     with errors.status("loading images"):
         memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
@@ -123,9 +120,9 @@ def _on_images(asked: Asked, model: "VisionModel", method: "Method", folder: "Ru
         )
 
 
-def _on_scenes(asked: Asked, model: "DetectionModel", method: "DetectionMethod", folder: "RunFolder") -> "SceneRun":
-    from expunge.requests import forget_scenes, load_scenes
-    from expunge.requests.detection.scenes import align_scenes
+def _on_scenes(asked: Asked, model: "DetectionModel", method: "Method", folder: "RunFolder") -> "SceneRun":
+    from expunge.runs import forget_scenes, load_scenes
+    from expunge.tasks.detection.scenes import align_scenes
 
     with errors.status("loading scenes"):
         data = load_scenes(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)

@@ -45,7 +45,7 @@ def init(
     from expunge.lifecycle.standing import original_of, require_releasable
     from expunge.lifecycle.strangers import keep_strangers
     from expunge.memory import load_memory
-    from expunge.requests import load_any_model
+    from expunge.runs import load_any_model
     from expunge.vision.detection import DetectionModel
     from expunge.workspace import Workspace
     from expunge.workspace.settings import DETECTION

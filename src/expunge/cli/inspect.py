@@ -16,7 +16,7 @@ def inspect(
 
     Example: expunge inspect zoo:faces
     """
-    from expunge.requests import load_any_model
+    from expunge.runs import load_any_model
     from expunge.vision.detection import DetectionModel
 
     loaded = load_any_model(model)

@@ -73,10 +73,10 @@ def measure(
     """
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
-    from expunge.requests import is_detection
-    from expunge.requests.detection.measuring import known_detection_keys
-    from expunge.requests.measuring import known_keys
-    from expunge.requests.scorecard_folder import check_free, write_scorecard
+    from expunge.runs import is_detection
+    from expunge.runs.detection.measuring import known_detection_keys
+    from expunge.runs.measuring import known_keys
+    from expunge.runs.scorecard_folder import check_free, write_scorecard
     from expunge.vision import choose_device
 
     choose_device(device)

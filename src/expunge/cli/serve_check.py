@@ -93,7 +93,7 @@ def _load(source: str, device: str) -> "VisionModel | DetectionModel":
     from expunge.release import Releases
     from expunge.release.folder import CURRENT
     from expunge.release.record import FILE, read_release
-    from expunge.requests import load_any_model
+    from expunge.runs import load_any_model
     from expunge.vision import choose_device
 
     folder = Path(source).absolute()

@@ -35,7 +35,7 @@ def compare_model(statement: "Statement", folder: Path) -> Compared:
         ModelError: The model cannot be loaded.
         WrongModelError: It is another model, or equal weights that stand for something else.
     """
-    from expunge.requests import load_any_model
+    from expunge.runs import load_any_model
 
     model = load_any_model(str(folder), device="cpu")
     which = _which(statement, folder, model.digest())

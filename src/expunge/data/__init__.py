@@ -2,14 +2,15 @@
 
 from expunge.data.augment import augment
 from expunge.data.coco import load_coco
+from expunge.data.coco_folder import load_coco_splits
 from expunge.data.datasets import from_hf
+from expunge.data.examples import Examples
 from expunge.data.files import IMAGE_SUFFIXES, FileSample
 from expunge.data.folder import load_folder
 from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
 from expunge.data.pixels import Pixels, to_rgb
-from expunge.data.scene_splits import SceneSplits, load_coco_splits
 from expunge.data.scene_views import few_shot_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
@@ -20,13 +21,13 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Box",
     "Corners",
+    "Examples",
     "FileSample",
     "Images",
     "Notice",
     "Pixels",
     "Sample",
     "Scene",
-    "SceneSplits",
     "Scenes",
     "Splits",
     "align",

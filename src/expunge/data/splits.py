@@ -1,37 +1,43 @@
-"""Training, validation and test images of one data set, kept apart."""
+"""Training, validation and test examples of one data set, kept apart."""
 
 from dataclasses import dataclass
+from typing import Generic
 
 from expunge.data._draw import draw_orders, share
+from expunge.data.examples import E
 from expunge.data.images import Images
-from expunge.errors import DataError
+from expunge.data.scenes import Notice
+from expunge.errors import ClassMismatchError, DataError
 
 
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """Three sets of images with the same classes and no image in common.
+@dataclass(frozen=True)
+class Splits(Generic[E]):
+    """Three sets of examples with the same classes and no picture in common.
 
     Attributes:
         train: What methods may learn from.
-        validation: Carved from the training images; for choices such as when to stop.
+        validation: Carved from the training examples; for choices such as when to stop. May be empty.
         test: What is measured on, and nothing else.
         skipped: Paths of unreadable files that were left out on request.
 
     Raises:
-        DataError: Classes differ, or an image is in two of the sets.
+        DataError: A picture is in two of the sets.
+        ClassMismatchError: The sets have other classes, or another order of them.
     """
 
-    train: Images
-    validation: Images
-    test: Images
+    train: E
+    validation: E
+    test: E
     skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for part, images in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            if images.classes != self.train.classes:
-                raise DataError(f"the {part} images have other classes than the training images: label all alike")
-            names = {sample.name for sample in images.samples}
+        for part, examples in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            if examples.classes != self.train.classes:
+                raise ClassMismatchError(
+                    f"the {part} part has other classes than the training part, or another order: label all alike"
+                )
+            names = {sample.name for sample in examples.samples}
             common = next((name for name in sorted(names) if name in seen), None)
             if common is not None:
                 raise DataError(f"image {common} is in {seen[common]} and in {part}: keep the sets apart")
@@ -41,6 +47,12 @@ class Splits:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; labels are indices into them."""
         return self.train.classes
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What was mended when the parts were read, part by part."""
+        parts = (self.train, self.validation, self.test)
+        return tuple(notice for part in parts for notice in getattr(part, "notices", ()))
 
 
 def carve(train: Images, fraction: float, seed: int) -> tuple[Images, Images]:

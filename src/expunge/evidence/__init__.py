@@ -1,7 +1,5 @@
 """What is measured after a request, how sure it is, and the report that shows it."""
 
-from expunge.evidence.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes, per_class
-from expunge.evidence.intervals import wilson
 from expunge.evidence.measure import Work, measure_baseline, measure_request
 from expunge.evidence.metrics import (
     Baseline,
@@ -25,7 +23,10 @@ from expunge.evidence.report import (
     Report,
     render_report,
 )
-from expunge.evidence.views import Observed, View, observe, view
+from expunge.intervals import wilson
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes, per_class
+from expunge.tasks.classification.views import observe, view
+from expunge.tasks.views import Observed, View
 
 __all__ = [
     "Aim",

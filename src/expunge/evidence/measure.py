@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes
 from expunge.evidence.metrics import (
     Baseline,
     Change,
@@ -18,7 +17,8 @@ from expunge.evidence.metrics import (
     RequestMetrics,
     WeightsAlone,
 )
-from expunge.evidence.rows import with_columns
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes
+from expunge.tasks.rows import with_columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expunge.errors import CorruptRunError
-from expunge.evidence.intervals import wilson
+from expunge.intervals import wilson
 from expunge.values import Rate
 
 SCHEMA = "expunge/metrics/v1"

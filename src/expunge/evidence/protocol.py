@@ -8,9 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.evidence.rows import HeadRows
 from expunge.evidence.strangers.beside import Beside
-from expunge.evidence.views import Observed, View
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed, View
 from expunge.vision import VisionModel
 
 Aim = Literal["oracle", "high", "low", "context"]

@@ -33,7 +33,7 @@ from expunge.lifecycle.standing import Standing
 from expunge.lifecycle.upkeep import record_published
 from expunge.release import ReleaseRecord
 from expunge.release.describing import among
-from expunge.requests.reporting import environment
+from expunge.runs.reporting import environment
 from expunge.workspace import Actor, Request, State, Workspace
 from expunge.workspace.clock import moment
 from expunge.workspace.creation import KEYS, SECRET, SIGNING_KEY

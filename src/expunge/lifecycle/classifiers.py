@@ -7,7 +7,7 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.data import Splits, align
-from expunge.evidence import accuracy_of, make_measure, mask_classes, measure_names
+from expunge.evidence import make_measure, measure_names
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.scorecard_groups import in_order
@@ -19,10 +19,12 @@ from expunge.lifecycle.remembered import lowest_block, recall, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of
 from expunge.lifecycle.strangers import classifier_strangers, lowest_kept, refuse_below
 from expunge.methods import Method, make_method
-from expunge.methods.plan import check_images, make_plan
-from expunge.methods.sequence import Available, Forgetting
-from expunge.requests import load_data
-from expunge.requests.measuring import Comparison, known_keys, measure_models
+from expunge.methods.sequence import Forgetting
+from expunge.runs import load_data
+from expunge.runs.measuring import Comparison, known_keys, measure_models
+from expunge.tasks import Available
+from expunge.tasks.classification.accuracy import accuracy_of, mask_classes
+from expunge.tasks.plan import check_images, make_plan
 from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.workspace import Workspace

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from expunge.adapters import EditStack
-from expunge.data import SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.errors import TooFewImagesError
-from expunge.evidence.detection.average_precision import ClassAP, average_precision
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
@@ -18,12 +17,15 @@ from expunge.lifecycle.material import Material
 from expunge.lifecycle.scene_material import gather_scenes
 from expunge.lifecycle.scene_strangers import scene_strangers
 from expunge.lifecycle.standing import Standing
-from expunge.methods.detection import DetectionMethod, make_detection_method
-from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting
-from expunge.methods.plan import make_plan
-from expunge.requests import load_scenes
-from expunge.requests.detection.measuring import BATCH, DetectorComparison, known_detection_keys, measure_detectors
-from expunge.requests.measuring import known_keys
+from expunge.methods.detection import make_detection_method
+from expunge.methods.protocol import Method
+from expunge.methods.sequence import Forgetting
+from expunge.runs import load_scenes
+from expunge.runs.detection.measuring import BATCH, DetectorComparison, known_detection_keys, measure_detectors
+from expunge.runs.measuring import known_keys
+from expunge.tasks.detection.average_precision import ClassAP, average_precision
+from expunge.tasks.plan import make_plan
+from expunge.tasks.request import Available
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look, shared_caches
 from expunge.workspace import Workspace
@@ -43,11 +45,11 @@ class Detectors:
         """Those of `expunge.detection_measures`, and those of classifiers: one policy may do for both."""
         return known_keys() | known_detection_keys()
 
-    def make_method(self, asked: Asked) -> DetectionMethod:
+    def make_method(self, asked: Asked) -> Method:
         """One of `expunge.methods.detection`."""
         return make_detection_method(asked.method, preset=asked.preset, settings=asked.settings)
 
-    def lowest_block(self, workspace: Workspace, method: DetectionMethod) -> int:
+    def lowest_block(self, workspace: Workspace, method: Method) -> int:
         """The lowest of all: there is no memory of detectors."""
         return 0
 
@@ -59,11 +61,11 @@ class Detectors:
         classes: Sequence[str],
         data: str,
         seed: int,
-    ) -> Material[SceneSplits, AvailableScenes]:
+    ) -> Material[Splits[Scenes], Available[Scenes]]:
         """Scenes of a COCO folder, those of the requests' classes among them."""
         return gather_scenes(workspace, requests, gone, classes, data, seed)
 
-    def remembered(self, workspace: Workspace, method: DetectionMethod, gone: Sequence[str]) -> tuple[DataFacts, ...]:
+    def remembered(self, workspace: Workspace, method: Method, gone: Sequence[str]) -> tuple[DataFacts, ...]:
         """Nothing."""
         return ()
 
@@ -73,17 +75,17 @@ class Detectors:
         model: DetectionModel,
         base: Sequence[Standing],
         targets: Sequence[str],
-        material: Material[SceneSplits, AvailableScenes],
-        method: DetectionMethod,
+        material: Material[Splits[Scenes], Available[Scenes]],
+        method: Method,
         seed: int,
-    ) -> SceneForgetting:
+    ) -> Forgetting:
         """The sequence on scenes."""
         plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
         counts = dict(zip(model.classes, material.splits.test.counts(), strict=True))
         for name in targets:
             if not counts[name]:
                 raise TooFewImagesError(f"class {name!r} is to be forgotten but no test scene has a box of it")
-        return SceneForgetting(EditStack(model), plan, method, material.available, seed=seed)
+        return Forgetting(EditStack(model), plan, method, material.available, seed=seed)
 
     def states(self, model: DetectionModel, entry: int) -> SceneCache:
         """What passes the cut below a block, kept per picture."""
@@ -94,7 +96,7 @@ class Detectors:
         workspace: Workspace,
         original: DetectionModel,
         edited: DetectionModel,
-        material: Material[SceneSplits, AvailableScenes],
+        material: Material[Splits[Scenes], Available[Scenes]],
         rules: Policy,
         *,
         targets: Sequence[str],

@@ -11,13 +11,14 @@ from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.verdict import Reason, Verdict, judge
 from expunge.ledger import StrangersFacts
-from expunge.lifecycle.kind import AnyMethod, Report
+from expunge.lifecycle.kind import Report
 from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
-from expunge.methods import Progress
-from expunge.requests.run import Stage
+from expunge.methods import Method
+from expunge.runs.run import Stage
+from expunge.tasks.request import Progress
 from expunge.workspace import Workspace
 from expunge.workspace.strangers import kept_strangers
 
@@ -44,7 +45,7 @@ def make_edit(
     base: Sequence[Standing],
     targets: Sequence[str],
     material: Material[Any, Any],
-    method: AnyMethod,
+    method: Method,
     *,
     seed: int,
     device: str,
@@ -110,7 +111,7 @@ def policy(workspace: Workspace) -> Policy:
     return Policy.parse(workspace.policy().decode("utf-8"), source="the workspace's policy")
 
 
-def settings_of(method: AnyMethod) -> dict[str, Any]:
+def settings_of(method: Method) -> dict[str, Any]:
     """All settings of a method, as JSON has them."""
     return asdict(cast(Any, method))
 

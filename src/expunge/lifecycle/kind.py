@@ -11,11 +11,9 @@ from expunge.lifecycle.asked import Asked
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.standing import Standing
 from expunge.methods import Method
-from expunge.methods.detection import DetectionMethod
-from expunge.requests.run import Stage
+from expunge.runs.run import Stage
 from expunge.workspace import Workspace
 
-AnyMethod = Method | DetectionMethod
 Report = Callable[[Stage], None]
 M = TypeVar("M")
 
@@ -68,7 +66,7 @@ class Kind(Protocol):
         """Every row of a scorecard that a policy for this kind may name."""
         ...
 
-    def make_method(self, asked: Asked) -> AnyMethod:
+    def make_method(self, asked: Asked) -> Method:
         """The method that is asked for.
 
         Raises:

@@ -5,11 +5,10 @@ from typing import Any, TypeVar
 
 from expunge.evidence.advice import HOPELESS
 from expunge.methods import Method
-from expunge.methods.detection import DetectionMethod
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
 
-M = TypeVar("M", bound=Method | DetectionMethod)
+M = TypeVar("M", bound=Method)
 MOST_STEPS = 3
 DEPTHS = ("fast", "default", "thorough")
 

@@ -12,8 +12,8 @@ from expunge.data import FileSample, Images, Sample, Splits, align, carve
 from expunge.errors import RequestError
 from expunge.ledger import DataFacts
 from expunge.lifecycle.records import Attempt, newest
-from expunge.methods.sequence import Available
-from expunge.requests import load_data
+from expunge.runs import load_data
+from expunge.tasks import Available
 from expunge.workspace import Workspace
 from expunge.workspace.creation import QUARANTINE
 from expunge.workspace.submission import digest_of

@@ -15,7 +15,7 @@ from expunge.adapters import Edit, save_edit
 from expunge.errors import ExpungeError, HeldError, LeaseLostError
 from expunge.lifecycle import executor
 from expunge.lifecycle.asked import Asked, Outcome
-from expunge.lifecycle.kind import AnyMethod
+from expunge.lifecycle.kind import Method
 from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.material import Material, last_data
@@ -23,7 +23,7 @@ from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
 from expunge.lifecycle.upkeep import set_right
 from expunge.release import edit_digest
-from expunge.requests.run import Stage
+from expunge.runs.run import Stage
 from expunge.workspace import Plan, Runner, State, Workspace
 from expunge.workspace.clock import moment
 
@@ -70,7 +70,7 @@ class _Execution:
         runner: Runner,
         plan: Plan,
         asked: Asked,
-        method: AnyMethod,
+        method: Method,
         report: executor.Report,
         reached: Callable[[str], None],
     ) -> None:
@@ -124,7 +124,7 @@ class _Execution:
     def _attempt(
         self,
         step: int,
-        method: AnyMethod,
+        method: Method,
         base: Sequence[Standing],
         targets: tuple[str, ...],
         material: Material[Any, Any],

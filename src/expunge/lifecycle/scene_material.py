@@ -4,18 +4,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from expunge.data import Scene, Scenes, SceneSplits
+from expunge.data import Scene, Scenes, Splits
 from expunge.ledger import DataFacts
 from expunge.lifecycle.material import FORGET, Material, sample_digest
-from expunge.methods.detection.sequence import AvailableScenes
-from expunge.requests import load_scenes
+from expunge.runs import load_scenes
+from expunge.tasks.request import Available
 from expunge.workspace import Workspace
 from expunge.workspace.submission import digest_of
 
 
 def gather_scenes(
     workspace: Workspace, requests: Sequence[str], gone: Sequence[str], classes: Sequence[str], data: str, seed: int
-) -> Material[SceneSplits, AvailableScenes]:
+) -> Material[Splits[Scenes], Available[Scenes]]:
     """Puts the scenes of a plan together.
 
     Scenes are shown whole, so a picture with objects of earlier requests may stay, without their boxes.
@@ -46,8 +46,8 @@ def gather_scenes(
     )
     counted = zip(train.counts(), validation.counts(), test.counts(), strict=True)
     return Material(
-        splits=SceneSplits(train, validation, test),
-        available=AvailableScenes(forget=train, replay=train, validation=validation),
+        splits=Splits(train, validation, test),
+        available=Available(forget=train, replay=train, validation=validation),
         missing=tuple(
             name
             for name, (learnt, held_out, tested) in zip(classes, counted, strict=True)

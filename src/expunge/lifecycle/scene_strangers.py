@@ -5,11 +5,11 @@ A digest of pictures and boxes says whether they are still those that were shown
 
 from collections.abc import Sequence
 
-from expunge.data import SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.lifecycle.scene_material import SceneDigests
 from expunge.lifecycle.strangers import CHANGED, Prepared
-from expunge.requests import load_scenes
+from expunge.runs import load_scenes
 from expunge.vision.detection import DetectionModel
 from expunge.workspace import Workspace
 from expunge.workspace.strangers import ROLE, KeptStrangers, kept_strangers
@@ -32,7 +32,7 @@ def prepare_scene_strangers(model: DetectionModel, source: str, *, skip_unreadab
     return Prepared(_record(model.digest(), model.classes, source, scenes))
 
 
-def scene_strangers(workspace: Workspace) -> SceneSplits | None:
+def scene_strangers(workspace: Workspace) -> Splits[Scenes] | None:
     """The scenes with the workspace's strangers; None where there are none.
 
     Raises:
@@ -49,7 +49,7 @@ def scene_strangers(workspace: Workspace) -> SceneSplits | None:
     return scenes
 
 
-def _record(model: str, known: Sequence[str], source: str, scenes: SceneSplits) -> KeptStrangers:
+def _record(model: str, known: Sequence[str], source: str, scenes: Splits[Scenes]) -> KeptStrangers:
     learnt = [sum(both) for both in zip(scenes.train.counts(), scenes.validation.counts(), strict=True)]
     rows = zip(scenes.classes, learnt, scenes.test.counts(), strict=True)
     there = [row for row in rows if row[0] not in known and row[1] and row[2]]

@@ -11,7 +11,7 @@ from expunge.errors import DamagedWorkspaceError, ModelError
 from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import edit_digest
 from expunge.release.describing import describing, differing
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.vision import VisionModel
 from expunge.vision.classifiers import HeadedBackbone
 from expunge.vision.detection import DetectionModel

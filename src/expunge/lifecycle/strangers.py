@@ -19,7 +19,7 @@ from expunge.evidence.strangers.states import KeptSample, States, without_pictur
 from expunge.lifecycle.material import sample_digest
 from expunge.lifecycle.records import Judged, newest
 from expunge.methods.closed_form import ClosedForm
-from expunge.requests.strangers import load_strangers
+from expunge.runs.strangers import load_strangers
 from expunge.vision import VisionModel
 from expunge.workspace import Actor, State, Workspace
 from expunge.workspace.strangers import FILE, ROLE, STATES, KeptStrangers, kept_strangers

@@ -12,7 +12,7 @@ from hashlib import sha256
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.release import ReleaseRecord, Releases
-from expunge.requests import load_any_model
+from expunge.runs import load_any_model
 from expunge.workspace import Actor, Role, Transaction, Workspace
 from expunge.workspace.disk import alone
 from expunge.workspace.published import RECORD, RELEASES, ROLE

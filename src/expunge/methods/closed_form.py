@@ -13,10 +13,11 @@ from expunge.adapters import Edit, Tuned, tuned
 from expunge.errors import MethodError
 from expunge.methods.aims import Aim, Target, find_aims
 from expunge.methods.checks import refuse_negative, refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
-from expunge.methods.protocol import Context, ForgetTask, Progress
 from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.sites import Seen, Site, find_sites
 from expunge.methods.states import States, states_of
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]

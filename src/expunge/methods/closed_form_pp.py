@@ -10,8 +10,9 @@ from expunge.methods.checks import refuse_negative, refuse_outside_fractions, re
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
-from expunge.methods.protocol import Context, ForgetTask, Progress
 from expunge.methods.states import states_of
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask, Progress
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.scrub import distillation
-from expunge.methods.teacher import Teacher
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.teacher import Teacher
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)

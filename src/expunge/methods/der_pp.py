@@ -8,7 +8,9 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.checks import refuse_negative
 from expunge.methods.der import DER
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import C
 from expunge.methods.importance import MeasuredImportance
-from expunge.methods.trainable import B, T
+from expunge.tasks.trainable import B, T
 
 
 @dataclass(frozen=True)

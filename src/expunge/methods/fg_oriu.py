@@ -12,8 +12,10 @@ from torch.nn import functional
 from expunge.adapters import Edit, LoRALinear, attached, to_edit
 from expunge.methods.block_features import BlockFeatures, recorded
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.training import Training
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.values import Block
 from expunge.vision import VisionModel
 

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.methods.checks import refuse_empty, refuse_negative
-from expunge.methods.protocol import Batch, Context, ForgetTask
-from expunge.methods.trainable import B, T, Trainable
 from expunge.methods.training import Training
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
+from expunge.tasks.trainable import B, T, Trainable
 from expunge.vision.wrapped import Wrapped
 
 C = TypeVar("C", bound=Trainable[Any, Any])

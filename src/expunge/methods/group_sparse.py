@@ -14,8 +14,8 @@ from expunge.adapters import Edit, Grouping, attached, group_penalty, make_group
 from expunge.methods.average import WeightAverage
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import C
-from expunge.methods.trainable import B, T
 from expunge.methods.training import Training
+from expunge.tasks.trainable import B, T
 
 
 @dataclass(frozen=True)

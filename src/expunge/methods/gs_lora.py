@@ -10,7 +10,7 @@ from expunge.methods.average import WeightAverage
 from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import forget_term
-from expunge.methods.trainable import B, T
+from expunge.tasks.trainable import B, T
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,

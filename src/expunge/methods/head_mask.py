@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from expunge.adapters import Edit
-from expunge.methods.protocol import Context, ForgetTask
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import VisionModel
 
 

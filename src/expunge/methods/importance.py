@@ -12,7 +12,7 @@ from expunge.methods.batches import shuffled_batches
 from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.losses import forget_term
-from expunge.methods.trainable import B, T
+from expunge.tasks.trainable import B, T
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from torch.nn import functional
 from expunge.adapters import Edit, tuned
 from expunge.data import Sample
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_zero_or_less
-from expunge.methods.image_batches import output_as_trained
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
-from expunge.methods.teacher import Teacher
 from expunge.methods.training import Training
+from expunge.tasks.classification.batches import Batch, Objective, output_as_trained
+from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.teacher import Teacher
+from expunge.tasks.request import ForgetTask
 from expunge.values import Block
 from expunge.vision import VisionModel
 

@@ -12,8 +12,10 @@ from expunge.adapters import Tuned
 from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
-from expunge.methods.teacher import Teacher
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.teacher import Teacher
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)

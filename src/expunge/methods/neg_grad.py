@@ -10,7 +10,7 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
-from expunge.methods.trainable import B, T
+from expunge.tasks.trainable import B, T
 
 
 @dataclass(frozen=True)

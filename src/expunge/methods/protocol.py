@@ -4,77 +4,12 @@ A method sees the forget images of one request, the replay of what is retained, 
 test data: there is no field for it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
-
-from jaxtyping import Float, Int
-from torch import Tensor
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from expunge.adapters import Edit
-from expunge.memory import Memory, Prototypes
-from expunge.methods import bounds
-from expunge.methods.image_batches import both_batches, make_batch
-from expunge.methods.judge import ImageJudge
-from expunge.methods.task import Batch, ForgetTask, Objective, Progress
-from expunge.vision import ActivationCache, VisionModel
 
-__all__ = ["Batch", "Context", "ForgetTask", "Method", "Objective", "Progress", "uses_memory"]
-
-
-def _silent(progress: Progress) -> None:
-    """Tells nobody."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a method works with.
-
-    Attributes:
-        model: The model as earlier edits left it.
-        activations: Hidden states of images, valid from the method's own `first_block` on.
-        prototypes: Class means under the original model; None for a method that `needs_prototypes` not.
-        seed: Seeds every random choice of the method.
-        report: Called now and then with the progress.
-        memory: Statistics of classes that were not forgotten before this request, those of its targets among them, in
-            place of images; None if none are kept. Its states enter the original model, at `memory.entry`, which is
-            not above the method's `first_block`. For methods that say `uses_memory`.
-    """
-
-    model: VisionModel
-    activations: ActivationCache
-    prototypes: Prototypes | None = None
-    seed: int = 0
-    report: Callable[[Progress], None] = _silent
-    memory: Memory | None = None
-
-    def batches(self, task: ForgetTask, retain: Sequence[int], forget: Sequence[int]) -> tuple[Batch, Batch]:
-        """Runs some of the replay and some of the forget images in one forward pass, under the caller's grad mode."""
-        return both_batches(self.activations, task.retain, retain, task.forget, forget)
-
-    def replayed(self, task: ForgetTask, indices: Sequence[int]) -> Batch:
-        """Runs some of the replay alone, under the caller's grad mode."""
-        return make_batch(task.retain, indices, self.activations.output(task.retain, indices))
-
-    def judge(self, task: ForgetTask, objective: Objective) -> ImageJudge:
-        """Looks at the validation split now; see `expunge.methods.judge`."""
-        return ImageJudge(self.activations, task, objective)
-
-    def retain_loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """The head's own loss."""
-        return self.model.loss(batch.output.logits, batch.labels)
-
-    def forget_loss(self, batch: Batch) -> Float[Tensor, ""]:
-        """The head's own loss again: what is learned for an image's label is pushed up."""
-        return self.retain_loss(batch)
-
-    def forget_bound(self) -> float:
-        """BND in nats, derived from the head; see `expunge.methods.bounds`."""
-        return bounds.forget_bound(self.model.head, len(self.model.classes))
-
-    def embedded(self, batch: Batch) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
-        """Embeddings and labels of the images."""
-        return batch.output.embedding, batch.labels
+__all__ = ["Method", "uses_memory"]
 
 
 @runtime_checkable
@@ -98,11 +33,11 @@ class Method(Protocol):
     presets: ClassVar[Mapping[str, Mapping[str, object]]]
     needs_prototypes: ClassVar[bool]
 
-    def first_block(self, model: VisionModel) -> int:
+    def first_block(self, model: Any) -> int:
         """Index of the lowest block that the method may edit."""
         ...
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Any, task: Any) -> Edit:
         """Makes the edit that forgets `task.targets`. Leaves the model as it found it."""
         ...
 

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)

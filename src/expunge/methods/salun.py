@@ -10,9 +10,10 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.methods.checks import refuse_outside_fractions
-from expunge.methods.image_batches import make_batch
-from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.random_labels import RandomLabels
+from expunge.tasks.classification.batches import make_batch
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)

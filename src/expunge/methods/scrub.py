@@ -12,8 +12,10 @@ from torch.nn import functional
 from expunge.adapters import Tuned
 from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.protocol import Batch, Context, ForgetTask, Objective
-from expunge.methods.teacher import Teacher
+from expunge.tasks.classification.batches import Batch, Objective
+from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.teacher import Teacher
+from expunge.tasks.request import ForgetTask
 
 FOLLOW_RATE = 0.1
 """How far the moving average of the weights goes towards them at an update, as in the GS-LoRA papers' released code."""

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.methods.losses import forget_term
-from expunge.methods.protocol import Batch, Context, ForgetTask, Progress
 from expunge.methods.selection import BestState
+from expunge.tasks.classification.batches import Batch
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask, Progress
 
 
 @torch.no_grad()

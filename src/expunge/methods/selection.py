@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from expunge.methods.trainable import Score
+from expunge.tasks.trainable import Score
 
 
 class BestState:

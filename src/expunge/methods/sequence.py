@@ -1,54 +1,20 @@
 """Requests one after another on one model: what each method sees, and its edit on top of the earlier ones.
 
-No test image comes in here. Whoever drives the sequence measures between the steps.
+No test example comes in here. Whoever drives the sequence measures between the steps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any, Generic
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Images, few_shot, replay
+from expunge.data.examples import E
 from expunge.errors import MemoryMismatchError
-from expunge.memory import Memory, Prototypes, compute_prototypes
-from expunge.methods.plan import Plan
-from expunge.methods.protocol import Context, ForgetTask, Method, Progress, uses_memory
-from expunge.vision import ActivationCache
+from expunge.memory import Memory, Prototypes
+from expunge.methods.protocol import Method, uses_memory
+from expunge.tasks import Available, ForgetTask, Plan, Progress, task_of
 
 
-@dataclass(frozen=True)
-class Available:
-    """The part of the training data that methods may see: n-shot, replayed, without the missing classes.
-
-    Attributes:
-        forget: Images of a class for the request that names it.
-        replay: Images of a class for the requests during which it stays.
-        validation: Held-out training images.
-    """
-
-    forget: Images
-    replay: Images
-    validation: Images
-
-
-def available(
-    train: Images, validation: Images, plan: Plan, *, shots: int | None, fraction: float, seed: int
-) -> Available:
-    """Cuts out what the methods may see under `plan`.
-
-    With `shots`, every class has that many training images. `fraction` thins out what stays (replay); a class keeps all
-    of its images for the request that names it.
-
-    Raises:
-        TooFewImagesError: A class has fewer training images than `shots`.
-    """
-    train = train.without(plan.missing)
-    if shots is not None:
-        train = few_shot(train, shots, seed)
-    kept = replay(train, fraction, seed) if fraction < 1.0 else train
-    return Available(train, kept, validation.without(plan.missing))
-
-
-class Forgetting:
+class Forgetting(Generic[E]):
     """One model under a sequence of requests.
 
     Attributes:
@@ -59,30 +25,31 @@ class Forgetting:
 
     def __init__(
         self,
-        stack: EditStack,
+        stack: EditStack[Any],
         plan: Plan,
         method: Method,
-        data: Available,
+        data: Available[E],
         *,
         seed: int = 0,
-        activations: ActivationCache | None = None,
+        activations: Any = None,
         memory: Memory | None = None,
     ):
         """Nothing is computed yet; the model on `stack` must be the pristine one when `prepare` is called.
 
-        `activations`, if given, must enter the model at the method's first block. `memory` must have been taken from
-        the pristine model; see `Memory.check_model`.
+        `activations`, if given, must enter the model at or below the method's first block. `memory` must have been
+        taken from the pristine model; see `Memory.check_model`.
 
         Raises:
             MemoryMismatchError: The method edits blocks below those whose states the memory holds.
         """
         self.stack = stack
-        self.activations = activations or ActivationCache(stack.model, method.first_block(stack.model))
+        self._task, first = task_of(stack.model), method.first_block(stack.model)
+        self.activations: Any = self._task.cache(stack.model, first) if activations is None else activations
         self._plan, self._method, self._data, self._seed = plan, method, data, seed
         self._prototypes: Prototypes | None = None
         self.memory = memory if uses_memory(method) else None
         if self.memory is not None:
-            self.memory.check_entry(method.first_block(stack.model), method.name)
+            self.memory.check_entry(first, method.name)
 
     @property
     def entry(self) -> int:
@@ -93,11 +60,9 @@ class Forgetting:
         """Takes the original model's prototypes, where the method wants them."""
         if self._method.needs_prototypes:
             named = {c for request in self._plan.requests for c in request}
-            gone, kept = self._data.forget.only(named), self._data.replay.without(named)
-            images = Images((*gone.samples, *kept.samples), (*gone.labels, *kept.labels), gone.classes)
-            self._prototypes = compute_prototypes(self.activations, images, seed=self._seed)
+            self._prototypes = self._task.prototypes(self.activations, self._data, named, self._seed)
 
-    def task(self, number: int) -> ForgetTask:
+    def task(self, number: int) -> ForgetTask[E]:
         """Request number `number`, from 0, as the method sees it."""
         targets, forgotten = self._plan.requests[number], self._plan.before(number)
         return ForgetTask(
@@ -118,13 +83,8 @@ class Forgetting:
         memory = None if self.memory is None else self.memory.without(task.forgotten)
         if memory is not None:
             self._check_untouched(memory.entry)
-        context = Context(
-            model=self.stack.model,
-            activations=self.activations,
-            prototypes=self._prototypes,
-            seed=self._seed + number,
-            report=report,
-            memory=memory,
+        context = self._task.context(
+            self.activations, prototypes=self._prototypes, seed=self._seed + number, report=report, memory=memory
         )
         edit = self._method.forget(context, task)
         self.stack.push(edit)

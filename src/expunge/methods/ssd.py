@@ -11,10 +11,11 @@ from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.image_batches import make_batch
 from expunge.methods.last_blocks import lowest_block
-from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.search import keep_best
+from expunge.tasks.classification.batches import make_batch
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import VisionModel
 
 ALPHAS = (100.0, 50.0, 25.0, 10.0, 5.0, 2.5, 1.0)

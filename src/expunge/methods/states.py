@@ -10,8 +10,9 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import TooFewImagesError
-from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.sites import Gain, Seen, Site, look, step
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask
 from expunge.vision import VisionModel
 
 BATCH = 100

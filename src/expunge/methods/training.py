@@ -19,8 +19,8 @@ from expunge.methods.batches import paired_batches
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
 from expunge.methods.last_blocks import lowest_block
 from expunge.methods.selection import BestState
-from expunge.methods.task import Progress
-from expunge.methods.trainable import B, T, Trainable
+from expunge.tasks.request import Progress
+from expunge.tasks.trainable import B, T, Trainable
 from expunge.vision.wrapped import Wrapped
 
 

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.errors import EvidenceError, ModelError
-from expunge.evidence import accuracy, per_class
-from expunge.evidence.intervals import bootstrap_mean, wilson
+from expunge.intervals import bootstrap_mean, wilson
 from expunge.release.mcnemar import McNemar, mcnemar
+from expunge.tasks.classification.accuracy import accuracy, per_class
 from expunge.values import Interval, Rate
 
 SCHEMA = "expunge/serve-check/v1"

@@ -1,6 +1,6 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
-from expunge.vision.activations import ActivationCache
+from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.device import autocast, choose_device
@@ -10,6 +10,7 @@ from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
 from expunge.vision.timm import from_timm
+from expunge.vision.wrapped import Wrapped
 
 __all__ = [
     "ActivationCache",
@@ -22,7 +23,9 @@ __all__ = [
     "Output",
     "Preprocess",
     "SoftmaxHead",
+    "StateCache",
     "VisionModel",
+    "Wrapped",
     "architecture_of",
     "autocast",
     "choose_device",

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from expunge.data import Images, Sample
-from expunge.vision.detection import DetectionModel
 from expunge.vision.model import Output, VisionModel
+from expunge.vision.wrapped import Wrapped
 
-M = TypeVar("M", bound=VisionModel | DetectionModel)
+M = TypeVar("M", bound=Wrapped)
 
 GIBIBYTE = 1 << 30
 

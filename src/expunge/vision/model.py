@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -39,6 +40,8 @@ class VisionModel(Wrapped):
         source: The directory it was loaded from, if any.
         architecture: A name that builds the module, such as "zoo:glyphs", where transformers does not know it.
     """
+
+    task: ClassVar[str] = "classification"
 
     def __init__(
         self,

@@ -1,9 +1,12 @@
-"""What a classifier and a detector have in common: a module, its name, and looking things up in it."""
+"""What models of all tasks have in common: a module with classes, and looking things up in it."""
 
-from typing import Self
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
-from torch import nn
+from PIL import Image
+from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError, ModelError
 from expunge.values import Block
@@ -14,14 +17,23 @@ class Wrapped:
     """A pre-trained module behind one face.
 
     Attributes:
+        task: Name of the task that models of this class do; see `expunge.tasks`.
         module: The module itself.
         name: What the model is called in reports.
+        classes: Names of its classes, in the order of the head's rows.
+        head_name: Name of the module inside `module` that has one row a class.
         blocks: Its repeated blocks, lowest first.
+        source: The directory it was loaded from, if any.
     """
+
+    task: ClassVar[str]
 
     module: nn.Module
     name: str
+    classes: tuple[str, ...]
+    head_name: str
     blocks: tuple[Block, ...]
+    source: Path | None
 
     @property
     def device(self) -> torch.device:
@@ -32,6 +44,18 @@ class Wrapped:
     def num_parameters(self) -> int:
         """Number of parameters, buffers not counted."""
         return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def prepare(self, images: Sequence[Image.Image | Tensor]) -> Tensor:
+        """Pixels of images, on the CPU."""
+        raise NotImplementedError
+
+    def enter(self, pixels: Tensor, block: int) -> Tensor:
+        """What is kept of images to go on from `blocks[block]` later; nothing from there on is run."""
+        raise NotImplementedError
+
+    def save(self, folder: str | Path) -> None:
+        """Writes a model directory."""
+        raise NotImplementedError
 
     def linear(self, name: str) -> nn.Linear:
         """The Linear layer of that name.

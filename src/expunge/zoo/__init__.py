@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from expunge.data import SceneSplits, Splits
+from expunge.data import Scenes, Splits
 from expunge.errors import ModelNotFoundError
 from expunge.vision import VisionModel
 from expunge.vision.detection import DetectionModel
@@ -50,7 +50,7 @@ class SceneZooEntry:
 
     summary: str
     model: Callable[[], DetectionModel]
-    data: Callable[[int], SceneSplits]
+    data: Callable[[int], Splits[Scenes]]
 
 
 ENTRIES: dict[str, ZooEntry] = {
@@ -90,7 +90,7 @@ DETECTORS: dict[str, SceneZooEntry] = {
 }
 """Object detectors."""
 
-SCENES: dict[str, Callable[[int], SceneSplits]] = {
+SCENES: dict[str, Callable[[int], Splits[Scenes]]] = {
     **{name: found.data for name, found in DETECTORS.items()},
     "scenes-strangers": lambda seed: scene_strangers(seed=seed),
 }
@@ -145,7 +145,7 @@ def scene_entry(name: str) -> SceneZooEntry:
     return DETECTORS[key]
 
 
-def scene_data(name: str) -> Callable[[int], SceneSplits]:
+def scene_data(name: str) -> Callable[[int], Splits[Scenes]]:
     """Makes the scenes of `zoo:NAME` or `NAME`, given their seed.
 
     Raises:

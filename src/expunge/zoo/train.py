@@ -9,7 +9,8 @@ from dataclasses import asdict
 import torch
 from safetensors.torch import save_model
 
-from expunge.evidence import accuracy, wilson
+from expunge.intervals import wilson
+from expunge.tasks.classification.accuracy import accuracy
 from expunge.vision import ActivationCache
 from expunge.zoo.recipe import train, wrap
 from expunge.zoo.small import SMALL, Small

@@ -7,8 +7,10 @@ import pytest
 
 from expunge.adapters import Edit, EditStack
 from expunge.data import Images
-from expunge.evidence import Case, View, view
-from expunge.evidence.rows import HeadRows
+from expunge.evidence import Case
+from expunge.tasks.classification.views import view
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import View
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import torch
 
 from expunge.data import Images
-from expunge.evidence import Observed, View, view
 from expunge.evidence.strangers.lineup import Lineup
+from expunge.tasks.classification.views import view
+from expunge.tasks.views import Observed, View
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 from tests.evidence.measures.conftest import EARLIER, FORGET, RETAIN

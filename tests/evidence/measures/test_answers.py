@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from expunge.evidence import Case, Observed, View
+from expunge.evidence import Case
 from expunge.evidence.measures.answers import Answers, compactness
 from expunge.evidence.strangers.lineup import Lineup
+from expunge.tasks.views import Observed, View
 
 
 def values(case: Case) -> dict[str, float]:

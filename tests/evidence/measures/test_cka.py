@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, View
+from expunge.evidence import Case
 from expunge.evidence.measures.cka import CKA, linear_cka
+from expunge.tasks.views import View
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from expunge.evidence import Case
 from expunge.evidence.measures._probabilities import neighbour_features
 from expunge.evidence.measures.class_membership import ClassMembership, fit_detector
-from expunge.evidence.views import Observed, View
+from expunge.tasks.views import Observed, View
 
 
 def value(case: Case, key: str = "cmia_auc") -> float:

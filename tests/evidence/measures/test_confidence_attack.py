@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from expunge.data import Images
-from expunge.evidence import Case, view
+from expunge.evidence import Case
 from expunge.evidence.measures.confidence_attack import ConfidenceAttack, membership_scores
+from expunge.tasks.classification.views import view
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 

@@ -7,12 +7,13 @@ from math import isfinite
 import pytest
 import torch
 
-from expunge.evidence import Case, Measure, Observed, Shadows, View, make_measure, measure_names
+from expunge.evidence import Case, Measure, Shadows, make_measure, measure_names
 from expunge.evidence.measures.answers import Answers
 from expunge.evidence.measures.harmless_tuning import HarmlessTuning
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.relearn_time import RelearnTime
 from expunge.evidence.strangers.beside import beside
+from expunge.tasks.views import Observed, View
 from tests.evidence.measures.lineups import line_up
 
 QUICK = {"relearn-time": RelearnTime(cap=2), "harmless-tuning": HarmlessTuning(steps=2)}

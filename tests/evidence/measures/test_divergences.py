@@ -10,7 +10,7 @@ import torch
 from expunge.evidence import Case
 from expunge.evidence.measures.js_divergence import JSDivergence, js_divergence
 from expunge.evidence.measures.zrf import ZRF, randomly_initialised
-from expunge.evidence.views import Observed, View
+from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, CosFaceHead, VisionModel
 from expunge.vision.classifiers import CosineClassifier
 from tests.evidence.measures import marks

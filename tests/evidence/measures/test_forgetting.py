@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from expunge.evidence import Case, Observed, View, wilson
+from expunge.evidence import Case
 from expunge.evidence.measures.forgetting import Forgetting
+from expunge.intervals import wilson
+from expunge.tasks.views import Observed, View
 
 RIGHT = {0: (3, 4), 1: (1, 5), 2: (4, 4), 3: (1, 2), 4: (0, 3)}
 """Class -> how many of its images are right, and how many there are."""

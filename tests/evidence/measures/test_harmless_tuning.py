@@ -11,9 +11,11 @@ from torch.nn import functional
 from expunge.adapters import Edit, EditStack
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, Reading, View, view
+from expunge.evidence import Case, Reading
 from expunge.evidence.measures.harmless_tuning import HarmlessTuning
 from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.tasks.classification.views import view
+from expunge.tasks.views import View
 from expunge.vision import CosFaceHead, CosineClassifier
 from tests.evidence.measures import marks
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, Observed, View
+from expunge.evidence import Case
 from expunge.evidence.measures.inversion import Inversion, class_means, fit_decoder, pictures, shows
 from expunge.evidence.strangers.lineup import ByClass, Lineup
+from expunge.tasks.views import Observed, View
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 

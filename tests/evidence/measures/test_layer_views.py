@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from expunge.evidence.views import _pooled
+from expunge.tasks.classification.views import _pooled
 
 MAPS, TOKENS = torch.rand(2, 3, 4, 5), torch.rand(2, 7, 3)
 

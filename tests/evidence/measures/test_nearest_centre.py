@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from expunge.evidence import Case, Observed, View, wilson
+from expunge.evidence import Case
 from expunge.evidence.measures.nearest_centre import NearestCentre
+from expunge.intervals import wilson
+from expunge.tasks.views import Observed, View
 
 
 def values(case: Case) -> dict[str, float]:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, View
+from expunge.evidence import Case
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning, prototype_wins
+from expunge.tasks.views import View
 
 
 def test_who_wins_by_hand() -> None:

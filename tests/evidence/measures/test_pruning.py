@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, view
+from expunge.evidence import Case
 from expunge.evidence.measures.pruning import Pruning, pruned, threshold
 from expunge.evidence.measures.rows_in_place import RowsInPlace
+from expunge.tasks.classification.views import view
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 

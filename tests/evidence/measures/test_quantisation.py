@@ -7,7 +7,7 @@ from torch import nn
 from expunge.errors import EvidenceError
 from expunge.evidence import Case
 from expunge.evidence.measures.quantisation import Quantisation, quantise, quantised
-from expunge.requests.measuring import known_keys
+from expunge.runs.measuring import known_keys
 from expunge.vision import CosFaceHead, VisionModel
 from expunge.vision.classifiers import CosineClassifier
 from tests.evidence.measures import marks

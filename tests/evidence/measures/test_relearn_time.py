@@ -10,7 +10,7 @@ from torch.nn import functional
 from expunge.adapters import Edit, EditStack
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, accuracy, view
+from expunge.evidence import Case
 from expunge.evidence.measures.relearn_time import (
     Bound,
     RelearnTime,
@@ -21,6 +21,8 @@ from expunge.evidence.measures.relearn_time import (
     reaches,
     steps_bound,
 )
+from expunge.tasks.classification.accuracy import accuracy
+from expunge.tasks.classification.views import view
 from expunge.vision import ActivationCache, CosFaceHead, CosineClassifier, VisionModel
 from tests.evidence.measures import marks
 

@@ -6,7 +6,7 @@ import scipy.stats
 import torch
 
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import bootstrap, bootstrap_mean, ends, percentiles, resample, resample_counts
+from expunge.intervals import bootstrap, bootstrap_mean, ends, percentiles, resample, resample_counts
 from expunge.values import Interval
 
 

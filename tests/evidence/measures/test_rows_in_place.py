@@ -9,9 +9,10 @@ from torch import nn
 
 from expunge.adapters import Edit, EditStack
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, Observed, View
+from expunge.evidence import Case
 from expunge.evidence.measures.rows_in_place import RowsInPlace
-from expunge.evidence.rows import HeadRows
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed, View
 from expunge.vision import CosFaceHead
 from expunge.vision.classifiers import CosineClassifier
 from tests.evidence.measures import marks

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, View, view
-from expunge.evidence.intervals import difference
+from expunge.evidence import Case
 from expunge.evidence.measures._turn import fit_turn
 from expunge.evidence.measures.steering import Steering
+from expunge.intervals import difference
+from expunge.tasks.classification.views import view
+from expunge.tasks.views import View
 from tests.evidence.measures import marks
 
 

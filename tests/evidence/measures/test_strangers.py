@@ -7,7 +7,7 @@ import torch
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence import Case, View, make_measure, measure_names, view
+from expunge.evidence import Case, make_measure, measure_names
 from expunge.evidence.measures.strangers import ALIKE, HOLE, KNOWN, Strangers
 from expunge.evidence.strangers.alike import Alike, alike, class_values
 from expunge.evidence.strangers.beside import LEVEL, Beside, beside, turned
@@ -17,6 +17,8 @@ from expunge.evidence.strangers.lineup import ByClass, Lineup, images_each
 from expunge.evidence.strangers.sample import Strangers as Sample
 from expunge.evidence.strangers.sample import left_out, refuse_shared
 from expunge.evidence.strangers.sample import line_up as line_up_images
+from expunge.tasks.classification.views import view
+from expunge.tasks.views import View
 from expunge.vision import VisionModel
 from tests.evidence.measures import marks
 from tests.evidence.measures.conftest import EARLIER, FORGET, RETAIN

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from expunge.evidence import Case, Shadows
 from expunge.evidence.measures.u_lira import ULiRA, likelihood_ratio, scaled_confidence
-from expunge.evidence.views import Observed, View
+from expunge.tasks.views import Observed, View
 
 
 def answers(labels: torch.Tensor, confidence: torch.Tensor) -> Observed:

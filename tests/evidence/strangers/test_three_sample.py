@@ -14,7 +14,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.evidence.strangers.profiles import answer_profiles, feature_profiles
 from expunge.evidence.strangers.three_sample import three_sample
-from expunge.evidence.views import Observed, View
+from expunge.tasks.views import Observed, View
 from tests.evidence.measures import marks
 
 RETAIN, FORGOTTEN, STRANGERS = tuple(range(24)), tuple(range(24, 32)), tuple(range(32, 54))

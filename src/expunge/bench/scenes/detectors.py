@@ -10,7 +10,7 @@ from torch import nn
 from expunge.bench.benchmark import Benchmark, CellStand
 from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Task
 from expunge.bench.tuned import DETECTORS, tuned_settings
-from expunge.data.scene_splits import SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.errors import BenchError
 from expunge.evidence.detection.registry import detection_measure_names
 from expunge.methods.detection import detection_methods
@@ -51,7 +51,7 @@ class SceneSuite(Benchmark):
     task: ClassVar[Task] = "detection"
     always: ClassVar[tuple[str, ...]] = ("average-precision", "rows-in-place")
 
-    load: Callable[[], SceneSplits]
+    load: Callable[[], Splits[Scenes]]
     base: Callable[[], DetectionModel]
     part: str
     train: TrainDetector

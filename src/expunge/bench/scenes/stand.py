@@ -14,17 +14,20 @@ from expunge.bench.oracle_views import OracleViews
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.stand import EVALUATION_SEEDS, FORGETTING_SEEDS
-from expunge.data import Scenes
-from expunge.data.scene_splits import SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.data.scene_views import draw_orders
-from expunge.evidence.detection.protocol import DetectionView, SceneCase
+from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.detection.registry import make_detection_measure
-from expunge.evidence.rows import HeadRows
 from expunge.evidence.take import take
-from expunge.methods.detection import DetectionMethod, make_detection_method
+from expunge.methods.detection import make_detection_method
 from expunge.methods.detection.registry import REGISTRY
-from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting, available_scenes
-from expunge.methods.plan import Plan
+from expunge.methods.protocol import Method
+from expunge.methods.sequence import Forgetting
+from expunge.tasks import available, task_of
+from expunge.tasks.detection.views import DetectionView
+from expunge.tasks.plan import Plan
+from expunge.tasks.request import Available
+from expunge.tasks.rows import HeadRows
 from expunge.vision import choose_device
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
@@ -50,7 +53,7 @@ class SceneStand:
     suite: SceneSuite
     setting: Setting
     seed: int
-    splits: SceneSplits
+    splits: Splits[Scenes]
     cache: SceneCache
     store: DetectorStore
 
@@ -88,17 +91,10 @@ class SceneStand:
         return self.suite.plan(self.setting, self.classes, self.seed)
 
     @cached_property
-    def data(self) -> AvailableScenes:
+    def data(self) -> Available[Scenes]:
         """What methods may see, its states computed: seconds count from there, as all methods need them alike."""
-        setting = self.setting
-        found = available_scenes(
-            self.splits.train,
-            self.splits.validation,
-            self.plan,
-            shots=setting.shots,
-            fraction=setting.replay,
-            seed=FORGETTING_SEEDS + self.seed,
-        )
+        budget, seed = self.setting.budget, FORGETTING_SEEDS + self.seed
+        found = available(task_of(self.cache.model), self.splits, self.plan, budget, seed=seed)
         for scenes in (found.forget, found.replay, found.validation):
             for batch in self.cache.batches(scenes):
                 self.cache.hidden(scenes, batch)
@@ -169,13 +165,13 @@ class SceneStand:
         )
 
     @contextmanager
-    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[SceneForgetting]:
+    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         """See `CellStand.forgetting`."""
         self.original  # noqa: B018 - seen before the first edit
         self.rows  # noqa: B018 - likewise
         made, stack = self.method(method, settings), EditStack(self.cache.model)
         seed = FORGETTING_SEEDS + self.seed
-        forgetting = SceneForgetting(stack, self.plan, made, self.data, seed=seed, activations=self.cache)
+        forgetting = Forgetting(stack, self.plan, made, self.data, seed=seed, activations=self.cache)
         try:
             forgetting.prepare()
             yield forgetting
@@ -183,7 +179,7 @@ class SceneStand:
             while stack.edits:
                 stack.undo()
 
-    def method(self, name: str, settings: Mapping[str, object]) -> DetectionMethod:
+    def method(self, name: str, settings: Mapping[str, object]) -> Method:
         """The method with its settings and those of the suite's budget that it has."""
         known = {field.name for field in fields(REGISTRY.find(name))}
         budget = {key: value for key, value in self.suite.budget.items() if key in known}

@@ -8,7 +8,9 @@ from expunge.bench.clock import now
 from expunge.bench.speed.schedule import Steps
 from expunge.data import Images
 from expunge.memory import Prototypes
-from expunge.methods import Context, ForgetTask, Method, Progress
+from expunge.methods import Method
+from expunge.tasks.classification.context import Context
+from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
 
 

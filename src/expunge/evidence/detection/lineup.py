@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from expunge.data import SceneSplits
+from expunge.data import Scenes, Splits
 from expunge.errors import EvidenceError
-from expunge.evidence.detection.protocol import objects_in
 from expunge.evidence.strangers.lineup import Lineup, images_each
-from expunge.evidence.views import Observed, View
+from expunge.tasks.detection.views import objects_in
+from expunge.tasks.views import Observed, View
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import Objects, SceneCache
 
@@ -25,8 +25,8 @@ MOST = 40
 
 def scene_lineup(
     model: DetectionModel | SceneCache,
-    data: SceneSplits,
-    strangers: SceneSplits,
+    data: Splits[Scenes],
+    strangers: Splits[Scenes],
     *,
     retain: Collection[int],
     forgotten: Collection[int],

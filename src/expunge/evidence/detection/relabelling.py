@@ -10,10 +10,10 @@ from torch import Tensor
 
 from expunge.data import Scene, Scenes
 from expunge.errors import EvidenceError
-from expunge.evidence.detection.matching import ClassMatches, corners_of, match_scenes, overlap
 from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.measures._readings import rate_reading
 from expunge.evidence.protocol import Reading
+from expunge.tasks.detection.matching import ClassMatches, corners_of, match_scenes, overlap
 from expunge.vision.detection import Detections
 
 

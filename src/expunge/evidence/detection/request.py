@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 
 from expunge.data import Scenes
 from expunge.errors import EvidenceError
-from expunge.evidence.accuracy import harmonic_mean
-from expunge.evidence.detection.average_precision import ClassAP, average_precision, mean_of
-from expunge.evidence.detection.matching import match_scenes
 from expunge.evidence.detection.rows_in_place import with_rows
-from expunge.evidence.detection.spread import Spread, spread_of
 from expunge.evidence.measure import Work, check_sets
 from expunge.evidence.metrics import Baseline, Change, HeadMask, RequestMetrics, WeightsAlone
-from expunge.evidence.rows import HeadRows
+from expunge.tasks.classification.accuracy import harmonic_mean
+from expunge.tasks.detection.average_precision import ClassAP, average_precision, mean_of
+from expunge.tasks.detection.matching import match_scenes
+from expunge.tasks.detection.spread import Spread, spread_of
+from expunge.tasks.rows import HeadRows
 from expunge.vision.scene_states import SceneView
 
 SEED = 0

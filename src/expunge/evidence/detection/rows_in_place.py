@@ -8,7 +8,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.detection.average_precision import AveragePrecision
 from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.protocol import Reading
-from expunge.evidence.rows import HeadRows
+from expunge.tasks.rows import HeadRows
 from expunge.vision.scene_states import SceneView
 
 _GIVEN = ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import percentiles, resample, wilson
 from expunge.evidence.protocol import Reading
+from expunge.intervals import percentiles, resample, wilson
 from expunge.values import Interval, Rate
 
 ONE_PERCENT = 0.01

@@ -1,7 +1,7 @@
 """What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
 
-from expunge.evidence.intervals import wilson
 from expunge.evidence.protocol import Aim, Case, Features, Reading
+from expunge.intervals import wilson
 
 
 def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:

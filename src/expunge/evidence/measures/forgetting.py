@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from expunge.evidence.accuracy import accuracy_of, harmonic_mean, worst
-from expunge.evidence.intervals import wilson
 from expunge.evidence.protocol import Aim, Case, Reading
+from expunge.intervals import wilson
+from expunge.tasks.classification.accuracy import accuracy_of, harmonic_mean, worst
 from expunge.values import Rate
 
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import bootstrap
 from expunge.evidence.measures._readings import attackable, no_attack_on_images, rate_reading
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
 from expunge.evidence.measures.relearn_time import opened, shuffled
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
+from expunge.intervals import bootstrap
 from expunge.vision import ActivationCache, VisionModel
 
 

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from expunge.evidence.intervals import ends, percentiles, resample_counts
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.measures.linear_probe import fit_probe
 from expunge.evidence.protocol import Aim, Case, Reading
-from expunge.evidence.views import Observed, View
+from expunge.intervals import ends, percentiles, resample_counts
+from expunge.tasks.views import Observed, View
 
 _MOST_LAYERS = 96
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.evidence.intervals import bootstrap_mean, ends
 from expunge.evidence.measures._probabilities import log_probabilities
 from expunge.evidence.protocol import Case, Reading
+from expunge.intervals import bootstrap_mean, ends
 
 _LN_2 = 0.6931471805599453
 

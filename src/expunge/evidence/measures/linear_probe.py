@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.errors import EvidenceError
-from expunge.evidence.accuracy import accuracy_of, worst
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Aim, Features, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
+from expunge.tasks.classification.accuracy import accuracy_of, worst
 from expunge.values import Rate
 
 

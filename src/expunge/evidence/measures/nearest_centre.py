@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.evidence.accuracy import accuracy_of, worst
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Aim, Features, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.evidence.views import Observed
+from expunge.tasks.classification.accuracy import accuracy_of, worst
+from expunge.tasks.views import Observed
 from expunge.values import Rate
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from expunge.adapters import tuned
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.accuracy import accuracy, accuracy_of
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.protocol import Case, Reading
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of
 from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.vision.heads import STRUCK_LOGIT

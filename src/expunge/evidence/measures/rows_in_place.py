@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from expunge.evidence.measures.forgetting import Forgetting
 from expunge.evidence.protocol import Case, Reading
-from expunge.evidence.views import View
+from expunge.tasks.views import View
 
 _GIVEN = ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")
 

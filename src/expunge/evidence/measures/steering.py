@@ -10,12 +10,12 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.intervals import difference
 from expunge.evidence.measures._readings import attackable, no_attack_on_images
 from expunge.evidence.measures._turn import fit_turn
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
 from expunge.evidence.protocol import Case, Reading
+from expunge.intervals import difference
 from expunge.vision import ActivationCache
 
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from expunge.evidence.intervals import bootstrap_mean, ends
 from expunge.evidence.measures.js_divergence import js_divergence
 from expunge.evidence.protocol import Case, Reading
+from expunge.intervals import bootstrap_mean, ends
 from expunge.vision import ActivationCache, VisionModel
 
 

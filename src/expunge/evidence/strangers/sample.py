@@ -12,7 +12,8 @@ from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.lineup import Lineup, images_each
 from expunge.evidence.strangers.states import States
-from expunge.evidence.views import Observed, View, view
+from expunge.tasks.classification.views import view
+from expunge.tasks.views import Observed, View
 from expunge.vision import VisionModel
 
 _SAME = 1e-10

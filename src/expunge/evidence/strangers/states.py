@@ -10,7 +10,8 @@ from torch import Tensor
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.thumbnails import thumbnails
-from expunge.evidence.views import View, observe
+from expunge.tasks.classification.views import observe
+from expunge.tasks.views import View
 from expunge.vision import ActivationCache, VisionModel
 
 _TRIED = 4

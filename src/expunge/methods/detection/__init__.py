@@ -1,14 +1,5 @@
-"""Methods that make a detector forget classes of objects: one file each, all behind `DetectionMethod`."""
+"""Methods that make a detector forget classes of objects, where they are not written for every task."""
 
-from expunge.methods.detection.protocol import DetectionMethod, SceneBatch, SceneContext, SceneObjective, SceneTask
 from expunge.methods.detection.registry import detection_methods, make_detection_method
 
-__all__ = [
-    "DetectionMethod",
-    "SceneBatch",
-    "SceneContext",
-    "SceneObjective",
-    "SceneTask",
-    "detection_methods",
-    "make_detection_method",
-]
+__all__ = ["detection_methods", "make_detection_method"]

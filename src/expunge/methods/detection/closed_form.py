@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
+from expunge.data import Scenes
 from expunge.errors import MethodError
 from expunge.methods.checks import (
     refuse_empty,
@@ -19,12 +20,12 @@ from expunge.methods.checks import (
     refuse_zero_or_less,
 )
 from expunge.methods.closed_form import Depth
-from expunge.methods.detection.protocol import SceneContext, SceneTask
 from expunge.methods.detection.scene_aims import SceneAim, query_aim, token_aim
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
-from expunge.methods.protocol import Progress
 from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.sites import Gain, Site, find_sites
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision.detection import DetectionModel
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
@@ -85,7 +86,7 @@ class ClosedForm:
         return blocks - min(blocks, max(1, round(DEPTHS[self.depth] * decoder)))
 
     @torch.no_grad()
-    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+    def forget(self, context: SceneContext, task: ForgetTask[Scenes]) -> Edit:
         """Solves the blocks from the lowest up, `passes` times over.
 
         Raises:
@@ -96,7 +97,7 @@ class ClosedForm:
         with self.solved(context, task, *states) as weights:
             return self.edit(weights, task.targets)
 
-    def states(self, context: SceneContext, task: SceneTask) -> tuple[SceneStates, SceneStates]:
+    def states(self, context: SceneContext, task: ForgetTask[Scenes]) -> tuple[SceneStates, SceneStates]:
         """What enters the lowest edited block: of scenes with what is forgotten, and of those that stay.
 
         Raises:
@@ -113,7 +114,7 @@ class ClosedForm:
 
     @contextmanager
     def solved(
-        self, context: SceneContext, task: SceneTask, forget: SceneStates, retain: SceneStates
+        self, context: SceneContext, task: ForgetTask[Scenes], forget: SceneStates, retain: SceneStates
     ) -> Iterator[Tuned]:
         """The sites' weights, open, after all solves; on leaving they are what they were.
 
@@ -152,7 +153,7 @@ class ClosedForm:
         forget: SceneStates,
         retain: SceneStates,
         *,
-        task: SceneTask,
+        task: ForgetTask[Scenes],
         seed: int,
     ) -> SceneAim:
         if site.block in model.decoder:

@@ -6,11 +6,12 @@ from typing import ClassVar
 import torch
 
 from expunge.adapters import Edit, Tuned
+from expunge.data import Scenes
 from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.detection.closed_form import ClosedForm
-from expunge.methods.detection.protocol import SceneContext, SceneTask
 from expunge.methods.detection.scene_polish import Going, Staying, going, said_of, staying
-from expunge.methods.protocol import Progress
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask, Progress
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class ClosedFormPlusPlus(ClosedForm):
         refuse_zero_or_less(self, "rate", "size")
         refuse_negative(self, "steps", "margin", "hold", "keep")
 
-    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+    def forget(self, context: SceneContext, task: ForgetTask[Scenes]) -> Edit:
         """Solves, polishes, and strikes the rows.
 
         Raises:

@@ -7,11 +7,14 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Scenes
 from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.fine_tuning import SceneFineTuning
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
-from expunge.methods.detection.teacher import SceneTeacher, box_distance, logit_distance
 from expunge.methods.losses import forget_term
+from expunge.tasks.detection.batches import SceneBatch, SceneObjective
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.teacher import SceneTeacher, box_distance, logit_distance
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class DER(SceneFineTuning):
 
     z are the logits before the request, of the classes that stay; the boxes of the replay are not used. As for
     classifiers, squares are averaged. L_box is ours, the criterion's box terms against the old boxes, as the paper has
-    no boxes. What was said of the targets is not replayed: see `expunge.methods.detection.teacher`.
+    no boxes. What was said of the targets is not replayed: see `expunge.tasks.detection.teacher`.
 
     Attributes:
         logit_weight: α, per squared logit.
@@ -41,7 +44,7 @@ class DER(SceneFineTuning):
         super().__post_init__()
         refuse_negative(self, "logit_weight", "box_weight")
 
-    def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
+    def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The bounded forget loss and the regression on what the queries said before."""
         criterion, teacher, forgotten = (
             context.model.criterion,

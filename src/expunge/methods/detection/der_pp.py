@@ -6,9 +6,12 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Scenes
 from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.der import DER
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
+from expunge.tasks.detection.batches import SceneBatch, SceneObjective
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class DERPlusPlus(DER):
         super().__post_init__()
         refuse_negative(self, "label_weight")
 
-    def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
+    def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """DER's objective and the replay's loss."""
         without_labels = super().objective(context, task, weights)
 

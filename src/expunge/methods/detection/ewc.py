@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from expunge.data import Scenes
 from expunge.methods import ewc
-from expunge.methods.detection.budget import SceneBudget
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class EWC(SceneBudget, ewc.EWC[SceneContext, SceneTask, SceneBatch]):
+class EWC(SceneBudget, ewc.EWC[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """EWC with the set criterion for losses, importance measured scene by scene; see `expunge.methods.ewc`.
 
     The set criterion, with the true boxes, is no log-likelihood, its box terms least of all, so F is a Fisher diagonal

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from expunge.data import Scenes
 from expunge.methods import gs_lora
-from expunge.methods.detection.budget import SceneBudget
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,
@@ -35,12 +38,12 @@ they are not. The look at validation scenes every 5 epochs is ours.
 
 
 @dataclass(frozen=True)
-class GSLoRA(SceneBudget, gs_lora.GSLoRA[SceneContext, SceneTask, SceneBatch]):
+class GSLoRA(SceneBudget, gs_lora.GSLoRA[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """L_retain + β · ReLU(BND - L_forget) + α · Σ ‖group‖; both losses are the set criterion.
 
     The released code pushes the class term alone, of all queries of the forget scenes; the box terms of what is to be
     forgotten keep their positive weights, so where it is goes on being learned. We push the whole criterion of the
-    queries that answer for an object of a target, see `expunge.methods.detection.losses`.
+    queries that answer for an object of a target, see `expunge.tasks.detection.losses`.
     """
 
     lr: float = 1e-2

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from expunge.data import Scenes
 from expunge.methods import gs_lora_pp
-from expunge.methods.detection.budget import SceneBudget
 from expunge.methods.detection.gs_lora import PUBLISHED
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class GSLoRAPlusPlus(SceneBudget, gs_lora_pp.GSLoRAPlusPlus[SceneContext, SceneTask, SceneBatch]):
+class GSLoRAPlusPlus(SceneBudget, gs_lora_pp.GSLoRAPlusPlus[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """GS-LoRA++ with the set criterion for losses; see `expunge.methods.gs_lora_pp`.
 
     z are the features of the queries that answer for an object, matched as the criterion matches them. The released

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from expunge.adapters import Edit
-from expunge.methods.detection.protocol import SceneContext, SceneTask
+from expunge.data import Scenes
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 from expunge.vision.detection import DetectionModel
 
 
@@ -23,6 +25,6 @@ class HeadMask:
         """The last block: nothing below the head changes."""
         return len(model.blocks) - 1
 
-    def forget(self, context: SceneContext, task: SceneTask) -> Edit:
+    def forget(self, context: SceneContext, task: ForgetTask[Scenes]) -> Edit:
         """Strikes `task.targets`."""
         return Edit(masked=task.targets)

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from expunge.data import Scenes
 from expunge.methods import l2
-from expunge.methods.detection.budget import SceneBudget
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class L2(SceneBudget, l2.L2[SceneContext, SceneTask, SceneBatch]):
+class L2(SceneBudget, l2.L2[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """L2 with the set criterion for losses; see `expunge.methods.l2`."""

@@ -7,11 +7,14 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Scenes
 from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.detection.fine_tuning import SceneFineTuning
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneObjective, SceneTask
-from expunge.methods.detection.teacher import SceneTeacher, box_distance, softened
 from expunge.methods.losses import forget_term
+from expunge.tasks.detection.batches import SceneBatch, SceneObjective
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.teacher import SceneTeacher, box_distance, softened
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class LwF(SceneFineTuning):
 
     L_old is the paper's distillation for classes; L_box is ours, the criterion's box terms against the old boxes, as
     the paper has no boxes. What was said of the targets is not distilled, as replayed scenes may show them: see
-    `expunge.methods.detection.teacher`.
+    `expunge.tasks.detection.teacher`.
 
     Attributes:
         distillation: λ, weight of the distillation; the paper uses 1.
@@ -44,7 +47,7 @@ class LwF(SceneFineTuning):
         refuse_negative(self, "distillation", "box_weight")
         refuse_zero_or_less(self, "temperature")
 
-    def objective(self, context: SceneContext, task: SceneTask, weights: Tuned) -> SceneObjective:
+    def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The replay's loss, the bounded forget loss, and the distillation."""
         model, teacher, forgotten = (
             context.model,

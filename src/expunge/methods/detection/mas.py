@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from expunge.data import Scenes
 from expunge.methods import mas
-from expunge.methods.detection.budget import SceneBudget
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class MAS(SceneBudget, mas.MAS[SceneContext, SceneTask, SceneBatch]):
+class MAS(SceneBudget, mas.MAS[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """MAS with the set criterion for losses, importance measured scene by scene; see `expunge.methods.mas`.
 
     F(x) are the logits of all queries. Boxes, in other units, are left out: the paper has none. A struck class, whose

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from expunge.methods.detection.protocol import DetectionMethod
+from expunge.methods.protocol import Method
 from expunge.methods.registry import Registry
 
-REGISTRY: Registry[DetectionMethod] = Registry("expunge.detection_methods", "method for detectors")
+REGISTRY: Registry[Method] = Registry("expunge.detection_methods", "method for detectors")
 
 
 def detection_methods() -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def detection_methods() -> tuple[str, ...]:
 
 def make_detection_method(
     name: str, *, preset: str | None = None, settings: Mapping[str, object] | None = None
-) -> DetectionMethod:
+) -> Method:
     """Builds a method from its defaults, then a preset, then single settings (numbers may come as text).
 
     Args:

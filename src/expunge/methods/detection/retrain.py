@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from expunge.data import Scenes
 from expunge.methods import retrain
-from expunge.methods.detection.budget import SceneBudget
-from expunge.methods.detection.protocol import SceneBatch, SceneContext, SceneTask
+from expunge.tasks.detection.batches import SceneBatch
+from expunge.tasks.detection.budget import SceneBudget
+from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class Retrain(SceneBudget, retrain.Retrain[SceneContext, SceneTask, SceneBatch]):
+class Retrain(SceneBudget, retrain.Retrain[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """Retrain with the set criterion for losses; see `expunge.methods.retrain`.
 
     Frozen are the backbone and the layers that make logits and boxes.

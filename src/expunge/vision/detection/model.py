@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Shaped
@@ -45,6 +45,8 @@ class DetectionModel(Wrapped):
         source: The directory it was loaded from, if any.
         origin: What it is made from, if it is no transformers model and can be saved.
     """
+
+    task: ClassVar[str] = "detection"
 
     def __init__(
         self,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from expunge.data import Box, Pixels, Scenes
+from expunge.data import Box, Pixels, Scenes, Splits
 from expunge.data import Scene as Labelled
-from expunge.data.scene_splits import SceneSplits
 from expunge.zoo.scenes.compose import SIDE, scene, scene_name
 from expunge.zoo.scenes.cutouts import CLASSES, SPLITS, STRANGERS
 
@@ -35,7 +34,7 @@ class ComposedSample:
         return scene(self.seed, self.split, self.index, self.people).image
 
 
-def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> SceneSplits:
+def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> Splits[Scenes]:
     """The first scenes of each split.
 
     With seed 0 training scenes are among those that the shipped detector was trained with; it has seen no photo of the
@@ -52,7 +51,7 @@ def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> SceneSplits:
     return _splits(sizes, seed, CLASSES)
 
 
-def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> SceneSplits:
+def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> Splits[Scenes]:
     """Scenes of the 16 people whom no detector of ours has seen, each with a class of its own.
 
     They are composed as `scene_splits` composes its own, of as many photos of each person in a split, so that nothing
@@ -69,9 +68,9 @@ def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> Sce
     return _splits(sizes, seed, STRANGERS)
 
 
-def _splits(sizes: Sequence[int], seed: int, people: tuple[str, ...]) -> SceneSplits:
+def _splits(sizes: Sequence[int], seed: int, people: tuple[str, ...]) -> Splits[Scenes]:
     train, validation, test = (_listed(seed, split, n, people) for split, n in zip(SPLITS, sizes, strict=True))
-    return SceneSplits(train, validation, test)
+    return Splits(train, validation, test)
 
 
 def _listed(seed: int, split: str, n: int, people: tuple[str, ...]) -> Scenes:

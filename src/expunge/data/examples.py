@@ -1,0 +1,42 @@
+"""What a data set holds, whatever a model makes of it: images with labels, or scenes with boxes."""
+
+from collections.abc import Collection, Iterable
+from typing import Protocol, Self, TypeVar, runtime_checkable
+
+from expunge.data.images import Sample
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """What models learn from and are tested with, such as `Images` or `Scenes`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all classes, also of those without an example here."""
+        ...
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The pictures, in a fixed order."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def select(self, indices: Iterable[int]) -> Self:
+        """The examples at `indices`, in the order given."""
+        ...
+
+    def only(self, classes: Collection[int]) -> Self:
+        """What there is of `classes` (indices), order kept."""
+        ...
+
+    def without(self, classes: Collection[int]) -> Self:
+        """What there is of all other classes, order kept."""
+        ...
+
+    def counts(self) -> tuple[int, ...]:
+        """How much there is of each class."""
+        ...
+
+
+E = TypeVar("E", bound=Examples)

@@ -1,0 +1,81 @@
+"""What a task is: the one seam between what a model does and all that is done with it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from expunge.data.examples import E
+from expunge.memory import Memory, Prototypes
+from expunge.tasks.request import Available, Progress
+from expunge.tasks.trainable import Trainable
+from expunge.vision import StateCache, Wrapped
+
+M = TypeVar("M", bound=Wrapped)
+
+
+def silent(progress: Progress) -> None:
+    """Tells nobody."""
+
+
+class Task(ABC, Generic[M, E]):
+    """What a kind of model does, and how it is read, trained, looked at and counted: one object a task.
+
+    `M` is its kind of model, `E` what that learns from and is tested with. Rooms above know a task by this face alone,
+    so a task is one folder, here or in a package of its own: an entry point of `expunge.tasks`.
+
+    Attributes:
+        name: What records and commands call it: "classification".
+        noun: What messages call one of its models: "image classifier".
+        unit: What its rates are: "accuracy".
+        memories: Whether statistics of its classes can be kept in place of examples.
+        defaults: Method -> settings in which this task differs from the method's own defaults.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    unit: ClassVar[str]
+    memories: ClassVar[bool] = False
+    defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    @abstractmethod
+    def few_shot(self, examples: E, shots: int, seed: int) -> E:
+        """`shots` training examples of every class that has any.
+
+        Raises:
+            TooFewImagesError: A class has some, but fewer.
+        """
+
+    @abstractmethod
+    def replay(self, examples: E, fraction: float, seed: int) -> E:
+        """A share of every class's examples; at least one of each that has any."""
+
+    @abstractmethod
+    def untouched_by(self, examples: E, classes: Collection[int]) -> E:
+        """The examples in which nothing of `classes` is to be seen."""
+
+    @abstractmethod
+    def cache(self, model: M, entry: int = 0) -> StateCache[M]:
+        """Hidden states that enter block `entry`, kept per picture."""
+
+    @abstractmethod
+    def prototypes(self, cache: Any, data: Available[E], named: Collection[int], seed: int) -> Prototypes:
+        """The mean feature of every class under the model as it stands (arXiv 2501.09705, section 4).
+
+        Args:
+            cache: What `cache` gave.
+            data: What methods may see.
+            named: Classes that some request names: of them all that methods may see counts, of others the replay.
+            seed: Seeds altered copies, where a class has few examples.
+        """
+
+    @abstractmethod
+    def context(
+        self,
+        cache: Any,
+        *,
+        prototypes: Prototypes | None = None,
+        seed: int = 0,
+        report: Callable[[Progress], None] = silent,
+        memory: Memory | None = None,
+    ) -> Trainable[Any, Any]:
+        """What a method works with; `cache` is what `cache` gave, and holds the model."""

@@ -1,0 +1,52 @@
+"""What one request is, whatever the model does: what goes, what stays, and what methods may see of it."""
+
+from dataclasses import dataclass
+from typing import Generic
+
+from expunge.data.examples import E
+
+
+@dataclass(frozen=True)
+class ForgetTask(Generic[E]):
+    """One request, as a method sees it.
+
+    A picture with several objects may be in `forget` and in `retain`, with other boxes each time: what stays behind
+    without a box is background.
+
+    Attributes:
+        targets: Indices of the classes to forget now.
+        forgotten: Indices of the classes that earlier requests have taken.
+        forget: Training examples of `targets`.
+        retain: Replay: training examples of classes that stay; classes may be missing.
+        validation: Held-out training examples of `targets` and of the replayed classes; may be empty.
+    """
+
+    targets: tuple[int, ...]
+    forgotten: tuple[int, ...]
+    forget: E
+    retain: E
+    validation: E
+
+
+@dataclass(frozen=True)
+class Available(Generic[E]):
+    """The part of the training data that methods may see: n-shot, replayed, without the missing classes.
+
+    Attributes:
+        forget: Examples of a class for the request that names it.
+        replay: Examples of a class for the requests during which it stays.
+        validation: Held-out training examples.
+    """
+
+    forget: E
+    replay: E
+    validation: E
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a method has come: `done` of `total` steps, and a word on what it is doing."""
+
+    done: int
+    total: int
+    note: str = ""

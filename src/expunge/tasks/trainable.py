@@ -1,0 +1,111 @@
+"""What training asks of a request, whatever the model does: the seam between methods and the two tasks.
+
+Methods that are one formula for classifiers and detectors are written once, against these protocols. `Context` and
+`SceneContext` answer them, with images or with scenes.
+"""
+
+from collections.abc import Callable, Sequence, Sized
+from typing import Protocol, TypeVar, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from expunge.memory import Prototypes
+from expunge.tasks.request import Progress
+from expunge.vision.wrapped import Wrapped
+
+Score = tuple[float, float]
+"""H on held-out data, then what breaks ties; greater is better."""
+
+
+@runtime_checkable
+class AnyOutput(Protocol):
+    """What a model says."""
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits of any shape."""
+        ...
+
+
+@runtime_checkable
+class AnyBatch(Protocol):
+    """What a training step works on, and what the model makes of it now."""
+
+    @property
+    def output(self) -> AnyOutput:
+        """What the model says under the weights in training."""
+        ...
+
+
+@runtime_checkable
+class AnyTask(Protocol):
+    """One request: training data of what goes and of what stays."""
+
+    @property
+    def forget(self) -> Sized:
+        """What goes."""
+        ...
+
+    @property
+    def retain(self) -> Sized:
+        """What stays."""
+        ...
+
+
+T = TypeVar("T", bound=AnyTask)
+B = TypeVar("B", bound=AnyBatch)
+T_contra = TypeVar("T_contra", bound=AnyTask, contravariant=True)
+
+
+@runtime_checkable
+class Trainable(Protocol[T_contra, B]):
+    """A model under one request, as training sees it; `T` is the request, `B` a batch."""
+
+    @property
+    def model(self) -> Wrapped:
+        """The model as earlier edits left it."""
+        ...
+
+    @property
+    def prototypes(self) -> Prototypes | None:
+        """Class means under the original model, or None."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seeds every random choice of the method."""
+        ...
+
+    @property
+    def report(self) -> Callable[[Progress], None]:
+        """Called now and then with the progress."""
+        ...
+
+    def batches(self, task: T_contra, retain: Sequence[int], forget: Sequence[int]) -> tuple[B, B]:
+        """Runs some of what stays and some of what goes in one forward pass, under the caller's grad mode."""
+        ...
+
+    def replayed(self, task: T_contra, indices: Sequence[int]) -> B:
+        """Runs some of what stays alone, under the caller's grad mode."""
+        ...
+
+    def judge(self, task: T_contra, objective: Callable[[B, B], Tensor]) -> Callable[[], Score]:
+        """Looks at the validation data now, and gives what scores the model against that at any later time."""
+        ...
+
+    def retain_loss(self, batch: B) -> Float[Tensor, ""]:
+        """What keeps what stays: the loss that the model was trained with."""
+        ...
+
+    def forget_loss(self, batch: B) -> Float[Tensor, ""]:
+        """What is pushed up until what goes is forgotten."""
+        ...
+
+    def forget_bound(self) -> float:
+        """BND where nobody says one; see `expunge.tasks.classification.bounds`."""
+        ...
+
+    def embedded(self, batch: B) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
+        """What the classifier is given of each image or object, and its class."""
+        ...
