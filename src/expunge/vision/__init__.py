@@ -9,7 +9,9 @@ from expunge.vision.loading import architecture_of, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.prompts import Prompts, read_classes
 from expunge.vision.timm import from_timm
+from expunge.vision.zero_shot import load_zero_shot
 
 __all__ = [
     "ActivationCache",
@@ -21,6 +23,7 @@ __all__ = [
     "HeadedBackbone",
     "Output",
     "Preprocess",
+    "Prompts",
     "SoftmaxHead",
     "VisionModel",
     "architecture_of",
@@ -31,5 +34,7 @@ __all__ = [
     "load_model",
     "load_preprocess",
     "load_weights",
+    "load_zero_shot",
+    "read_classes",
     "standard_preprocess",
 ]
