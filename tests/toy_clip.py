@@ -45,9 +45,9 @@ def write_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def clip(**more: Any) -> transformers.CLIPModel:
+def clip() -> transformers.CLIPModel:
     """A CLIP of random weights."""
-    config = transformers.CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=24, **more)
+    config = transformers.CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=24)
     return transformers.CLIPModel(config).eval()
 
 
@@ -68,7 +68,10 @@ def write(model: transformers.PreTrainedModel, folder: Path) -> Path:
 def processor() -> Any:
     """Pictures as the toys take them."""
     return transformers.CLIPImageProcessorPil(
-        size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        size={"shortest_edge": SIZE},
+        crop_size={"height": SIZE, "width": SIZE},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
     )
 
 

@@ -36,7 +36,7 @@ def text_rows(model: Any, tokenizer: Any, words: Mapping[str, str], prompts: Pro
         other = seen.setdefault(str(ids), name)
         if other != name:
             raise PromptError(
-                f"The text model reads {name!r} and {other!r} as the same, so it cannot tell them apart. Give one of "
+                f"The text model reads {other!r} and {name!r} as the same, so it cannot tell them apart. Give one of "
                 "them other words."
             )
     sentences = [one for ids in encoded for one in ids]
