@@ -75,7 +75,7 @@ def processor() -> Any:
     )
 
 
-def write_trained(folder: Path, *, steps: int = 150, seed: int = 0) -> Path:
+def write_trained(folder: Path, *, steps: int = 100, seed: int = 0) -> Path:
     """A CLIP whose two models have learned together which stripes go with which name."""
     torch.manual_seed(seed)
     write_tokenizer(folder)

@@ -83,7 +83,7 @@ def _caveat(scorecard: Scorecard) -> str:
     return (
         f"{CAVEAT} The rows of the head were made from the names of the classes by the text model "
         f"{scorecard.text_model}, which still knows the word: whoever has it makes a struck row anew, and rows in "
-        "place say what that row finds."
+        "place say what that row finds. Another sentence makes another row, which may find more and was not tried."
     )
 
 
