@@ -40,6 +40,7 @@ def test_a_classifier_needs_no_words(vit_folder: Path) -> None:
     ("classes", "error", "said"),
     [
         ([], PromptError, "at least one class name"),
+        ("ant", PromptError, "a list of class names; got one text, 'ant'"),
         (["a", "b", "a"], DuplicateClassError, "'a' is there twice"),
         (["a", " "], PromptError, "got ' ' and ' '"),
         ({"a": ""}, PromptError, "got 'a' and ''"),

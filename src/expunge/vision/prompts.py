@@ -65,9 +65,11 @@ def words_of(classes: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
     """Class name -> the words for it, the name itself where nothing else is given.
 
     Raises:
-        PromptError: There is no class, or a name or its words are empty.
+        PromptError: There is no class, or a name or its words are empty, or one text was given for a list.
         DuplicateClassError: A class is named twice.
     """
+    if isinstance(classes, str):
+        raise PromptError(f"Expected a list of class names; got one text, {classes!r}.")
     given = classes.items() if isinstance(classes, Mapping) else [(name, name) for name in classes]
     return _checked(list(given), "the classes")
 
