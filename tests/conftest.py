@@ -92,6 +92,14 @@ def toy_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLIP trained on the stripes of `tests.toy` and their names, as it is published. Do not write to it."""
+    from tests import toy_clip
+
+    return toy_clip.write_trained(tmp_path_factory.mktemp("toy-clip") / "clip")
+
+
+@pytest.fixture(scope="session")
 def toy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image folder of stripes. Do not write to it."""
     from tests import toy
