@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from expunge.bench import locks
 from expunge.bench.locks import alone, in_turn
 from expunge.bench.models import ModelStore
 from expunge.bench.suite import Suite, find_suite
@@ -74,6 +75,13 @@ def test_a_lock_is_given_back_when_the_work_fails(file) -> None:
         raise KeyboardInterrupt
     with alone(file) as free:
         assert free
+
+
+def test_a_system_without_such_locks_leaves_taking_turns_to_the_caller(file, monkeypatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    with in_turn(file), alone(file) as free:
+        assert free
+    assert not list(file.parent.iterdir())
 
 
 def test_a_model_that_two_want_at_once_is_trained_once(tmp_path) -> None:

@@ -191,3 +191,8 @@ def test_classes_that_no_request_could_tell_apart(tmp_path) -> None:
     with pytest.raises(DuplicateClassError, match="Rename one"):
         Workspace.create(tmp_path / "w", Original(source="m", classes=("tabby", " tabby")), actor=JANE)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_system_that_may_follow_links_is_refused(place, images, monkeypatch) -> None:
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    assert "on Linux and macOS" in refusal(place, images)
