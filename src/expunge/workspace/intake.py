@@ -67,7 +67,7 @@ def take_in(source: Path, targets: Sequence[str], into: Path, limits: Limits) ->
         IntakeError: A folder is missing or empty; something is a link, no plain file or no image; it is too much; or
             this system cannot open what a folder holds without following links.
     """
-    if os.open not in os.supports_dir_fd:
+    if not hasattr(os, "O_NOFOLLOW"):
         raise IntakeError(f"Images are taken in on Linux and macOS; {sys.platform} cannot open them safely from links.")
     found: dict[str, ImageRecord] = {}
     with ExitStack() as stack:
