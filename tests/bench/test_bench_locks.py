@@ -1,5 +1,7 @@
 """Locks between processes: whoever waits gets the file, and no lock is left."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench import locks
 from expunge.bench.locks import alone, in_turn
 from expunge.bench.models import ModelStore
 from expunge.bench.suite import Suite, find_suite
@@ -77,10 +78,19 @@ def test_a_lock_is_given_back_when_the_work_fails(file) -> None:
         assert free
 
 
-def test_a_system_without_such_locks_leaves_taking_turns_to_the_caller(file, monkeypatch) -> None:
-    monkeypatch.setattr(locks, "fcntl", None)
-    with in_turn(file), alone(file) as free:
-        assert free
+WITHOUT = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+from expunge.bench.locks import alone, in_turn
+with in_turn(Path(sys.argv[1])), alone(Path(sys.argv[1])) as free:
+    print(free)
+"""
+
+
+def test_a_system_without_such_locks_leaves_taking_turns_to_the_caller(file) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT, file], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
     assert not list(file.parent.iterdir())
 
 
