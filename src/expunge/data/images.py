@@ -11,7 +11,11 @@ from expunge.errors import DataError, DuplicateClassError
 
 @runtime_checkable
 class Sample(Protocol):
-    """One image that can be read. Implementations are frozen and hold no pixels and no open file."""
+    """One image that can be read.
+
+    Implementations are frozen, hold no pixels and no open file, and are equal only where they are the same image: what
+    is known of an image is kept by its sample.
+    """
 
     @property
     def name(self) -> str:
