@@ -8,7 +8,7 @@ from expunge.data.folder import load_folder
 from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
-from expunge.data.pixels import Pixels, to_rgb
+from expunge.data.pixels import Pixels, as_picture, thumbnail, to_rgb
 from expunge.data.scene_splits import SceneSplits, load_coco_splits
 from expunge.data.scene_views import few_shot_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
@@ -30,6 +30,7 @@ __all__ = [
     "Scenes",
     "Splits",
     "align",
+    "as_picture",
     "augment",
     "carve",
     "few_shot",
@@ -41,6 +42,7 @@ __all__ = [
     "load_folder",
     "replay",
     "replay_scenes",
+    "thumbnail",
     "to_rgb",
     "verify",
 ]

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Pixels, Scene, Scenes
+from expunge.data import Pixels, Scene, Scenes, as_picture
 from expunge.evidence import Metrics, Work
 from expunge.evidence.detection.average_precision import average_precision
 from expunge.evidence.detection.matching import match_scenes
@@ -18,7 +18,7 @@ from expunge.evidence.detection.relabelling import best_threshold, fired
 from expunge.evidence.detection.request import measure_scene_request
 from expunge.evidence.metrics import Change, Groups, ImagesUsed, Parameters
 from expunge.evidence.report import Answers, ClassAccuracy, Fate, FoundBox, GroupNorms, Report, ScenePicture
-from expunge.requests.reporting import as_picture, block_norm, environment
+from expunge.requests.reporting import block_norm, environment
 from expunge.values import Block
 from expunge.vision.detection import Detections, pairs
 from expunge.vision.scene_states import SceneView
