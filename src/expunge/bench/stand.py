@@ -108,7 +108,7 @@ class Stand:
     def attack(self) -> Images:
         """What evidence may learn from: anything but test images."""
         first, second = self.splits.train, self.splits.validation
-        both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+        both = first + second
         return limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
 
     @cached_property

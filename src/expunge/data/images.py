@@ -65,6 +65,16 @@ class Images:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def __add__(self, other: "Images") -> "Images":
+        """The samples of both, one after the other.
+
+        Raises:
+            DataError: They are not of the same classes in the same order.
+        """
+        if self.classes != other.classes:
+            raise DataError("images of other classes cannot be joined: bring both into one order with `align` first")
+        return Images((*self.samples, *other.samples), (*self.labels, *other.labels), self.classes)
+
     def select(self, indices: Iterable[int]) -> "Images":
         """The samples at `indices`, in the order given.
 

@@ -94,7 +94,7 @@ class Forgetting:
         if self._method.needs_prototypes:
             named = {c for request in self._plan.requests for c in request}
             gone, kept = self._data.forget.only(named), self._data.replay.without(named)
-            images = Images((*gone.samples, *kept.samples), (*gone.labels, *kept.labels), gone.classes)
+            images = gone + kept
             self._prototypes = compute_prototypes(self.activations, images, seed=self._seed)
 
     def task(self, number: int) -> ForgetTask:

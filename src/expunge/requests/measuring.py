@@ -149,7 +149,7 @@ def _shadows(shadows: ShadowModels, case: Case, tell: Steps) -> Shadows:
 def _case(compared: Comparison, data: Splits) -> Case:
     """The case but for its views, which stay empty until the models have run."""
     parts = parts_of(compared)
-    attack = _together(data.train, data.validation)
+    attack = data.train + data.validation
     _check_images(attack, data.test, parts)
     empty = Observed(torch.empty(0, 0), torch.empty(0, len(data.classes)), torch.empty(0).long())
     nothing = View(empty, empty)
@@ -166,10 +166,6 @@ def _case(compared: Comparison, data: Splits) -> Case:
         missing=parts.missing,
         seed=compared.seed,
     )
-
-
-def _together(first: Images, second: Images) -> Images:
-    return Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
 
 
 def _check_images(attack: Images, test: Images, parts: Parts) -> None:

@@ -108,7 +108,7 @@ class SceneStand:
     def attack(self) -> Scenes:
         """Scenes whose objects evidence may learn from: anything but test scenes."""
         first, second = self.splits.train, self.splits.validation
-        both = Scenes((*first.scenes, *second.scenes), first.classes)
+        both = first + second
         if not self.suite.attack:
             return both
         orders = draw_orders(both, EVALUATION_SEEDS + self.seed)
