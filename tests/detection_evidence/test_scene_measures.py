@@ -22,7 +22,7 @@ from expunge.evidence.detection.matching import match_scenes
 from expunge.evidence.detection.relabelling import best_threshold, fired
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.vision.scene_states import SceneView
 from tests.detection_evidence.made import found, grid, scenes, view_of
 

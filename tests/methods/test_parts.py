@@ -5,10 +5,8 @@ import pytest
 import torch
 
 from expunge.methods import Context, GSLoRA, GSLoRAPlusPlus
-from expunge.methods.average import WeightAverage
-from expunge.methods.batches import paired_batches, shuffled_batches
 from expunge.methods.judge import ImageJudge
-from expunge.methods.selection import BestState
+from expunge.methods.training import BestState, WeightAverage, paired_batches, shuffled_batches
 
 
 def test_a_pass_takes_every_image_once() -> None:

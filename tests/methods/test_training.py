@@ -5,11 +5,10 @@ import torch
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
-from expunge.methods.batches import shuffled_batches
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.image_batches import make_batch
 from expunge.methods.teacher import Teacher
-from expunge.methods.training import Training
+from expunge.methods.training import Training, shuffled_batches
 from expunge.vision import ActivationCache
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
-from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.protocol import Context, ForgetTask, Progress
+from expunge.methods.training import lowest_block
 from expunge.vision import VisionModel
 
 NEGLIGIBLE = 1e-6

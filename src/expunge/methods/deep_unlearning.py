@@ -11,10 +11,10 @@ from torch import Tensor
 from expunge.adapters import Edit, tuned
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite
-from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import block_linears, second_moments
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.search import keep_best
+from expunge.methods.training import lowest_block
 from expunge.vision import VisionModel
 
 ALPHAS_RETAIN = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)

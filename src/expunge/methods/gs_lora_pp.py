@@ -9,7 +9,6 @@ from torch import Tensor
 
 from expunge.errors import MethodError
 from expunge.memory import Prototypes
-from expunge.methods.average import WeightAverage
 from expunge.methods.bounds import prototype_bound
 from expunge.methods.checks import refuse_negative, refuse_outside_fractions
 from expunge.methods.fine_tuning import C
@@ -17,6 +16,7 @@ from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, forget_term, prototype_divergence
 from expunge.methods.trainable import B, T
+from expunge.methods.training import WeightAverage
 
 
 @dataclass(frozen=True)

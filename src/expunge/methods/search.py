@@ -12,7 +12,7 @@ from torch import Tensor
 
 from expunge.methods.losses import forget_term
 from expunge.methods.protocol import Batch, Context, ForgetTask, Progress
-from expunge.methods.selection import BestState
+from expunge.methods.training import BestState
 
 
 @torch.no_grad()
