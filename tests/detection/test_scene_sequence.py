@@ -45,36 +45,36 @@ VALIDATION = of([ANT, CAT], [BEE, EEL], [DOG], first=100)
 
 class TestAvailableScenes:
     def test_everything_by_default(self) -> None:
-        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),)), shots=None, fraction=1.0, seed=0)
+        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),)), shots=None, replay=1.0, seed=0)
         assert data.forget == data.replay == TRAIN
         assert data.validation == VALIDATION
 
     def test_scenes_of_missing_classes_are_left_out_whole(self) -> None:
         plan = Plan(((ANT,),), missing=(CAT, EEL))
-        data = available_scenes(TRAIN, VALIDATION, plan, shots=None, fraction=1.0, seed=0)
+        data = available_scenes(TRAIN, VALIDATION, plan, shots=None, replay=1.0, seed=0)
         assert held(data.forget) == held(data.replay) == [[ANT, BEE], [DOG], [], [BEE], [DOG]]
         assert held(data.validation) == [[DOG]]
 
     def test_every_class_has_its_shots_with_all_of_their_boxes(self) -> None:
-        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=1, fraction=1.0, seed=3)
+        data = available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=1, replay=1.0, seed=3)
         assert data.forget == data.replay
         assert all(count >= 1 for count in data.forget.image_counts()[:EEL])
         assert len(data.forget) <= 4
         by_number = dict(zip(numbers(TRAIN), held(TRAIN), strict=True))
         assert all(by_number[n] == labels for n, labels in zip(numbers(data.forget), held(data.forget), strict=True))
         with pytest.raises(TooFewImagesError, match="class 'ant' is in 1 images, 2 shots"):
-            available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=2, fraction=1.0, seed=3)
+            available_scenes(TRAIN, VALIDATION, Plan(((ANT,),), missing=(EEL,)), shots=2, replay=1.0, seed=3)
 
     def test_replay_thins_out_what_stays_alone(self) -> None:
         many = of(*([label] for label in range(5) for _ in range(10)))
         for fraction, each in ((0.1, 1), (0.5, 5)):
-            data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=None, fraction=fraction, seed=0)
+            data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=None, replay=fraction, seed=0)
             assert data.forget == many
             assert data.replay.image_counts() == (each,) * 5
 
     def test_shots_come_before_replay(self) -> None:
         many = of(*([label] for label in range(5) for _ in range(10)))
-        data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=4, fraction=0.5, seed=0)
+        data = available_scenes(many, VALIDATION, Plan(((ANT,),)), shots=4, replay=0.5, seed=0)
         assert data.forget.image_counts() == (4,) * 5
         assert data.replay.image_counts() == (2,) * 5
         assert set(numbers(data.replay)) < set(numbers(data.forget))
@@ -84,7 +84,7 @@ class TestAvailableScenes:
 
         def drawn(seed: int) -> list[int]:
             plan = Plan(((ANT,),))
-            return numbers(available_scenes(many, VALIDATION, plan, shots=2, fraction=1.0, seed=seed).forget)
+            return numbers(available_scenes(many, VALIDATION, plan, shots=2, replay=1.0, seed=seed).forget)
 
         assert drawn(0) == drawn(0)
         assert any(one != other for one, other in pairwise([drawn(seed) for seed in range(3)]))

@@ -17,8 +17,8 @@ from expunge.bench.strange import StrangeStand
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
 from expunge.evidence import Case, Observed, View, make_measure, observe
+from expunge.evidence.protocol import take
 from expunge.evidence.rows import HeadRows
-from expunge.evidence.take import take
 from expunge.methods import Method, make_method, method_class
 from expunge.methods.plan import Plan, check_images
 from expunge.methods.sequence import Available, Forgetting, available
@@ -100,7 +100,7 @@ class Stand:
             limited(self.splits.validation, VALIDATION, self.seed),
             self.plan,
             shots=setting.shots,
-            fraction=setting.replay,
+            replay=setting.replay,
             seed=FORGETTING_SEEDS + self.seed,
         )
 

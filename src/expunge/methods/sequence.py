@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Images, few_shot, replay
+from expunge.data import Images, few_shot
+from expunge.data import replay as replayed
 from expunge.errors import MemoryMismatchError
 from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.methods.plan import Plan
@@ -31,12 +32,12 @@ class Available:
 
 
 def available(
-    train: Images, validation: Images, plan: Plan, *, shots: int | None, fraction: float, seed: int
+    train: Images, validation: Images, plan: Plan, *, shots: int | None, replay: float, seed: int
 ) -> Available:
     """Cuts out what the methods may see under `plan`.
 
-    With `shots`, every class has that many training images. `fraction` thins out what stays (replay); a class keeps all
-    of its images for the request that names it.
+    With `shots`, every class has that many training images. `replay` is the part of what stays that
+    is left; a class keeps all of its images for the request that names it.
 
     Raises:
         TooFewImagesError: A class has fewer training images than `shots`.
@@ -44,7 +45,7 @@ def available(
     train = train.without(plan.missing)
     if shots is not None:
         train = few_shot(train, shots, seed)
-    kept = replay(train, fraction, seed) if fraction < 1.0 else train
+    kept = replayed(train, replay, seed) if replay < 1.0 else train
     return Available(train, kept, validation.without(plan.missing))
 
 

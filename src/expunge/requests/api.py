@@ -17,7 +17,7 @@ from expunge.methods.protocol import uses_memory
 from expunge.requests.loading import load_data, load_model
 from expunge.requests.outputs import RunFolder
 from expunge.requests.reporting import build_report
-from expunge.requests.run import Stage
+from expunge.requests.run import Stage, renamed
 from expunge.requests.sequence import SequenceRun
 from expunge.vision import VisionModel
 
@@ -70,12 +70,13 @@ def forget(
     method: str | Method = "auto",
     shots: int | None = None,
     missing: Sequence[str] = (),
-    replay_fraction: float = 1.0,
+    replay: float = 1.0,
     seed: int = 0,
     partial: bool = False,
     memory: Memory | None = None,
     report: Callable[[Stage], None] = lambda stage: None,
     folder: RunFolder | None = None,
+    replay_fraction: float | None = None,
 ) -> ForgetRun:
     """Makes `model` forget the classes of each request, in order, and measures every step on the test split.
 
@@ -87,13 +88,14 @@ def forget(
         method: A method, or the name of one with its default settings; "auto" is the one that `expunge methods` marks.
         shots: Training images a class that the method may see; None for all.
         missing: Retained classes whose training images the method may not see.
-        replay_fraction: Part of the retained classes' training images that the method may see.
+        replay: Part of the retained classes' training images that the method may see.
         seed: Seeds data splits and every random choice of the method.
         partial: Whether the data may lack some of the model's classes.
         memory: Statistics that `expunge.memory.calibrate` took of this model. A method that reads them needs no image
             of classes that stay, nor of those to be forgotten. It is left as it is.
         report: Told about the progress.
         folder: Where finished requests are written at once; those already in it are not done again.
+        replay_fraction: The old name of `replay`.
 
     Raises:
         RequestError: The requests cannot be carried out as asked.
@@ -103,6 +105,7 @@ def forget(
         ResumeError: `folder` holds a run on another model.
         OutputError: `folder` cannot be written.
     """
+    replay = renamed(replay, replay_fraction)
     model = model if isinstance(model, VisionModel) else load_model(model)
     data = data if isinstance(data, Splits) else load_data(data, seed=seed)
     method = make_method(method) if isinstance(method, str) else method
@@ -114,7 +117,7 @@ def forget(
     data = align(data, model.classes, partial=partial, untrained=spared)
     plan = make_plan(model.classes, requests, missing)
     sequence = SequenceRun(
-        model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
+        model, data, plan, method, shots=shots, replay=replay, seed=seed, memory=memory, report=report
     )
     metrics, answers = sequence.carry_on(folder)
     return ForgetRun(sequence.stack, metrics, data, tuple(seen.logits for seen in answers))

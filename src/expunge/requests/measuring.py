@@ -19,10 +19,10 @@ from expunge.evidence import (
     observe,
     view,
 )
+from expunge.evidence.protocol import take
 from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.requests.run import Stage
 from expunge.requests.strangers import beside_all, stand_in, summarise_all, without_pictures

@@ -5,6 +5,7 @@ goes on the stack, and the model is looked at again. To look is to run the test 
 """
 
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -164,3 +165,11 @@ class Run(ABC, Generic[M, S]):
             bytes=edit.bytes,
             seconds=seconds,
         )
+
+
+def renamed(replay: float, replay_fraction: float | None) -> float:
+    """The replay asked for, also under its old name, with a warning to whoever called the caller."""
+    if replay_fraction is None:
+        return replay
+    warnings.warn("`replay_fraction` is called `replay` now", DeprecationWarning, stacklevel=3)
+    return replay_fraction

@@ -48,7 +48,7 @@ class SequenceRun(Run[VisionModel, Answers]):
         method: Method,
         *,
         shots: int | None = None,
-        replay_fraction: float = 1.0,
+        replay: float = 1.0,
         seed: int = 0,
         memory: Memory | None = None,
         report: Callable[[Stage], None] = lambda stage: None,
@@ -56,7 +56,7 @@ class SequenceRun(Run[VisionModel, Answers]):
         """Checks that the plan can be carried out; nothing is computed yet."""
         check_images(plan, splits, memory.known if memory is not None and uses_memory(method) else ())
         stack = EditStack(model)
-        data = available(splits.train, splits.validation, plan, shots=shots, fraction=replay_fraction, seed=seed)
+        data = available(splits.train, splits.validation, plan, shots=shots, replay=replay, seed=seed)
         forgetting = Forgetting(stack, plan, method, data, seed=seed, memory=memory)
         super().__init__(stack, forgetting, plan, method=method.name, seed=seed, report=report)
         self._activations = forgetting.activations

@@ -19,8 +19,8 @@ from expunge.data.scene_splits import SceneSplits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence.detection.protocol import DetectionView, SceneCase
 from expunge.evidence.detection.registry import make_detection_measure
+from expunge.evidence.protocol import take
 from expunge.evidence.rows import HeadRows
-from expunge.evidence.take import take
 from expunge.methods.detection import DetectionMethod, make_detection_method
 from expunge.methods.detection.registry import REGISTRY
 from expunge.methods.detection.sequence import AvailableScenes, SceneForgetting, available_scenes
@@ -96,7 +96,7 @@ class SceneStand:
             self.splits.validation,
             self.plan,
             shots=setting.shots,
-            fraction=setting.replay,
+            replay=setting.replay,
             seed=FORGETTING_SEEDS + self.seed,
         )
         for scenes in (found.forget, found.replay, found.validation):

@@ -32,13 +32,13 @@ class AvailableScenes:
 
 
 def available_scenes(
-    train: Scenes, validation: Scenes, plan: Plan, *, shots: int | None, fraction: float, seed: int
+    train: Scenes, validation: Scenes, plan: Plan, *, shots: int | None, replay: float, seed: int
 ) -> AvailableScenes:
     """Cuts out what the methods may see under `plan`.
 
     Scenes that hold a missing class are left out whole: without their boxes, its objects would be taught as background.
-    With `shots`, every class comes with that many scenes, with all of their boxes. `fraction` thins out what stays; a
-    class keeps all of its scenes for the request that names it.
+    With `shots`, every class comes with that many scenes, with all of their boxes. `replay` is the part of
+    what stays that is left; a class keeps all of its scenes for the request that names it.
 
     Raises:
         TooFewImagesError: A class is in some training scenes, but in fewer than `shots`.
@@ -46,7 +46,7 @@ def available_scenes(
     train = lacking(train, plan.missing)
     if shots is not None:
         train = few_shot_scenes(train, shots, seed)
-    kept = replay_scenes(train, fraction, seed) if fraction < 1.0 else train
+    kept = replay_scenes(train, replay, seed) if replay < 1.0 else train
     return AvailableScenes(train, kept, lacking(validation, plan.missing))
 
 

@@ -17,7 +17,7 @@ from expunge.requests.detection.scenes import align_scenes
 from expunge.requests.detection.sequence import SceneSequence
 from expunge.requests.loading import load_any_model, load_scenes
 from expunge.requests.outputs import RunFolder
-from expunge.requests.run import Stage
+from expunge.requests.run import Stage, renamed
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneView
 
@@ -70,10 +70,11 @@ def forget_scenes(
     method: str | DetectionMethod = "auto",
     shots: int | None = None,
     missing: Sequence[str] = (),
-    replay_fraction: float = 1.0,
+    replay: float = 1.0,
     seed: int = 0,
     report: Callable[[Stage], None] = lambda stage: None,
     folder: RunFolder | None = None,
+    replay_fraction: float | None = None,
 ) -> SceneRun:
     """Makes a detector forget the classes of each request, in order, and measures every step on the test scenes.
 
@@ -84,10 +85,11 @@ def forget_scenes(
         method: A method, or the name of one with its default settings; "auto" is the one that `expunge methods` marks.
         shots: Training scenes a class that the method may see; None for all.
         missing: Retained classes; the method may not see any training scene that holds one.
-        replay_fraction: Part of the training scenes of what stays that the method may see.
+        replay: Part of the training scenes of what stays that the method may see.
         seed: Seeds composed scenes and every random choice of the method.
         report: Told about the progress.
         folder: Where finished requests are written at once; those already in it are not done again.
+        replay_fraction: The old name of `replay`.
 
     Raises:
         RequestError: The requests cannot be carried out as asked.
@@ -97,6 +99,7 @@ def forget_scenes(
         ResumeError: `folder` holds a run on another model.
         OutputError: `folder` cannot be written.
     """
+    replay = renamed(replay, replay_fraction)
     loaded = model if isinstance(model, DetectionModel) else load_any_model(model)
     if not isinstance(loaded, DetectionModel):
         raise HeadError(f"{loaded.name} is an image classifier; expected an object detector")
@@ -105,8 +108,6 @@ def forget_scenes(
     data = align_scenes(data, loaded.classes)
     chosen = make_detection_method(method) if isinstance(method, str) else method
     plan = make_plan(loaded.classes, requests, missing)
-    sequence = SceneSequence(
-        loaded, data, plan, chosen, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report
-    )
+    sequence = SceneSequence(loaded, data, plan, chosen, shots=shots, replay=replay, seed=seed, report=report)
     metrics, views = sequence.carry_on(folder)
     return SceneRun(sequence.stack, metrics, data, views)

@@ -9,10 +9,10 @@ from expunge.evidence import Reading
 from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import DetectionMeasure, DetectionView, SceneCase, objects_in
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.protocol import take
 from expunge.evidence.rows import HeadRows
 from expunge.evidence.scorecard import Scorecard, make_rows
 from expunge.evidence.strangers.beside import Beside, beside
-from expunge.evidence.take import take
 from expunge.requests.comparing import Compared, Parts, Steps, check_models, named, parts_of
 from expunge.requests.detection.scenes import align_scenes
 from expunge.requests.run import Stage

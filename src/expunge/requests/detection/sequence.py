@@ -39,7 +39,7 @@ class SceneSequence(Run[DetectionModel, SceneView]):
         method: DetectionMethod,
         *,
         shots: int | None = None,
-        replay_fraction: float = 1.0,
+        replay: float = 1.0,
         seed: int = 0,
         report: Callable[[Stage], None] = lambda stage: None,
     ):
@@ -50,7 +50,7 @@ class SceneSequence(Run[DetectionModel, SceneView]):
             ModelError: The detector's preprocessing does not bring all pictures to one size.
             TooFewImagesError: A class is in fewer training scenes than `shots`.
         """
-        found = available_scenes(data.train, data.validation, plan, shots=shots, fraction=replay_fraction, seed=seed)
+        found = available_scenes(data.train, data.validation, plan, shots=shots, replay=replay, seed=seed)
         check_boxes(plan, found, data.test)
         check_sizes(model, data)
         stack, cache = EditStack(model), SceneCache(model, method.first_block(model), batch_size=BATCH)
