@@ -9,10 +9,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.checks import refuse_outside_fractions
 from expunge.methods.image_batches import make_batch
 from expunge.methods.protocol import Context, ForgetTask
 from expunge.methods.random_labels import RandomLabels
+from expunge.methods.settings import PositiveFraction
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,13 @@ class SalUn(RandomLabels):
         salient: Fraction of the weights that may move; 0.5 is the paper's median.
     """
 
-    salient: float = 0.5
+    salient: PositiveFraction = 0.5
 
     name: ClassVar[str] = "salun"
     summary: ClassVar[str] = "random relabelling of the weights most salient to the forget loss"
     source: ClassVar[str] = "Fan et al., ICLR 2024, arXiv 2310.12508"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_outside_fractions(self, "salient", above_zero=True)
 
     def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
         """Trains the salient weights."""
