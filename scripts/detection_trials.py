@@ -10,6 +10,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from expunge.evidence.take import take
+
 from expunge.adapters import Edit, EditStack
 from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
@@ -20,7 +22,6 @@ from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
-from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.sequence import Forgetting
 from expunge.tasks.detection.views import DetectionView
