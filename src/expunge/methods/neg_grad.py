@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.tasks.trainable import B, T
 
@@ -27,18 +27,13 @@ class NegGradPlus(BlockTuning[C, T, B]):
     """
 
     beta: float = 0.05
-    clip: float = 0.0
+    clip: NonNegativeFloat = 0.0
 
     name: ClassVar[str] = "neg-grad+"
     summary: ClassVar[str] = "gradient ascent on forget images and descent on the replay, unbounded"
     source: ClassVar[str] = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "clip")
 
     def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """Loss on the replay minus the weighted loss on what is forgotten."""

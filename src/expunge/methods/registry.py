@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from expunge.errors import MethodError
 from expunge.methods.checks import refuse_non_finite
 from expunge.methods.protocol import Method
+from expunge.methods.settings import refusal
 
 AUTO, FLAGSHIP = "auto", "closed-form++"
 """The name that leaves the choice to us, and what we choose."""
@@ -87,11 +88,9 @@ class Registry(Generic[T]):
 def _in_one_sentence(name: str, error: ValidationError) -> str:
     """What is wrong with a method's settings: the constructor's own words, or which setting has the wrong type."""
     first = error.errors()[0]
-    refusal = first.get("ctx", {}).get("error")
-    if isinstance(refusal, Exception):
-        return f"method {name!r}: {refusal}"
+    own = first.get("ctx", {}).get("error")
     where = ".".join(str(part) for part in first["loc"])
-    return f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}"
+    return f"method {name!r}: {own if isinstance(own, Exception) else refusal(where, error)}"
 
 
 REGISTRY: Registry[Method] = Registry("expunge.methods")
