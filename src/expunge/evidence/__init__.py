@@ -14,7 +14,7 @@ from expunge.evidence.metrics import (
     WeightsAlone,
 )
 from expunge.evidence.protocol import Aim, Case, Measure, Reading, Shadows
-from expunge.evidence.registry import make_measure, measure_names
+from expunge.evidence.registry import make_measure, make_measures, measure_names
 from expunge.evidence.report import (
     ClassAccuracy,
     Example,
@@ -24,8 +24,9 @@ from expunge.evidence.report import (
     render_report,
 )
 from expunge.intervals import wilson
-from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes, per_class
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of, mask_classes, per_class
 from expunge.tasks.classification.views import observe, view
+from expunge.tasks.scores import harmonic_mean
 from expunge.tasks.views import Observed, View
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "accuracy_of",
     "harmonic_mean",
     "make_measure",
+    "make_measures",
     "mask_classes",
     "measure_baseline",
     "measure_names",

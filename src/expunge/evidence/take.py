@@ -1,15 +1,12 @@
 """Takes measures of one model."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
 
 from expunge.errors import EvidenceError
-from expunge.evidence.protocol import MeasureOf, Reading
-
-C = TypeVar("C")
+from expunge.evidence.protocol import Case, Measure, Reading
 
 
-def take(case: C, measures: Iterable[MeasureOf[C]]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
+def take(case: Case, measures: Iterable[Measure]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
     """Runs every measure on `case`; one that fails does not take the others with it.
 
     Returns:

@@ -4,16 +4,15 @@ from expunge.runs.api import ForgetRun, forget
 from expunge.runs.detection.api import SceneRun, forget_scenes
 from expunge.runs.loading import is_detection, load_any_model, load_data, load_model, load_scenes
 from expunge.runs.outputs import RunFolder
-from expunge.runs.run import Stage
-from expunge.runs.sequence import SequenceRun
+from expunge.runs.run import Run, Stage
 from expunge.tasks.plan import Plan, make_plan
 
 __all__ = [
     "ForgetRun",
     "Plan",
+    "Run",
     "RunFolder",
     "SceneRun",
-    "SequenceRun",
     "Stage",
     "forget",
     "forget_scenes",

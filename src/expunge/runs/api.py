@@ -16,8 +16,7 @@ from expunge.methods.protocol import uses_memory
 from expunge.runs.loading import load_data, load_model
 from expunge.runs.outputs import RunFolder
 from expunge.runs.reporting import build_report
-from expunge.runs.run import Stage
-from expunge.runs.sequence import SequenceRun
+from expunge.runs.run import Run, Stage
 from expunge.tasks.plan import make_plan
 from expunge.vision import VisionModel
 
@@ -113,7 +112,7 @@ def forget(
     spared = {*named, *missing, *(model.classes[label] for label in remembered)}
     data = align(data, model.classes, partial=partial, untrained=spared)
     plan = make_plan(model.classes, requests, missing)
-    sequence = SequenceRun(
+    sequence = Run(
         model, data, plan, method, shots=shots, replay_fraction=replay_fraction, seed=seed, memory=memory, report=report
     )
     metrics, answers = sequence.carry_on(folder)

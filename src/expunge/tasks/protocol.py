@@ -1,13 +1,18 @@
 """What a task is: the one seam between what a model does and all that is done with it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from expunge.data import Splits
 from expunge.data.examples import E
 from expunge.memory import Memory, Prototypes
+from expunge.tasks.plan import Plan
 from expunge.tasks.request import Available, Progress
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.scores import Scores
 from expunge.tasks.trainable import Trainable
+from expunge.tasks.views import Observed, Viewed
 from expunge.vision import StateCache, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
@@ -27,6 +32,11 @@ class Task(ABC, Generic[M, E]):
         name: What records and commands call it: "classification".
         noun: What messages call one of its models: "image classifier".
         unit: What its rates are: "accuracy".
+        examples: What it learns from and is tested with: "images".
+        alone: Whether an example shows one class alone. Where it may show several, examples of strangers may show
+            classes of the model beside them.
+        batch: Examples that run together in a run, for edits and for looking.
+        most_each: So many images, or objects, of a class stand beside strangers at the most; None for all.
         memories: Whether statistics of its classes can be kept in place of examples.
         defaults: Method -> settings in which this task differs from the method's own defaults.
     """
@@ -34,8 +44,42 @@ class Task(ABC, Generic[M, E]):
     name: ClassVar[str]
     noun: ClassVar[str]
     unit: ClassVar[str]
+    examples: ClassVar[str] = "images"
+    alone: ClassVar[bool] = True
+    batch: ClassVar[int] = 48
+    most_each: ClassVar[int | None] = None
     memories: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    @abstractmethod
+    def one(self, part: str) -> str:
+        """What messages call one thing that is counted in a part of the data: "test image"."""
+
+    @abstractmethod
+    def align(self, data: Splits[E], classes: Sequence[str], *, partial: bool = False) -> Splits[E]:
+        """The data in the model's class order.
+
+        Raises:
+            ClassMismatchError: They have classes that the model does not know, or, unless `partial`, lack some.
+        """
+
+    @abstractmethod
+    def check(
+        self, model: M, plan: Plan, data: Splits[E], found: Available[E], remembered: Collection[int] = ()
+    ) -> None:
+        """Refuses a plan that cannot be carried out on this data.
+
+        Args:
+            model: The model.
+            plan: The requests.
+            data: All of the data, in the model's class order.
+            found: What methods may see of them.
+            remembered: Classes whose statistics stand in for training examples.
+
+        Raises:
+            DataError: A request has nothing to learn or to measure from.
+            ModelError: The model cannot be used on this data.
+        """
 
     @abstractmethod
     def few_shot(self, examples: E, shots: int, seed: int) -> E:
@@ -54,8 +98,48 @@ class Task(ABC, Generic[M, E]):
         """The examples in which nothing of `classes` is to be seen."""
 
     @abstractmethod
-    def cache(self, model: M, entry: int = 0) -> StateCache[M]:
+    def cache(self, model: M, entry: int = 0, *, batch_size: int = 48) -> StateCache[M]:
         """Hidden states that enter block `entry`, kept per picture."""
+
+    def caches(self, models: Sequence[M]) -> tuple[StateCache[M], ...]:
+        """A cache a model, for looking once at each; models may share what is the same in them."""
+        return tuple(self.cache(model) for model in models)
+
+    @abstractmethod
+    def observe(self, cache: Any, examples: E) -> Observed:
+        """What the classifier is given of every image, or object, and what it makes of it."""
+
+    @abstractmethod
+    def view(self, cache: Any, attack: E, test: E) -> Viewed:
+        """Both sets of examples that evidence works with; its field `test` is what `look` gives, if not more."""
+
+    @abstractmethod
+    def look(self, cache: Any, test: E, progress: Callable[[int], None] = lambda done: None) -> Any:
+        """What a run keeps of the test data after each request; `progress` is told the size of each batch."""
+
+    @abstractmethod
+    def struck(self, seen: Any, classes: Collection[int]) -> Any:
+        """What `look` gave, with some classes never said: the head mask.
+
+        It takes no training and no data, and it erases nothing: it is the anchor beside which every edit is shown.
+        """
+
+    @abstractmethod
+    def in_place(self, seen: Any, rows: HeadRows, classes: Collection[int]) -> Any:
+        """What `look` gave, with the rows of some classes as they are in another head.
+
+        Raises:
+            EvidenceError: What was kept is not as wide as that head reads it.
+        """
+
+    @abstractmethod
+    def scores(self, seen: Any, test: E) -> Scores:
+        """The rates of what `look` gave.
+
+        Args:
+            seen: The answers.
+            test: What was looked at.
+        """
 
     @abstractmethod
     def prototypes(self, cache: Any, data: Available[E], named: Collection[int], seed: int) -> Prototypes:

@@ -1,6 +1,6 @@
 """What a detector makes of scenes, its unedited lower part run once."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -141,13 +141,20 @@ def located(output: DetectionOutput, targets: Sequence[Target], model: Detection
 
 
 @torch.no_grad()
-def look(cache: SceneCache, scenes: Scenes, *, features: bool = False) -> SceneView:
+def look(
+    cache: SceneCache,
+    scenes: Scenes,
+    *,
+    features: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SceneView:
     """Runs the detector of `cache` over `scenes`, at least one.
 
     Args:
         cache: The detector, and what passes its cut.
         scenes: Pictures with what is in them.
         features: Whether to keep those of every query, not only of those at objects.
+        progress: Told the size of each batch.
 
     Raises:
         MissingExtraError: scipy is not installed.
@@ -160,6 +167,7 @@ def look(cache: SceneCache, scenes: Scenes, *, features: bool = False) -> SceneV
         where.append(one.images.cpu() + batch[0])
         said = (output.logits, output.boxes, *([output.features] if features else []))
         outputs.append(tuple(part.float().cpu() for part in said))
+        progress(len(batch))
     given, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
     every = [torch.cat(column) for column in zip(*outputs, strict=True)]
     return SceneView(

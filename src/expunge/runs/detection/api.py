@@ -12,10 +12,9 @@ from expunge.evidence.report import render_report
 from expunge.methods.detection.registry import make_detection_method
 from expunge.methods.protocol import Method
 from expunge.runs.detection.reporting import build_scene_report
-from expunge.runs.detection.sequence import SceneSequence
 from expunge.runs.loading import load_any_model, load_scenes
 from expunge.runs.outputs import RunFolder
-from expunge.runs.run import Stage
+from expunge.runs.run import Run, Stage
 from expunge.tasks.detection.scenes import align_scenes
 from expunge.tasks.plan import make_plan
 from expunge.vision.detection import DetectionModel
@@ -105,8 +104,6 @@ def forget_scenes(
     data = align_scenes(data, loaded.classes)
     chosen = make_detection_method(method) if isinstance(method, str) else method
     plan = make_plan(loaded.classes, requests, missing)
-    sequence = SceneSequence(
-        loaded, data, plan, chosen, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report
-    )
+    sequence = Run(loaded, data, plan, chosen, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report)
     metrics, views = sequence.carry_on(folder)
     return SceneRun(sequence.stack, metrics, data, views)
