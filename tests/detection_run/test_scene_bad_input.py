@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from expunge.cli.app import run
-from expunge.runs import load_any_model
+from expunge.runs import load
 from tests.detection_run.coco_folder import read_part, write_part
 
 ANT = ("--request", "ant", "--method", "head-mask")
@@ -130,7 +130,7 @@ def test_a_detector_whose_pictures_keep_their_shape(refused, detector_folder: Pa
 
     model = Path(shutil.copytree(detector_folder, tmp_path / "model"))
     DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(model)
-    loaded = load_any_model(model, device="cpu")
+    loaded = load(model, device="cpu")
     shapes = {tuple(loaded.prepare([Image.new("RGB", size)]).shape[-2:]) for size in ((64, 96), (96, 64), (64, 64))}
     assert shapes == {(96, 96)}, "padded to one size"
     DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}, do_pad=False).save_pretrained(model)

@@ -20,10 +20,11 @@ from expunge.lifecycle.standing import Standing
 from expunge.methods.detection import make_detection_method
 from expunge.methods.protocol import Method
 from expunge.methods.sequence import Forgetting
-from expunge.runs import load_scenes
+from expunge.runs import read
 from expunge.runs.comparing import Compared
 from expunge.runs.measuring import known_keys, measure_models
 from expunge.runs.strangers import strangers_of
+from expunge.tasks.detection.scenes import align_scenes
 from expunge.tasks.plan import make_plan
 from expunge.tasks.request import Available
 from expunge.vision.detection import DetectionModel
@@ -130,4 +131,5 @@ class Detectors:
         self, model: DetectionModel, original: DetectionModel, data: str, groups: Sequence[Sequence[int]], seed: int
     ) -> Shares:
         """AP50 of COCO, mean over classes."""
-        return shares_of(model, original, load_scenes(data, classes=model.classes, seed=seed).test, groups)
+        test = align_scenes(read(data, like=model, seed=seed), model.classes).test
+        return shares_of(model, original, test, groups)

@@ -85,7 +85,7 @@ def measure_models(
     shown = _shadows(task, shadows, compared.original, attack, tell) if shadows else None
     caches, views = task.caches([model for _, model in compared.models]), []
     for (part, _), cache in zip(compared.models, caches, strict=True):
-        tell(f"{part}: running the {task.examples}")
+        tell(f"{part}: running the {task.example}s")
         views.append(task.view(cache, attack, test))
     case = Case(
         model=compared.edited,
@@ -148,7 +148,7 @@ def _shadows(
     """
 
     def seen(build: Callable[[], Wrapped]) -> Observed:
-        tell(f"shadow model: running the {task.examples}")
+        tell(f"shadow model: running the {task.example}s")
         model = build()
         check_classes("shadow", model, original)
         return replace(task.observe(task.caches([model])[0], attack), layers=())
@@ -161,9 +161,9 @@ def _check_there(task: Task[Any, E], attack: E, test: E, parts: Parts) -> None:
         counts = examples.counts()
         for label in parts.forget:
             if not counts[label]:
-                raise TooFewImagesError(f"the forgotten class {examples.classes[label]!r} has no {task.one(part)}")
+                raise TooFewImagesError(f"the forgotten class {examples.classes[label]!r} has no {part} {task.thing}")
         if not any(counts[label] for label in parts.retain):
-            raise TooFewImagesError(f"no class that stays has a {task.one(part)}")
+            raise TooFewImagesError(f"no class that stays has a {part} {task.thing}")
 
 
 def _untested(case: Case) -> dict[str, str]:
@@ -172,5 +172,5 @@ def _untested(case: Case) -> dict[str, str]:
     for key, classes, what in (("acc_o", case.earlier, "forgotten earlier"), ("acc_m", case.missing, "missing")):
         lacking = sum(not counts[label] for label in classes)
         if lacking:
-            notes[key] = f"no {case.task.one('test')} of {lacking} of {len(classes)} classes that are {what}"
+            notes[key] = f"no test {case.task.thing} of {lacking} of {len(classes)} classes that are {what}"
     return notes

@@ -20,7 +20,7 @@ from expunge.methods.protocol import uses_memory
 from expunge.methods.sequence import Forgetting
 from expunge.runs.outputs import RunFolder
 from expunge.tasks import Budget, Task, available, task_of
-from expunge.tasks.plan import Plan
+from expunge.tasks.plan import Plan, check_examples
 from expunge.tasks.request import Progress
 from expunge.tasks.rows import HeadRows
 from expunge.vision import Wrapped
@@ -70,8 +70,7 @@ class Run(Generic[M, E]):
         plan: Plan,
         method: Method,
         *,
-        shots: int | None = None,
-        replay_fraction: float = 1.0,
+        budget: Budget = Budget(),  # noqa: B008 - a frozen value
         seed: int = 0,
         memory: Memory | None = None,
         report: Callable[[Stage], None] = lambda stage: None,
@@ -79,13 +78,16 @@ class Run(Generic[M, E]):
         """Checks that the plan can be carried out; nothing is computed yet.
 
         Raises:
-            DataError: A request has nothing to learn or to measure from, or a class fewer examples than `shots`.
+            DataError: A request has nothing to learn or to measure from, or a class has fewer examples than are asked
+                for.
             ModelError: The model cannot be used on this data.
             MemoryMismatchError: The method edits blocks below those whose states the memory holds.
         """
         self._task: Task[M, E] = task_of(model)
-        found = available(self._task, data, plan, Budget(shots=shots, replay=replay_fraction), seed=seed)
-        self._task.check(model, plan, data, found, memory.known if memory is not None and uses_memory(method) else ())
+        found = available(self._task, data, plan, budget, seed=seed)
+        remembered = memory.known if memory is not None and uses_memory(method) else ()
+        check_examples(plan, found.forget, data.test, self._task.thing, remembered)
+        self._task.check(model, data)
         self.stack = EditStack(model)
         self._cache = self._task.cache(model, method.first_block(model), batch_size=self._task.batch)
         self._forgetting = Forgetting(

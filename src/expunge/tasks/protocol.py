@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from expunge.data import Splits
 from expunge.data.examples import E
 from expunge.memory import Memory, Prototypes
-from expunge.tasks.plan import Plan
 from expunge.tasks.request import Available, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.scores import Scores
@@ -31,8 +31,9 @@ class Task(ABC, Generic[M, E]):
     Attributes:
         name: What records and commands call it: "classification".
         noun: What messages call one of its models: "image classifier".
+        thing: What rates are counted on: "image", or "object".
+        example: What holds it: "image", or "scene".
         unit: What its rates are: "accuracy".
-        examples: What it learns from and is tested with: "images".
         alone: Whether an example shows one class alone. Where it may show several, examples of strangers may show
             classes of the model beside them.
         batch: Examples that run together in a run, for edits and for looking.
@@ -43,43 +44,78 @@ class Task(ABC, Generic[M, E]):
 
     name: ClassVar[str]
     noun: ClassVar[str]
+    thing: ClassVar[str]
+    example: ClassVar[str]
     unit: ClassVar[str]
-    examples: ClassVar[str] = "images"
     alone: ClassVar[bool] = True
     batch: ClassVar[int] = 48
     most_each: ClassVar[int | None] = None
     memories: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
-    @abstractmethod
-    def one(self, part: str) -> str:
-        """What messages call one thing that is counted in a part of the data: "test image"."""
+    # Models and data by name.
 
     @abstractmethod
-    def align(self, data: Splits[E], classes: Sequence[str], *, partial: bool = False) -> Splits[E]:
-        """The data in the model's class order.
+    def recognises(self, folder: Path) -> bool:
+        """Whether a directory, by what it says of itself, holds a model of this task.
 
         Raises:
-            ClassMismatchError: They have classes that the model does not know, or, unless `partial`, lack some.
+            CorruptWeightsError: The directory was written by `save` and is damaged.
         """
 
     @abstractmethod
-    def check(
-        self, model: M, plan: Plan, data: Splits[E], found: Available[E], remembered: Collection[int] = ()
-    ) -> None:
-        """Refuses a plan that cannot be carried out on this data.
+    def load(self, source: str | Path) -> M:
+        """Loads a directory or a hub id, on the CPU.
+
+        Raises:
+            ModelError: The model cannot be found, is unsafe to read, damaged, or of no structure that is known.
+        """
+
+    def architecture(self, folder: Path) -> str | None:
+        """The name, such as "zoo:glyphs", that builds the module whose weights a directory of ours holds."""
+        return None
+
+    def restore(self, model: M, folder: Path) -> M:
+        """A model that `architecture` named, with the weights of a directory."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def lays_out(self, folder: Path) -> bool:
+        """Whether a folder of data is laid out for this task and no other."""
+
+    @abstractmethod
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[E]:
+        """Reads a folder of data. Every picture is decoded once: a damaged one is reported before any work starts.
+
+        Raises:
+            DataError: The folder is laid out wrongly, or holds what cannot be read.
+        """
+
+    @abstractmethod
+    def align(
+        self, data: Splits[E], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[E]:
+        """Labels data anew, so that label i is the model's class i.
 
         Args:
-            model: The model.
-            plan: The requests.
-            data: All of the data, in the model's class order.
-            found: What methods may see of them.
-            remembered: Classes whose statistics stand in for training examples.
+            data: Examples whose class names are the model's, in any order.
+            classes: The model's class names, in the order of its head's rows.
+            partial: Whether classes of the model may be missing from the data.
+            untrained: Classes that may be tested without being trained; by default none, or all where `partial`.
 
         Raises:
-            DataError: A request has nothing to learn or to measure from.
-            ModelError: The model cannot be used on this data.
+            ClassMismatchError: The data have classes that the model does not know, or, unless `partial`, lack some.
+            EmptyClassError: A class is tested and not trained, and is not among `untrained`.
         """
+
+    def check(self, model: M, data: Splits[E]) -> None:
+        """Makes sure that the model can work with these data, beyond their classes.
+
+        Raises:
+            ModelError: It cannot.
+        """
+
+    # What methods may see.
 
     @abstractmethod
     def few_shot(self, examples: E, shots: int, seed: int) -> E:
@@ -97,9 +133,36 @@ class Task(ABC, Generic[M, E]):
     def untouched_by(self, examples: E, classes: Collection[int]) -> E:
         """The examples in which nothing of `classes` is to be seen."""
 
+    # The model in training.
+
     @abstractmethod
     def cache(self, model: M, entry: int = 0, *, batch_size: int = 48) -> StateCache[M]:
         """Hidden states that enter block `entry`, kept per picture."""
+
+    @abstractmethod
+    def prototypes(self, cache: Any, data: Available[E], named: Collection[int], seed: int) -> Prototypes:
+        """The mean feature of every class under the model as it stands (arXiv 2501.09705, section 4).
+
+        Args:
+            cache: What `cache` gave.
+            data: What methods may see.
+            named: Classes that some request names: of them all that methods may see counts, of others the replay.
+            seed: Seeds altered copies, where a class has few examples.
+        """
+
+    @abstractmethod
+    def context(
+        self,
+        cache: Any,
+        *,
+        prototypes: Prototypes | None = None,
+        seed: int = 0,
+        report: Callable[[Progress], None] = silent,
+        memory: Memory | None = None,
+    ) -> Trainable[Any, Any]:
+        """What a method works with; `cache` is what `cache` gave, and holds the model."""
+
+    # The model looked at.
 
     def caches(self, models: Sequence[M]) -> tuple[StateCache[M], ...]:
         """A cache a model, for looking once at each; models may share what is the same in them."""
@@ -140,26 +203,3 @@ class Task(ABC, Generic[M, E]):
             seen: The answers.
             test: What was looked at.
         """
-
-    @abstractmethod
-    def prototypes(self, cache: Any, data: Available[E], named: Collection[int], seed: int) -> Prototypes:
-        """The mean feature of every class under the model as it stands (arXiv 2501.09705, section 4).
-
-        Args:
-            cache: What `cache` gave.
-            data: What methods may see.
-            named: Classes that some request names: of them all that methods may see counts, of others the replay.
-            seed: Seeds altered copies, where a class has few examples.
-        """
-
-    @abstractmethod
-    def context(
-        self,
-        cache: Any,
-        *,
-        prototypes: Prototypes | None = None,
-        seed: int = 0,
-        report: Callable[[Progress], None] = silent,
-        memory: Memory | None = None,
-    ) -> Trainable[Any, Any]:
-        """What a method works with; `cache` is what `cache` gave, and holds the model."""

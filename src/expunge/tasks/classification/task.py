@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import torch
 
-from expunge.data import Images, Splits, align, few_shot, replay
+from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.tasks.classification.accuracy import Accuracies, mask_classes
 from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.reading import read_images
 from expunge.tasks.classification.views import observe
-from expunge.tasks.plan import Plan, check_images
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed, View
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
 
 
 class Classification(Task[VisionModel, Images]):
@@ -24,27 +25,40 @@ class Classification(Task[VisionModel, Images]):
 
     name: ClassVar[str] = VisionModel.task
     noun: ClassVar[str] = "image classifier"
+    thing: ClassVar[str] = "image"
+    example: ClassVar[str] = "image"
     unit: ClassVar[str] = "accuracy"
     memories: ClassVar[bool] = True
 
-    def one(self, part: str) -> str:
-        """An image."""
-        return f"{part} image"
+    def recognises(self, folder: Path) -> bool:
+        """A classifier of transformers, a headed backbone, or the weights of a classifier of ours."""
+        return is_classifier(folder)
 
-    def align(self, data: Splits[Images], classes: Sequence[str], *, partial: bool = False) -> Splits[Images]:
-        """See `expunge.data.align`."""
-        return align(data, classes, partial=partial)
+    def load(self, source: str | Path) -> VisionModel:
+        """What `load_model` loads."""
+        return load_model(source)
 
-    def check(
-        self,
-        model: VisionModel,
-        plan: Plan,
-        data: Splits[Images],
-        found: Available[Images],
-        remembered: Collection[int] = (),
-    ) -> None:
-        """Every class to forget needs training images, unless it is remembered, and test images."""
-        check_images(plan, data, remembered)
+    def architecture(self, folder: Path) -> str | None:
+        """What `expunge.json` says."""
+        return architecture_of(folder)
+
+    def restore(self, model: VisionModel, folder: Path) -> VisionModel:
+        """The weights of `model.safetensors`."""
+        return load_weights(model.module, folder)
+
+    def lays_out(self, folder: Path) -> bool:
+        """A folder with `train/`, and no boxes."""
+        return (folder / "train").is_dir() and not is_coco(folder)
+
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[Images]:
+        """Folders `train/<class>` and `test/<class>`."""
+        return read_images(folder, seed=seed, skip_unreadable=skip_unreadable)
+
+    def align(
+        self, data: Splits[Images], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[Images]:
+        """What `expunge.data.align` does."""
+        return align(data, classes, partial=partial, untrained=untrained)
 
     def few_shot(self, examples: Images, shots: int, seed: int) -> Images:
         """Exactly `shots` images of every class that has any."""
@@ -61,6 +75,26 @@ class Classification(Task[VisionModel, Images]):
     def cache(self, model: VisionModel, entry: int = 0, *, batch_size: int = 48) -> ActivationCache:
         """Hidden states of images."""
         return ActivationCache(model, entry, batch_size=batch_size)
+
+    def prototypes(
+        self, cache: ActivationCache, data: Available[Images], named: Collection[int], seed: int
+    ) -> Prototypes:
+        """Mean embeddings."""
+        gone, kept = data.forget.only(named), data.replay.without(named)
+        images = Images((*gone.samples, *kept.samples), (*gone.labels, *kept.labels), gone.classes)
+        return compute_prototypes(cache, images, seed=seed)
+
+    def context(
+        self,
+        cache: ActivationCache,
+        *,
+        prototypes: Prototypes | None = None,
+        seed: int = 0,
+        report: Callable[[Progress], None] = silent,
+        memory: Memory | None = None,
+    ) -> Context:
+        """Images, and statistics in place of them."""
+        return Context(cache.model, cache, prototypes, seed, report, memory)
 
     def caches(self, models: Sequence[VisionModel]) -> tuple[ActivationCache, ...]:
         """They keep nothing, as each image is looked at once."""
@@ -92,23 +126,3 @@ class Classification(Task[VisionModel, Images]):
     def scores(self, seen: Observed, test: Images) -> Accuracies:
         """Accuracies."""
         return Accuracies(seen.logits, seen.labels)
-
-    def prototypes(
-        self, cache: ActivationCache, data: Available[Images], named: Collection[int], seed: int
-    ) -> Prototypes:
-        """Mean embeddings."""
-        gone, kept = data.forget.only(named), data.replay.without(named)
-        images = Images((*gone.samples, *kept.samples), (*gone.labels, *kept.labels), gone.classes)
-        return compute_prototypes(cache, images, seed=seed)
-
-    def context(
-        self,
-        cache: ActivationCache,
-        *,
-        prototypes: Prototypes | None = None,
-        seed: int = 0,
-        report: Callable[[Progress], None] = silent,
-        memory: Memory | None = None,
-    ) -> Context:
-        """Images, and statistics in place of them."""
-        return Context(cache.model, cache, prototypes, seed, report, memory)

@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
-from expunge.data import Scenes, Splits, few_shot_scenes, replay_scenes
+from expunge.data import Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
 from expunge.errors import EvidenceError
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.prototypes import prototypes_of
-from expunge.tasks.detection.scenes import align_scenes, check_boxes, check_sizes
+from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.scores import Precisions
 from expunge.tasks.detection.views import DetectionView, objects_in, observed
-from expunge.tasks.plan import Plan
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed
-from expunge.vision.detection import DetectionModel
+from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
 from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look, shared_caches
 
@@ -27,30 +27,46 @@ class Detection(Task[DetectionModel, Scenes]):
 
     name: ClassVar[str] = DetectionModel.task
     noun: ClassVar[str] = "object detector"
+    thing: ClassVar[str] = "object"
+    example: ClassVar[str] = "scene"
     unit: ClassVar[str] = "AP50"
-    examples: ClassVar[str] = "scenes"
     alone: ClassVar[bool] = False
     batch: ClassVar[int] = 16
     most_each: ClassVar[int | None] = 40
 
-    def one(self, part: str) -> str:
-        """A box."""
-        return f"box in the {part} scenes"
+    def recognises(self, folder: Path) -> bool:
+        """An object detector of transformers, or what stands on a backbone of the zoo."""
+        return holds_detector(folder)
 
-    def align(self, data: Splits[Scenes], classes: Sequence[str], *, partial: bool = False) -> Splits[Scenes]:
-        """See `align_scenes`."""
+    def load(self, source: str | Path) -> DetectionModel:
+        """What `load_detector` loads."""
+        return load_detector(source)
+
+    def architecture(self, folder: Path) -> str | None:
+        """What the detector is made from, if the directory holds the weights of its own alone."""
+        origin = read_origin(folder)
+        return None if origin is None else origin.architecture
+
+    def restore(self, model: DetectionModel, folder: Path) -> DetectionModel:
+        """The weights of its own."""
+        return read_own_weights(model, folder)
+
+    def lays_out(self, folder: Path) -> bool:
+        """COCO's layout."""
+        return is_coco(folder)
+
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[Scenes]:
+        """A folder in COCO's layout; the seed is for composed scenes."""
+        return read_scenes(folder, skip_unreadable=skip_unreadable)
+
+    def align(
+        self, data: Splits[Scenes], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[Scenes]:
+        """By names; a class may be tested and not trained."""
         return align_scenes(data, classes, partial=partial)
 
-    def check(
-        self,
-        model: DetectionModel,
-        plan: Plan,
-        data: Splits[Scenes],
-        found: Available[Scenes],
-        remembered: Collection[int] = (),
-    ) -> None:
-        """Every class to forget needs boxes to learn from and to count, and all pictures must come to one size."""
-        check_boxes(plan, found, data.test)
+    def check(self, model: DetectionModel, data: Splits[Scenes]) -> None:
+        """Pictures of all shapes must come to one size."""
         check_sizes(model, data)
 
     def few_shot(self, examples: Scenes, shots: int, seed: int) -> Scenes:
@@ -72,6 +88,23 @@ class Detection(Task[DetectionModel, Scenes]):
     def cache(self, model: DetectionModel, entry: int = 0, *, batch_size: int = 48) -> SceneCache:
         """What passes the cut below a block."""
         return SceneCache(model, entry, batch_size=batch_size)
+
+    def prototypes(self, cache: SceneCache, data: Available[Scenes], named: Collection[int], seed: int) -> Prototypes:
+        """Mean features of matched queries."""
+        others = set(range(len(data.forget.classes))) - set(named)
+        return prototypes_of(cache, data.forget.without(others), data.replay.without(named))
+
+    def context(
+        self,
+        cache: SceneCache,
+        *,
+        prototypes: Prototypes | None = None,
+        seed: int = 0,
+        report: Callable[[Progress], None] = silent,
+        memory: Memory | None = None,
+    ) -> SceneContext:
+        """Scenes; there is no memory of detectors."""
+        return SceneContext(cache.model, cache, prototypes, seed, report)
 
     def caches(self, models: Sequence[DetectionModel]) -> tuple[SceneCache, ...]:
         """Detectors on one backbone share what it makes of each picture."""
@@ -105,20 +138,3 @@ class Detection(Task[DetectionModel, Scenes]):
     def scores(self, seen: SceneView, test: Scenes) -> Precisions:
         """AP50."""
         return Precisions(seen.found(), test)
-
-    def prototypes(self, cache: SceneCache, data: Available[Scenes], named: Collection[int], seed: int) -> Prototypes:
-        """Mean features of matched queries."""
-        others = set(range(len(data.forget.classes))) - set(named)
-        return prototypes_of(cache, data.forget.without(others), data.replay.without(named))
-
-    def context(
-        self,
-        cache: SceneCache,
-        *,
-        prototypes: Prototypes | None = None,
-        seed: int = 0,
-        report: Callable[[Progress], None] = silent,
-        memory: Memory | None = None,
-    ) -> SceneContext:
-        """Scenes; there is no memory of detectors."""
-        return SceneContext(cache.model, cache, prototypes, seed, report)
