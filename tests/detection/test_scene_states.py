@@ -166,7 +166,7 @@ class TestStriking:
             stack.push(Edit(masked=struck))
             expected = detect(whole(model, scenes), view.sizes)
             stack.undo()
-            found = view.found(struck)
+            found = view.struck(struck).found()
             for one, other in zip(found, expected, strict=True):
                 assert len(one) > 0
                 for name in ("boxes", "scores", "labels", "queries"):
@@ -176,7 +176,7 @@ class TestStriking:
     def test_nothing_struck_is_what_is_found_and_the_view_stays(self, model: DetectionModel, scenes: Scenes) -> None:
         view = look(SceneCache(model, 1, batch_size=4), scenes)
         kept = view.logits.clone()
-        view.found([0, 1, 2])
+        view.struck([0, 1, 2])
         assert torch.equal(view.logits, kept)
         for one, other in zip(view.found(), detect(whole(model, scenes), view.sizes), strict=True):
             assert torch.equal(one.boxes, other.boxes)

@@ -13,7 +13,7 @@ from expunge.evidence.metrics import (
     RequestMetrics,
     WeightsAlone,
 )
-from expunge.evidence.protocol import Aim, Case, Measure, Reading, Shadows
+from expunge.evidence.protocol import EVERY_TASK, Aim, Case, Measure, Reading, Shadows
 from expunge.evidence.registry import make_measure, make_measures, measure_names
 from expunge.evidence.report import (
     ClassAccuracy,
@@ -30,6 +30,7 @@ from expunge.tasks.scores import harmonic_mean
 from expunge.tasks.views import Observed, View
 
 __all__ = [
+    "EVERY_TASK",
     "Aim",
     "Baseline",
     "Case",

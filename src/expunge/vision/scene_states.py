@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -110,15 +111,15 @@ class SceneView:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def found(self, struck: Collection[int] = ()) -> tuple[Detections, ...]:
-        """What is found in each scene, boxes in pixels.
+    def found(self) -> tuple[Detections, ...]:
+        """What is found in each scene, boxes in pixels."""
+        return detect(DetectionOutput(self.logits[..., :0], self.logits, self.boxes, self.kind), self.sizes)
 
-        Args:
-            struck: Classes that no query may say: exactly what a head mask of them would leave.
-        """
+    def struck(self, classes: Collection[int]) -> Self:
+        """The same answers where no query may say one of `classes`: exactly what a head mask of them would leave."""
         logits = self.logits.clone()
-        logits[..., sorted(struck)] = STRUCK_LOGIT
-        return detect(DetectionOutput(logits[..., :0], logits, self.boxes, self.kind), self.sizes)
+        logits[..., sorted(classes)] = STRUCK_LOGIT
+        return replace(self, logits=logits)
 
 
 def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:

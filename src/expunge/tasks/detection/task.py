@@ -18,7 +18,6 @@ from expunge.tasks.request import Available, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look, shared_caches
 
 
@@ -124,9 +123,7 @@ class Detection(Task[DetectionModel, Scenes]):
 
     def struck(self, seen: SceneView, classes: Collection[int]) -> SceneView:
         """No query says one of the classes."""
-        logits = seen.logits.clone()
-        logits[..., sorted(classes)] = STRUCK_LOGIT
-        return replace(seen, logits=logits)
+        return seen.struck(classes)
 
     def in_place(self, seen: SceneView, rows: HeadRows, classes: Collection[int]) -> SceneView:
         """Every query is read by the rows of the other classifier, as far as they are rows of `classes`."""
