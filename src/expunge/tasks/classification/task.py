@@ -11,10 +11,11 @@ from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.tasks.classification.accuracy import Accuracies, mask_classes
 from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.gathering import gather_images
 from expunge.tasks.classification.reading import read_images
 from expunge.tasks.classification.views import observe
 from expunge.tasks.protocol import Task, silent
-from expunge.tasks.request import Available, Progress
+from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
@@ -59,6 +60,17 @@ class Classification(Task[VisionModel, Images]):
     ) -> Splits[Images]:
         """What `expunge.data.align` does."""
         return align(data, classes, partial=partial, untrained=untrained)
+
+    def gather(
+        self,
+        given: Splits[Images],
+        submitted: Images,
+        targets: Collection[int],
+        earlier: Collection[int],
+        seed: int,
+    ) -> Gathered[Images]:
+        """Submitted images of the targets, all others as given."""
+        return gather_images(given, submitted, targets, earlier, seed)
 
     def few_shot(self, examples: Images, shots: int, seed: int) -> Images:
         """Exactly `shots` images of every class that has any."""
