@@ -21,6 +21,7 @@ from expunge.evidence.strangers.sample import Strangers, line_up
 from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.sequence import Forgetting
+from expunge.tasks import Budget, available, task_of
 from expunge.tasks.detection.views import DetectionView
 from expunge.tasks.plan import make_plan
 from expunge.tasks.rows import HeadRows
@@ -80,8 +81,8 @@ def main() -> None:
         readings, _ = take(replace(case, view=view(seen), rows=rows), measures)
         values = {reading.key: reading.value for reading in readings}
         whole = DetectionView(look(seen, case.attack).objects, view(seen).test).features
-        both, sets = (case.attack, case.test), {"retain": case.retain, "forgotten": case.forget}
-        lineup = line_up(seen.model, whole, both, unseen, unseen.seen_by(seen), **sets)
+        both, theirs = (case.attack, case.test), unseen.seen_by(seen)
+        lineup = line_up(seen.model, whole, both, unseen, theirs, retain=case.retain, forgotten=case.forget)
         stood = beside(lineup, [one for one in measures if isinstance(one, ByClass)]) if lineup else None
         areas = dict(zip(stood.keys, (100 * stood.areas).tolist(), strict=True)) if stood else {}
         columns = (*(values[key] for key in KEYS), *(areas.get(key, float("nan")) for key in BESIDE))
