@@ -187,7 +187,7 @@ class TestStriking:
         nobody = torch.zeros(0, dtype=torch.int64)
         nothing = Objects(torch.zeros(0, 4), torch.zeros(0, 3), nobody, nobody)
         view = SceneView(nothing, torch.zeros(2, 1, 3), boxes, "sigmoid", ((100, 50), (10, 20)))
-        first, second = view.found([1, 2])
+        first, second = view.struck([1, 2]).found()
         torch.testing.assert_close(first.boxes, torch.tensor([[40.0, 15.0, 60.0, 35.0]]))
         torch.testing.assert_close(second.boxes, torch.tensor([[4.0, 6.0, 6.0, 14.0]]))
         assert first.scores.tolist() == [0.5]  # one of three classes is left

@@ -118,10 +118,10 @@ def test_classes_and_scenes_that_cannot_be(original: DetectionModel, tmp_path: P
     for part in ("train", "test"):
         kept = replace(DATA, **{part: getattr(DATA, part).without([0])}, validation=DATA.validation.without([0]))
         kind = "training" if part == "train" else "test"
-        with pytest.raises(TooFewImagesError, match=f"'ant' has no box in the {kind} scenes"):
+        with pytest.raises(TooFewImagesError, match=f"'ant' has no {kind} object"):
             measured(Comparison(original, original, ("ant",)), kept)
     alone = replace(DATA, test=DATA.test.without([1, 2]))
-    with pytest.raises(TooFewImagesError, match="no class that stays has a box in the test scenes"):
+    with pytest.raises(TooFewImagesError, match="no class that stays has a test object"):
         measured(Comparison(original, original, ("ant",)), alone)
 
 
