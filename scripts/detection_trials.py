@@ -15,10 +15,10 @@ from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.scenes.suite import suite
 from expunge.evidence import Case, make_measures
+from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
 from expunge.evidence.strangers.sample import Strangers, line_up
-from expunge.evidence.take import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Budget, available, task_of

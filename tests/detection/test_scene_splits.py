@@ -1,22 +1,26 @@
 """Folders in COCO's layout, with and without years, whole and broken."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from expunge.data import Scenes, Splits, load_coco_splits
+from expunge.data import Notice, Scene, Scenes, Splits, load_coco_splits
 from expunge.data.coco import MISSING, NO_AREA
 from expunge.data.coco_folder import is_coco
+from expunge.data.files import FileSample
 from expunge.errors import (
     ClassMismatchError,
     CocoError,
+    DataError,
     DataLayoutError,
     MissingImagesError,
     UnknownCategoryError,
 )
+from tests.detection.drawn import box, drawn_scene, drawn_scenes
 
 CATEGORIES = ((7, "dog"), (2, "cat"))
 
@@ -141,6 +145,18 @@ def test_parts_made_in_memory_are_checked_as_well() -> None:
         Splits(some, other, some)
 
 
+def test_a_sum_holds_the_scenes_and_notices_of_both() -> None:
+    first = drawn_scenes(drawn_scene(1, box(0)), drawn_scene(2))
+    second = replace(drawn_scenes(drawn_scene(3)), notices=(Notice("mended", 2, "3.png"),))
+    both = first + second
+    assert names(both) == ["1.png", "2.png", "3.png"]
+    assert both.notices == second.notices
+    with pytest.raises(DataError, match="there more than once"):
+        _ = first + first
+    with pytest.raises(DataError, match="scenes of other classes cannot be joined"):
+        _ = first + Scenes((), ("dog",))
+
+
 def test_pictures_that_are_not_there_are_refused_or_counted(tmp_path: Path) -> None:
     write(tmp_path, "train", 3)
     write(tmp_path, "test", 2)
@@ -169,3 +185,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "annotations" / "instances_test.json").write_text("{")
     with pytest.raises(CocoError, match=r"instances_test\.json is not JSON"):
         load_coco_splits(tmp_path)
+
+
+def test_pictures_of_two_parts_may_bear_one_name(tmp_path: Path) -> None:
+    """COCO names them by number, in a folder a part: neither are they one picture, nor one twice when joined."""
+    one, other = (Scenes((Scene(FileSample(tmp_path / part, "0.png"), 8, 8),), ("ant",)) for part in ("train", "test"))
+    assert Splits(one, Scenes((), ("ant",)), other).test == other
+    assert len(one + other) == 2
+    with pytest.raises(DataError, match="more than once"):
+        one + one
+    with pytest.raises(DataError, match=r"image 0.png is in train and in test"):
+        Splits(one, Scenes((), ("ant",)), one)

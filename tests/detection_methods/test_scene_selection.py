@@ -8,8 +8,7 @@ from expunge.errors import MethodError
 from expunge.methods.detection.gs_lora import GSLoRA
 from expunge.methods.detection.gs_lora_pp import GSLoRAPlusPlus
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.selection import BestState
-from expunge.methods.training import Training
+from expunge.methods.training import BestState, Training
 from expunge.tasks.request import Progress
 from expunge.vision.detection import DetectionOutput
 from tests.detection_methods.little import CLASSES, NOTHING, VALIDATION, context_of, little_task

@@ -8,12 +8,12 @@ from expunge.data import Splits
 from expunge.data.examples import E
 from expunge.errors import TooFewImagesError
 from expunge.evidence import Case, Measure, Reading, Shadows, make_measures
+from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.take import take
 from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.runs.run import Stage
-from expunge.runs.strangers import beside_all, stand_in, summarise_all, together, without_pictures
+from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
 from expunge.tasks import Task, task_of
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed
@@ -76,7 +76,7 @@ def measure_models(
     check_models(compared)
     task, classes, parts = task_of(compared.original), compared.original.classes, parts_of(compared)
     data = task.align(data, classes, partial=partial)
-    attack, test = together(data.train, data.validation), data.test
+    attack, test = data.train + data.validation, data.test
     _check_there(task, attack, test, parts)
     if strangers:
         strangers.refuse_known(classes, alone=task.alone)
@@ -135,6 +135,7 @@ def measure_models(
         skipped=skipped,
         strangers=summarise_all(stood, strangers_name, classes, make_measures(task=task.name)),
         stand_in=stand_in(compared, case, views[0]) if asked and not (strangers or oracles) else "",
+        text_model=compared.original.text_model,
     )
 
 

@@ -134,7 +134,7 @@ class Run(Generic[M, E]):
         model = self.stack.model
         self.original = self.look("measuring the original model")
         self._forgetting.prepare()
-        info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes)
+        info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes, text_model=model.text_model)
         baseline = measure_baseline(self._task.scores(self.original, self._test))
         task = self._task
         return Metrics(

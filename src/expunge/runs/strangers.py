@@ -1,9 +1,9 @@
 """Strangers for a comparison of models: read from where the user keeps them, and held beside every model."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from expunge.data import Images, Scenes, Splits
+from expunge.data import Images, Splits
 from expunge.data.examples import E
 from expunge.evidence import Case, Measure, make_measures
 from expunge.evidence.strangers.alike import alike
@@ -28,15 +28,7 @@ def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers[I
 
 def strangers_of(splits: Splits[E]) -> Strangers[E]:
     """Strangers from a data set of their own; nobody validates on them, so validation images attack, too."""
-    return Strangers(together(splits.train, splits.validation), splits.test)
-
-
-def together(first: E, second: E) -> E:
-    """The examples of both sets, in order."""
-    one, other = cast(Any, first), cast(Any, second)
-    if isinstance(first, Scenes):
-        return cast(E, Scenes((*one.scenes, *other.scenes), one.classes))
-    return cast(E, Images((*one.samples, *other.samples), (*one.labels, *other.labels), one.classes))
+    return Strangers(splits.train + splits.validation, splits.test)
 
 
 def beside_all(

@@ -19,10 +19,10 @@ from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.measures.relabelling import Relabelling
 from expunge.evidence.policy import load_policy
+from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import ModelName, Scorecard, make_rows
 from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
-from expunge.evidence.take import take
 from expunge.evidence.verdict import judge
 from expunge.runs import Stage
 from expunge.runs.measuring import Comparison, known_keys, measure_models

@@ -14,7 +14,7 @@ from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.evidence.strangers.sample import Strangers, line_up
-from expunge.runs.strangers import strangers_of, together
+from expunge.runs.strangers import strangers_of
 from expunge.tasks import find_task
 from expunge.tasks.detection.task import Detection
 from expunge.vision.detection import DetectionModel
@@ -38,7 +38,7 @@ def lined_up(
     """The ant beside those of `others`, before bees and cats."""
     task = find_task("detection")
     (cache,), strangers = task.caches([model]), strangers_of(others)
-    examples = (together(data.train, data.validation), data.test)
+    examples = (data.train + data.validation, data.test)
     seen = task.view(cache, *examples).features
     return line_up(model, seen, examples, strangers, strangers.seen_by(cache), retain=(1, 2), forgotten=(0,), seed=seed)
 

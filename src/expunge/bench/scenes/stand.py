@@ -17,7 +17,7 @@ from expunge.bench.stand import EVALUATION_SEEDS, FORGETTING_SEEDS
 from expunge.data import Scenes, Splits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence import Case, make_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.detection.registry import REGISTRY
 from expunge.methods.protocol import Method
@@ -103,7 +103,7 @@ class SceneStand:
     def attack(self) -> Scenes:
         """Scenes whose objects evidence may learn from: anything but test scenes."""
         first, second = self.splits.train, self.splits.validation
-        both = Scenes((*first.scenes, *second.scenes), first.classes)
+        both = first + second
         if not self.suite.attack:
             return both
         orders = draw_orders(both, EVALUATION_SEEDS + self.seed)
