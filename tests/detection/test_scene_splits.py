@@ -134,14 +134,14 @@ def test_classes_set_the_order_of_labels_in_all_parts(tmp_path: Path) -> None:
 def test_parts_with_other_classes_are_refused(tmp_path: Path, part: str, other: tuple[tuple[int, str], ...]) -> None:
     for name in {"train", "test", part}:
         write(tmp_path, name, categories=other if name == part else CATEGORIES)
-    with pytest.raises(ClassMismatchError, match=f"the {part} scenes have other classes"):
+    with pytest.raises(ClassMismatchError, match=f"the {part} part has other classes"):
         load_coco_splits(tmp_path)
 
 
 def test_parts_made_in_memory_are_checked_as_well() -> None:
     some, other = Scenes((), ("cat",)), Scenes((), ("dog",))
     assert Splits(some, some, some).classes == ("cat",)
-    with pytest.raises(ClassMismatchError, match="the validation scenes"):
+    with pytest.raises(ClassMismatchError, match="the validation part"):
         Splits(some, other, some)
 
 
