@@ -10,20 +10,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from expunge.evidence.take import take
-
 from expunge.adapters import Edit, EditStack
 from expunge.bench.scenes.stand import limited_objects
 from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.scenes.suite import suite
-from expunge.data import Splits
-from expunge.evidence.detection.lineup import scene_lineup
-from expunge.evidence.detection.protocol import SceneCase
-from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence import Case, make_measures
+from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
+from expunge.evidence.strangers.sample import Strangers, line_up
 from expunge.methods.detection import make_detection_method
 from expunge.methods.sequence import Forgetting
+from expunge.tasks import Budget, available, task_of
 from expunge.tasks.detection.views import DetectionView
 from expunge.tasks.plan import make_plan
 from expunge.tasks.rows import HeadRows
@@ -64,26 +62,28 @@ def main() -> None:
         return DetectionView(objects, look(seen, splits.validation, features=True))
 
     original, theirs = view(cache), scene_strangers(STRANGERS)
-    nothing = splits.train.select([])
-    learned = Splits(splits.train, nothing, splits.validation)
-    unseen = Splits(theirs.train, theirs.train.select([]), theirs.validation)
-    case = SceneCase(
+    unseen = Strangers(theirs.train, theirs.validation)
+    case = Case(
+        model=model,
         view=original,
         original=original,
         oracle=None,
-        truth=splits.validation,
+        attack=splits.train,
+        test=splits.validation,
         forget=plan.requests[0],
         earlier=(),
         retain=plan.retained(0, len(model.classes)),
         rows=HeadRows.of(model),
     )
-    measures = [make_detection_measure(name) for name in detection_measure_names()]
+    measures = make_measures(task="detection")
 
     def show(name: str, seen: SceneCache, rows: HeadRows | None = case.rows) -> None:
         readings, _ = take(replace(case, view=view(seen), rows=rows), measures)
         values = {reading.key: reading.value for reading in readings}
-        lineup = scene_lineup(seen, learned, unseen, retain=case.retain, forgotten=case.forget)
-        stood = beside(lineup, [one for one in measures if isinstance(one, ByClass)])
+        whole = DetectionView(look(seen, case.attack).objects, view(seen).test).features
+        both, theirs = (case.attack, case.test), unseen.seen_by(seen)
+        lineup = line_up(seen.model, whole, both, unseen, theirs, retain=case.retain, forgotten=case.forget)
+        stood = beside(lineup, [one for one in measures if isinstance(one, ByClass)]) if lineup else None
         areas = dict(zip(stood.keys, (100 * stood.areas).tolist(), strict=True)) if stood else {}
         columns = (*(values[key] for key in KEYS), *(areas.get(key, float("nan")) for key in BESIDE))
         sys.stdout.write(f"{name:36}" + "".join(f"{value:8.1f}" for value in columns) + "\n")

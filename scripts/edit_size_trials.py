@@ -18,7 +18,6 @@ from typing import Any, ClassVar, cast
 
 import torch
 from closed_form_trials import stand_of, value
-from expunge.evidence.take import take
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,6 +25,7 @@ from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.clock import now
 from expunge.bench.stand import FORGETTING_SEEDS, Stand
 from expunge.evidence import make_measure
+from expunge.evidence.protocol import take
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.layer_inputs import second_moments
 from expunge.methods.ridge import low_rank

@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from expunge.evidence import make_measure, measure_names, metrics, reasons, scorecard, verdict
-from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence import make_measures, metrics, reasons, scorecard, verdict
 from expunge.evidence.strangers import finding
 from expunge.methods.detection.registry import REGISTRY as DETECTION
 from expunge.methods.registry import AUTO, REGISTRY, Registry
@@ -64,11 +63,11 @@ def _methods(registry: Registry[Any], heading: str) -> list[str]:
 def measures_page() -> str:
     """Every measure with its rows and settings."""
     lines = ["# Measures", "", "Taken by `expunge measure` and by the benchmark; `--measures A,B` takes some of them."]
-    for name in measure_names():
-        lines += _measure(type(make_measure(name)), "##")
+    for measure in make_measures():
+        lines += _measure(type(measure), "##")
     lines += ["", "## For detectors", "", "Of detectors these are taken; the rows of the first hold AP50."]
-    for name in detection_measure_names():
-        lines += _measure(type(make_detection_measure(name)), "###")
+    for measure in make_measures(task="detection"):
+        lines += _measure(type(measure), "###")
     return "\n".join(lines) + "\n"
 
 

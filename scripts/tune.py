@@ -30,8 +30,9 @@ from expunge.bench.tuned import FACES, SMALL
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
 from expunge.methods.sequence import Forgetting
-from expunge.tasks.classification.accuracy import accuracy_of, harmonic_mean
+from expunge.tasks.classification.accuracy import accuracy_of
 from expunge.tasks.plan import Plan
+from expunge.tasks.scores import harmonic_mean
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from expunge.bench.tuned import DETECTORS
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
 from expunge.methods.sequence import Forgetting
-from expunge.tasks.classification.accuracy import harmonic_mean
 from expunge.tasks.detection.batches import outputs
+from expunge.tasks.scores import harmonic_mean
 from expunge.vision.detection import ap50, detect, targets_of
 from expunge.vision.detection.ap50 import mean
 

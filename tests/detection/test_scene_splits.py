@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from expunge.data import Notice, Scenes, Splits, load_coco_splits
+from expunge.data import Notice, Scene, Scenes, Splits, load_coco_splits
 from expunge.data.coco import MISSING, NO_AREA
 from expunge.data.coco_folder import is_coco
+from expunge.data.files import FileSample
 from expunge.errors import (
     ClassMismatchError,
     CocoError,
@@ -133,14 +134,14 @@ def test_classes_set_the_order_of_labels_in_all_parts(tmp_path: Path) -> None:
 def test_parts_with_other_classes_are_refused(tmp_path: Path, part: str, other: tuple[tuple[int, str], ...]) -> None:
     for name in {"train", "test", part}:
         write(tmp_path, name, categories=other if name == part else CATEGORIES)
-    with pytest.raises(ClassMismatchError, match=f"the {part} scenes have other classes"):
+    with pytest.raises(ClassMismatchError, match=f"the {part} part has other classes"):
         load_coco_splits(tmp_path)
 
 
 def test_parts_made_in_memory_are_checked_as_well() -> None:
     some, other = Scenes((), ("cat",)), Scenes((), ("dog",))
     assert Splits(some, some, some).classes == ("cat",)
-    with pytest.raises(ClassMismatchError, match="the validation scenes"):
+    with pytest.raises(ClassMismatchError, match="the validation part"):
         Splits(some, other, some)
 
 
@@ -184,3 +185,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "annotations" / "instances_test.json").write_text("{")
     with pytest.raises(CocoError, match=r"instances_test\.json is not JSON"):
         load_coco_splits(tmp_path)
+
+
+def test_pictures_of_two_parts_may_bear_one_name(tmp_path: Path) -> None:
+    """COCO names them by number, in a folder a part: neither are they one picture, nor one twice when joined."""
+    one, other = (Scenes((Scene(FileSample(tmp_path / part, "0.png"), 8, 8),), ("ant",)) for part in ("train", "test"))
+    assert Splits(one, Scenes((), ("ant",)), other).test == other
+    assert len(one + other) == 2
+    with pytest.raises(DataError, match="more than once"):
+        one + one
+    with pytest.raises(DataError, match=r"image 0.png is in train and in test"):
+        Splits(one, Scenes((), ("ant",)), one)

@@ -166,7 +166,7 @@ class TestStriking:
             stack.push(Edit(masked=struck))
             expected = detect(whole(model, scenes), view.sizes)
             stack.undo()
-            found = view.found(struck)
+            found = view.struck(struck).found()
             for one, other in zip(found, expected, strict=True):
                 assert len(one) > 0
                 for name in ("boxes", "scores", "labels", "queries"):
@@ -176,7 +176,7 @@ class TestStriking:
     def test_nothing_struck_is_what_is_found_and_the_view_stays(self, model: DetectionModel, scenes: Scenes) -> None:
         view = look(SceneCache(model, 1, batch_size=4), scenes)
         kept = view.logits.clone()
-        view.found([0, 1, 2])
+        view.struck([0, 1, 2])
         assert torch.equal(view.logits, kept)
         for one, other in zip(view.found(), detect(whole(model, scenes), view.sizes), strict=True):
             assert torch.equal(one.boxes, other.boxes)
@@ -187,7 +187,7 @@ class TestStriking:
         nobody = torch.zeros(0, dtype=torch.int64)
         nothing = Objects(torch.zeros(0, 4), torch.zeros(0, 3), nobody, nobody)
         view = SceneView(nothing, torch.zeros(2, 1, 3), boxes, "sigmoid", ((100, 50), (10, 20)))
-        first, second = view.found([1, 2])
+        first, second = view.struck([1, 2]).found()
         torch.testing.assert_close(first.boxes, torch.tensor([[40.0, 15.0, 60.0, 35.0]]))
         torch.testing.assert_close(second.boxes, torch.tensor([[4.0, 6.0, 6.0, 14.0]]))
         assert first.scores.tolist() == [0.5]  # one of three classes is left

@@ -23,7 +23,7 @@ from expunge.evidence import (
     Report,
     RequestMetrics,
 )
-from expunge.tasks.classification.accuracy import harmonic_mean
+from expunge.tasks.scores import harmonic_mean
 from expunge.values import Rate
 
 

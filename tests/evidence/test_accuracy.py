@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes, per_class
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of, mask_classes, per_class
+from expunge.tasks.scores import harmonic_mean
 from expunge.values import Rate
 
 LOGITS = torch.tensor(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence import (
     Baseline,
@@ -18,6 +19,10 @@ from expunge.evidence import (
     measure_baseline,
     measure_request,
 )
+from expunge.tasks import find_task
+from expunge.tasks.classification.accuracy import Accuracies
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed
 
 CLASSES = ("ada", "bob", "cid", "dot", "eve")
 WORK = Work(
@@ -27,6 +32,7 @@ WORK = Work(
     bytes=384,
     seconds=1.239,
 )
+NO_IMAGES = Images((), (), CLASSES)  # answers know their labels
 # Two images a class; what each is taken for, and by whom it would be taken next.
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
 BEFORE = [(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (0, 2), (3, 1), (1, 3), (4, 0), (4, 1)]
@@ -40,9 +46,24 @@ def logits(ranked: list[tuple[int, int]]) -> Tensor:
     return rows
 
 
+def request_of(
+    before: Tensor, after: Tensor, labels: Tensor, *, rows: Tensor | None = None, **sets: Any
+) -> RequestMetrics:
+    """As a run measures it; `rows` are what the original's head makes of the images after the request."""
+    task, gone = find_task("classification"), {*sets["forget"], *sets.get("earlier", ())}
+    given = torch.zeros(len(labels), 5) if rows is None else rows
+    was, now = Observed(given, before, labels), Observed(given, after, labels)
+    head = nn.Identity() if rows is not None else None
+    alone = task.in_place(now, HeadRows(head, 5), gone) if head else None
+    seen = (was, now, task.struck(was, gone))
+    before_, after_, masked = (task.scores(one, NO_IMAGES) for one in seen)
+    weights = task.scores(alone, NO_IMAGES) if alone else None
+    return measure_request(before_, after_, masked, alone=weights, classes=CLASSES, work=WORK, **sets)
+
+
 def measure(**changes: Any) -> RequestMetrics:
     sets: dict[str, Any] = {"forget": [1], "earlier": [0], "retain": [2, 3, 4], "missing": [4]} | changes
-    return measure_request(logits(BEFORE), logits(AFTER), LABELS, classes=CLASSES, work=WORK, **sets)
+    return request_of(logits(BEFORE), logits(AFTER), LABELS, **sets)
 
 
 def test_every_figure_by_hand() -> None:
@@ -86,7 +107,9 @@ def test_work_is_passed_on() -> None:
 
 
 def test_baseline() -> None:
-    assert measure_baseline(logits(BEFORE), LABELS) == Baseline(acc=80.0, n=10)
+    assert measure_baseline(Accuracies(logits(BEFORE), LABELS)) == Baseline(acc=80.0, n=10)
+    with pytest.raises(EvidenceError, match="Expected test images to measure a model on, got none"):
+        measure_baseline(Accuracies(torch.zeros(0, 5), LABELS[:0]))
 
 
 @pytest.mark.parametrize(
@@ -107,16 +130,7 @@ def test_sets_must_not_contradict_each_other(sets: dict[str, Any], message: str)
 def test_a_class_without_test_images_cannot_be_measured() -> None:
     rest = LABELS != 1
     with pytest.raises(EvidenceError, match=r"acc_f on, got none of its 1 classes \(bob\)"):
-        measure_request(
-            logits(BEFORE)[rest],
-            logits(AFTER)[rest],
-            LABELS[rest],
-            classes=CLASSES,
-            forget=[1],
-            retain=[2, 3, 4],
-            earlier=[0],
-            work=WORK,
-        )
+        request_of(logits(BEFORE)[rest], logits(AFTER)[rest], LABELS[rest], forget=[1], retain=[2, 3, 4], earlier=[0])
 
 
 def test_rows_in_place_by_hand() -> None:
@@ -125,9 +139,7 @@ def test_rows_in_place_by_hand() -> None:
     rows[2, 1] = rows[6, 1] = 3.0
     rows[7, 3] = 9.0  # dot stays: this head has no say on her
     sets: dict[str, Any] = {"forget": [1], "earlier": [0], "retain": [2, 3, 4]}
-    found = measure_request(
-        logits(BEFORE), logits(AFTER), LABELS, classes=CLASSES, work=WORK, rows=rows, **sets
-    ).weights_alone
+    found = request_of(logits(BEFORE), logits(AFTER), LABELS, rows=rows, **sets).weights_alone
     assert found is not None
     assert (found.acc_f.before, found.acc_f.after, found.acc_f.n) == (100.0, 50.0, 2)
     assert found.acc_o is not None

@@ -19,6 +19,7 @@ from expunge.lifecycle.strangers import classifier_strangers, keep_strangers, pr
 from expunge.methods import make_method
 from expunge.runs import load
 from expunge.runs.strangers import load_strangers
+from expunge.vision import ActivationCache
 from expunge.workspace import State
 from expunge.workspace.strangers import STATES, kept_strangers
 from tests import toy, woven
@@ -43,12 +44,12 @@ def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
     """The model makes of the states exactly what it makes of the images, and thumbnails are those of the images."""
     bring(place, three)
     model = load(place.settings.model.source, device="cpu")
-    images, kept = load_strangers(str(three)), classifier_strangers(place)
+    cache, images, kept = ActivationCache(model), load_strangers(str(three)), classifier_strangers(place)
     assert isinstance(kept, Strangers)
     assert kept.states is not None
     assert kept.states.entry == 1  # thorough edits three of four blocks, two of these three
     for ours, theirs in zip(
-        images.seen_by(model).__dict__.values(), kept.seen_by(model).__dict__.values(), strict=True
+        images.seen_by(cache).__dict__.values(), kept.seen_by(cache).__dict__.values(), strict=True
     ):
         torch.testing.assert_close(theirs.embedding, ours.embedding, rtol=0, atol=1e-5)
         assert theirs.labels.tolist() == ours.labels.tolist()

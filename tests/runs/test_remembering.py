@@ -57,7 +57,7 @@ class Blind(Looking):
 
 @pytest.fixture
 def model(toy_model_folder) -> VisionModel:
-    return expunge.load_model(toy_model_folder, device="cpu")
+    return expunge.load(toy_model_folder, device="cpu")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_resumed_run_sees_the_same(toy_model_folder, model, data, memory, tmp_
     folder = RunFolder(tmp_path)
     folder.create({})
     expunge.forget(model, data, [["blue"]], method=Looking(), memory=memory, folder=folder)
-    again, fresh = Looking(), expunge.load_model(toy_model_folder, device="cpu")
+    again, fresh = Looking(), expunge.load(toy_model_folder, device="cpu")
     expunge.forget(fresh, data, [["blue"], ["elm"]], method=again, memory=memory, folder=folder)
     assert again.seen == [(0, 2, 3, 4, 5)]
 
@@ -99,7 +99,7 @@ def test_images_of_a_remembered_class_are_optional(model, data, memory) -> None:
     assert run.metrics.requests[0].acc_f.after == 0
     for method, kept in ((Looking(), memory.without([1])), (Looking(), None), (make_method("head-mask"), memory)):
         with pytest.raises(TooFewImagesError, match="'blue'"):
-            expunge.forget(expunge.load_model(model.source), without, [["blue"]], method=method, memory=kept)
+            expunge.forget(expunge.load(model.source), without, [["blue"]], method=method, memory=kept)
 
 
 def test_a_memory_that_begins_too_high_up_is_refused(model, data, memory) -> None:
@@ -110,6 +110,6 @@ def test_a_memory_that_begins_too_high_up_is_refused(model, data, memory) -> Non
 
 
 def test_a_memory_of_the_edited_model_is_none_of_the_original(model, data, memory) -> None:
-    expunge.forget(model, data, [["blue"]], method=Looking(), memory=memory)
+    expunge.forget(model, data, [["blue"]], method=Looking(), memory=memory, inplace=True)
     with pytest.raises(MemoryMismatchError, match="sha256"):
         expunge.forget(model, data, [["elm"]], method=Looking(), memory=memory)

@@ -45,14 +45,14 @@ def test_figures_are_those_of_the_model_itself(run, toy_data_folder) -> None:
     test = align(load_folder(toy_data_folder), run.model.classes).test
     with torch.no_grad():
         logits = run.model(run.model.prepare(test.load())).logits
-    torch.testing.assert_close(logits, run.logits[-1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(logits, run.seen[-1].logits, rtol=1e-4, atol=1e-4)
     stay = torch.tensor([label in (3, 4, 5) for label in test.labels])
     right = (logits.argmax(1) == torch.tensor(test.labels))[stay].float().mean().item()
     assert run.metrics.requests[-1].acc_r.after == pytest.approx(100 * right, abs=0.01)
 
 
 def test_before_is_the_untouched_model_in_every_row(run, toy_model_folder) -> None:
-    model, test = expunge.load_model(toy_model_folder), run.data.test
+    model, test = expunge.load(toy_model_folder), run.data.test
     labels = torch.tensor(test.labels)
     with torch.no_grad():
         right = model(model.prepare(test.load())).logits.argmax(1) == labels
@@ -72,7 +72,7 @@ def test_before_is_the_untouched_model_in_every_row(run, toy_model_folder) -> No
 
 def test_weights_alone_are_those_of_the_edits_without_their_strokes(run, toy_model_folder, toy_data_folder) -> None:
     """Independent: the edits without their strokes on a fresh model, whose head they then leave alone."""
-    model, test = expunge.load_model(toy_model_folder), run.data.test
+    model, test = expunge.load(toy_model_folder), run.data.test
     stack, labels = EditStack(model), torch.tensor(test.labels)
     for edit, request in zip(run.edits, run.metrics.requests, strict=True):
         assert request.weights_alone is not None
@@ -115,7 +115,7 @@ def test_no_run_gives_a_method_a_test_image(toy_model_folder, toy_data_folder) -
 
 def test_undoing_all_requests_gives_the_original_bit_for_bit(run, toy_model_folder) -> None:
     edits = run.edits
-    stack = EditStack(expunge.load_model(toy_model_folder))
+    stack = EditStack(expunge.load(toy_model_folder))
     assert stack.model.digest() == run.metrics.model.sha256
     for edit in edits:
         stack.push(edit)
@@ -247,7 +247,7 @@ class TestRunFolder:
         folder = RunFolder(tmp_path)
         folder.create({})
         folder.add(run.edits[0], run.metrics.model_copy(update={"requests": run.metrics.requests[:1]}))
-        model = expunge.load_model(toy_model_folder)
+        model = expunge.load(toy_model_folder)
         model.linear(model.blocks[0].linears[0]).weight[0, 0] += 1
         with pytest.raises(ResumeError, match=run.metrics.model.sha256):
             expunge.forget(model, toy_data_folder, [["amber"]], method="head-mask", folder=folder)

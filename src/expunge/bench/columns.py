@@ -7,7 +7,6 @@ from functools import cache
 from expunge.bench.results import Task
 from expunge.errors import EvidenceError
 from expunge.evidence import make_measure, measure_names
-from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
 
 MAIN: Mapping[str, tuple[str, str]] = {
     "h": ("H", "harmonic mean of Acc_r and the drop of Acc_f"),
@@ -168,11 +167,11 @@ class _Label:
 
 @cache
 def _labels(task: Task) -> Mapping[str, _Label]:
-    names, make = (measure_names, make_measure) if task is None else (detection_measure_names, make_detection_measure)
     found: dict[str, _Label] = {}
-    for name in names():
+    asked = task or "classification"
+    for name in measure_names(task=asked):
         try:
-            measure = make(name)
+            measure = make_measure(name, task=asked)
         except (EvidenceError, ImportError, AttributeError):
             continue  # a broken package must not keep finished results from being shown
         ours = type(measure).__module__.partition(".")[0] == "expunge"

@@ -10,6 +10,7 @@ from expunge.evidence.strangers.alike import Alike, alike
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
+from expunge.tasks import task_of
 from expunge.tasks.views import View
 from expunge.vision import VisionModel
 
@@ -49,7 +50,7 @@ class StrangeStand:
     def beside(self, case: Case) -> Case:
         """The case with its model's forgotten classes beside the strangers."""
         strangers = self.strangers
-        lineup = self._line_up(case, case.view, strangers.seen_by(case.model))
+        lineup = self._line_up(case, case.view, strangers.seen_by(*task_of(case.model).caches([case.model])))
         if lineup is None:
             return case
         original = self._line_up(case, self.original, self._seen_by_original(strangers))
@@ -70,7 +71,7 @@ class StrangeStand:
     def _seen_by_original(self, strangers: Strangers) -> View:
         """What the untouched model makes of them, looked at once, before the first edit."""
         if not self._seen:
-            self._seen.append(strangers.seen_by(self.model))
+            self._seen.append(strangers.seen_by(*task_of(self.model).caches([self.model])))
         return self._seen[0]
 
     @cached_property

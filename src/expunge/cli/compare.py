@@ -37,7 +37,8 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     from expunge.evidence import make_measure, measure_names
     from expunge.evidence.scorecard_groups import in_order
     from expunge.runs import load, read
-    from expunge.runs.measuring import Comparison, ShadowModels, measure_models
+    from expunge.runs.comparing import Compared
+    from expunge.runs.measuring import ShadowModels, measure_models
     from expunge.runs.strangers import load_strangers
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
@@ -51,7 +52,7 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
         strangers = load_strangers(source, skip_unreadable=skip) if source else None
     for path in images.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
-    compared = Comparison(
+    compared = Compared(
         original=models[0],
         edited=models[1],
         oracles=tuple(models[2:]),
@@ -78,20 +79,23 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
 
 def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     """The scorecard of detectors: the original, the edited one, then the oracles."""
-    from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+    from expunge.evidence import make_measure, measure_names
     from expunge.evidence.scorecard_groups import in_order
     from expunge.runs import load, read
-    from expunge.runs.detection.measuring import DetectorComparison, measure_detectors
+    from expunge.runs.comparing import Compared
+    from expunge.runs.measuring import measure_models
+    from expunge.runs.strangers import strangers_of
 
-    names = dict.fromkeys(asked.measures or detection_measure_names())
-    chosen = in_order([make_detection_measure(name) for name in names])
+    task = "detection"
+    names = dict.fromkeys(asked.measures or measure_names(task=task))
+    chosen = in_order([make_measure(name, task=task) for name in names])
     with errors.status("loading models and scenes"):
         models = [cast("DetectionModel", load(source, device=device)) for source in sources]
         skip, source = asked.skip_unreadable, asked.strangers
         scenes = read(asked.data, seed=asked.seed, skip_unreadable=skip)
-        strangers = read(source, seed=0, skip_unreadable=skip) if source else None
+        strangers = strangers_of(read(source, seed=0, skip_unreadable=skip)) if source else None
     show_notices(scenes.notices)
-    compared = DetectorComparison(
+    compared = Compared(
         original=models[0],
         edited=models[1],
         oracles=tuple(models[2:]),
@@ -101,7 +105,7 @@ def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Sco
         seed=asked.seed,
     )
     with progress_bar() as show:
-        return measure_detectors(
+        return measure_models(
             compared,
             scenes,
             chosen,

@@ -75,7 +75,6 @@ def measure(
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
     from expunge.runs import task_at
-    from expunge.runs.detection.measuring import known_detection_keys
     from expunge.runs.measuring import known_keys
     from expunge.runs.scorecard_folder import check_free, write_scorecard
     from expunge.vision import choose_device
@@ -88,7 +87,7 @@ def measure(
     detectors = task.name == "detection"
     if detectors and shadows:
         raise RequestError("expected no shadow models, as U-LiRA is for classifiers: leave --shadow-… out")
-    known = known_keys() | known_detection_keys() if detectors else known_keys()  # one policy may do for both
+    known = known_keys() | known_keys(task="detection") if detectors else known_keys()  # one policy may do for both
     rules = load_policy(policy, known=known, task="detection" if detectors else "classification")
     asked = Asked(
         data=data,

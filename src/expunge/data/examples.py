@@ -22,6 +22,10 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
+    def __add__(self, other: Self) -> Self:
+        """The examples of both, one after the other."""
+        ...
+
     def select(self, indices: Iterable[int]) -> Self:
         """The examples at `indices`, in the order given."""
         ...

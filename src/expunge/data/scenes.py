@@ -93,7 +93,7 @@ class Scenes:
 
     Raises:
         DuplicateClassError: One class is named twice.
-        DataError: Two images have one name, or a label is outside `classes`.
+        DataError: An image is there twice, or a label is outside `classes`.
     """
 
     scenes: tuple[Scene, ...]
@@ -104,9 +104,9 @@ class Scenes:
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DuplicateClassError(f"class {twice[0]!r} is named more than once: give each class its own name")
-        names = [name for name, count in Counter(scene.sample.name for scene in self.scenes).items() if count > 1]
-        if names:
-            raise DataError(f"image {names[0]} is there more than once: list each image once, with all of its boxes")
+        again = [sample.name for sample, count in Counter(scene.sample for scene in self.scenes).items() if count > 1]
+        if again:
+            raise DataError(f"image {again[0]} is there more than once: list each image once, with all of its boxes")
         labels = {box.label for scene in self.scenes for box in (*scene.boxes, *scene.crowds)}
         outside = sorted(label for label in labels if not 0 <= label < len(self.classes))
         if outside:

@@ -5,7 +5,7 @@ from typing import Generic
 
 from expunge.data._draw import draw_orders, share
 from expunge.data.examples import E
-from expunge.data.images import Images
+from expunge.data.images import Images, Sample
 from expunge.data.scenes import Notice
 from expunge.errors import ClassMismatchError, DataError
 
@@ -31,17 +31,17 @@ class Splits(Generic[E]):
     skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        seen: dict[str, str] = {}
+        seen: dict[Sample, str] = {}
         for part, examples in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             if examples.classes != self.train.classes:
                 raise ClassMismatchError(
                     f"the {part} part has other classes than the training part, or another order: label all alike"
                 )
-            names = {sample.name for sample in examples.samples}
-            common = next((name for name in sorted(names) if name in seen), None)
+            # Not by name: in COCO's layout pictures of two parts may bear one.
+            common = min((sample for sample in examples.samples if sample in seen), key=lambda s: s.name, default=None)
             if common is not None:
-                raise DataError(f"image {common} is in {seen[common]} and in {part}: keep the sets apart")
-            seen |= dict.fromkeys(names, part)
+                raise DataError(f"image {common.name} is in {seen[common]} and in {part}: keep the sets apart")
+            seen |= dict.fromkeys(examples.samples, part)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from expunge.evidence.metrics import (
     RequestMetrics,
     WeightsAlone,
 )
-from expunge.evidence.protocol import Aim, Case, Measure, Reading, Shadows
-from expunge.evidence.registry import make_measure, measure_names
+from expunge.evidence.protocol import EVERY_TASK, Aim, Case, Measure, Reading, Shadows
+from expunge.evidence.registry import make_measure, make_measures, measure_names
 from expunge.evidence.report import (
     ClassAccuracy,
     Example,
@@ -24,11 +24,13 @@ from expunge.evidence.report import (
     render_report,
 )
 from expunge.intervals import wilson
-from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes, per_class
+from expunge.tasks.classification.accuracy import accuracy, accuracy_of, mask_classes, per_class
 from expunge.tasks.classification.views import observe, view
+from expunge.tasks.scores import harmonic_mean
 from expunge.tasks.views import Observed, View
 
 __all__ = [
+    "EVERY_TASK",
     "Aim",
     "Baseline",
     "Case",
@@ -56,6 +58,7 @@ __all__ = [
     "accuracy_of",
     "harmonic_mean",
     "make_measure",
+    "make_measures",
     "mask_classes",
     "measure_baseline",
     "measure_names",

@@ -1,10 +1,7 @@
-"""From logits to the figures of one request."""
+"""From the rates of two models to the figures of one request."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from expunge.errors import EvidenceError
 from expunge.evidence.metrics import (
@@ -17,8 +14,7 @@ from expunge.evidence.metrics import (
     RequestMetrics,
     WeightsAlone,
 )
-from expunge.tasks.classification.accuracy import accuracy, accuracy_of, harmonic_mean, mask_classes
-from expunge.tasks.rows import with_columns
+from expunge.tasks.scores import Scores, harmonic_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,65 +36,82 @@ class Work:
     seconds: float
 
 
-def measure_baseline(logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Baseline:
-    """Accuracy of the untouched model on all test images."""
-    rate = accuracy(logits, labels)
+def measure_baseline(before: Scores) -> Baseline:
+    """The rate of the untouched model on all that is counted.
+
+    Raises:
+        EvidenceError: Nothing is.
+    """
+    rate = before.rate()
+    if not rate.n:
+        raise EvidenceError(f"Expected {before.counted} to measure a model on, got none. Add {before.counted}.")
     return Baseline(acc=rate.percent, n=rate.n)
 
 
+def change_of(before: Scores, after: Scores, classes: Collection[int]) -> Change:
+    """The rate of some classes, which have something to count, under two models."""
+    was, now = before.rate(classes), after.rate(classes)
+    interval = after.interval(classes, round(now.percent, 2))
+    return Change(before=was.percent, after=now.percent, n=now.n, ci95=(interval.low, interval.high))
+
+
 def measure_request(
-    before: Float[Tensor, "n c"],
-    after: Float[Tensor, "n c"],
-    labels: Int[Tensor, "n"],
+    before: Scores,
+    after: Scores,
+    masked: Scores,
     *,
+    alone: Scores | None = None,
     classes: Sequence[str],
     forget: Sequence[int],
     retain: Collection[int],
     earlier: Collection[int] = (),
     missing: Collection[int] = (),
     work: Work,
-    rows: Float[Tensor, "n c"] | None = None,
 ) -> RequestMetrics:
-    """All figures of one request, from the logits of the same test images before and after.
+    """All figures of one request, from the rates on the same test data before and after.
 
     `before` is always the original model, before the first request, in every row: a figure then says
-    what all requests so far have cost, and the head mask, taken from the same logits, is comparable.
+    what all requests so far have cost, and the head mask, taken from the same answers, is comparable.
 
     Args:
-        before: Logits of the original, untouched model.
-        after: Logits of the model after this request.
-        labels: The true class of each image, as a column of the logits.
-        classes: Names of all the model's classes, one a column.
+        before: The original, untouched model.
+        after: The model after this request.
+        masked: The original with `forget` and `earlier` struck from its answers; see `Task.struck`.
+        alone: The model after this request with the original's rows of these classes put back; see `Task.in_place`.
+            None leaves `weights_alone` out.
+        classes: Names of all the model's classes.
         forget: Classes of this request.
-        retain: All classes that stay, those without training images included.
+        retain: All classes that stay, those without training data included.
         earlier: Classes of earlier requests.
-        missing: Those of `retain` of which no training image was available.
+        missing: Those of `retain` of which no training data were available.
         work: What the request took.
-        rows: What the original's head makes of the embeddings after this request; see `HeadRows.read`. None leaves
-            `weights_alone` out.
 
     Returns:
-        The row of `metrics.json`. The head mask hides `forget` and `earlier` in `before`.
+        The row of `metrics.json`.
 
     Raises:
-        EvidenceError: The sets of classes contradict each other, or one of them has no test image.
+        EvidenceError: The sets of classes contradict each other, or one of them has nothing to count.
     """
     check_sets(set(forget), set(retain), set(earlier), set(missing))
-    masked = mask_classes(before, {*forget, *earlier})
 
-    def change(name: str, chosen: Collection[int], now: Tensor = after) -> Change:
-        was = accuracy_of(before, labels, chosen)
-        if not was.n:
+    def change(name: str, chosen: Collection[int], now: Scores = after) -> Change:
+        if not before.rate(chosen).n:
             names = ", ".join(classes[index] for index in sorted(chosen)[:5])
             raise EvidenceError(
-                f"Expected test images to measure {name} on, got none of its {len(chosen)} classes "
-                f"({names}). Add test images of these classes."
+                f"Expected {before.counted} to measure {name} on, got none of its {len(chosen)} classes "
+                f"({names}). Add {before.counted} of these classes."
             )
-        return Change.between(was, accuracy_of(now, labels, chosen))
+        return change_of(before, now, chosen)
+
+    def percent(chosen: Collection[int], now: Scores) -> float:
+        return round(now.rate(chosen).percent, 2)
 
     acc_f, acc_r = change("acc_f", forget), change("acc_r", retain)
-    alone = None if rows is None else with_columns(after, rows, {*forget, *earlier})
-    mask_f, mask_r = change("acc_f", forget, masked), change("acc_r", retain, masked)
+
+    def h(now: Scores) -> float:
+        """From the rounded rates, so that whoever reads the file finds the same number."""
+        return harmonic_mean(percent(retain, now), acc_f.before - percent(forget, now))
+
     return RequestMetrics(
         classes=tuple(classes[index] for index in forget),
         images=work.images,
@@ -107,12 +120,12 @@ def measure_request(
         acc_r=acc_r,
         acc_o=change("acc_o", earlier) if earlier else None,
         acc_m=change("acc_m", missing) if missing else None,
-        h=_h(acc_f, acc_r),
+        h=h(after),
         head_mask=HeadMask(
-            acc_f=mask_f.after,
-            acc_r=mask_r.after,
-            h=_h(mask_f, mask_r),
-            acc_m=change("acc_m", missing, masked).after if missing else None,
+            acc_f=percent(forget, masked),
+            acc_r=percent(retain, masked),
+            h=h(masked),
+            acc_m=percent(missing, masked) if missing else None,
         ),
         groups=work.groups,
         parameters=work.parameters,
@@ -120,16 +133,11 @@ def measure_request(
         weights_alone=None
         if alone is None
         else WeightsAlone(
-            acc_f=(alone_f := change("acc_f", forget, alone)),
+            acc_f=change("acc_f", forget, alone),
             acc_o=change("acc_o", earlier, alone) if earlier else None,
-            h=_h(alone_f, change("acc_r", retain, alone)),
+            h=h(alone),
         ),
     )
-
-
-def _h(acc_f: Change, acc_r: Change) -> float:
-    """H from the rounded rates, so that whoever reads the file finds the same number."""
-    return harmonic_mean(acc_r.after, acc_f.before - acc_f.after)
 
 
 def check_sets(forget: set[int], retain: set[int], earlier: set[int], missing: set[int]) -> None:

@@ -5,21 +5,26 @@ are the same. Rates are percentages rounded to two decimals, as are seconds; rou
 so that memory, file and report always agree. Key order is the order of the fields.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from expunge.errors import CorruptRunError
 from expunge.intervals import wilson
+from expunge.tasks import find_task, task_names
 from expunge.values import Rate
 
 SCHEMA = "expunge/metrics/v1"
 
-Task = Literal["classification", "detection"]
-Unit = Literal["accuracy", "AP50"]
-UNITS: Mapping[Task, Unit] = {"classification": "accuracy", "detection": "AP50"}
-"""What rates are in each task."""
+
+def _installed(name: str) -> str:
+    if name not in (there := task_names()):
+        raise ValueError(f"expected one of {', '.join(there)}, got {name!r}")
+    return name
+
+
+Task = Annotated[str, AfterValidator(_installed)]
+"""Name of an installed task; see `expunge.tasks`."""
 
 
 def _two_decimals(value: float) -> float:
@@ -178,7 +183,7 @@ class Metrics(_Record):
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
         task: What the model does; the key is absent of a classifier.
-        unit: What the rates are, "accuracy" of a classifier and "AP50" of a detector; absent likewise.
+        unit: What the rates of that task are: "AP50" of a detector; absent of a classifier.
         model: The model before any request.
         method: Name of the forgetting method.
         seed: Seed of the run.
@@ -188,7 +193,7 @@ class Metrics(_Record):
 
     schema_: Annotated[Literal["expunge/metrics/v1"], Field(alias="schema")] = SCHEMA
     task: Annotated[Task, Field(exclude_if=lambda value: value == "classification")] = "classification"
-    unit: Annotated[Unit, Field(exclude_if=lambda value: value == "accuracy")] = "accuracy"
+    unit: Annotated[str, Field(exclude_if=lambda value: value == "accuracy")] = "accuracy"
     model: ModelInfo
     method: str
     seed: int
@@ -197,8 +202,9 @@ class Metrics(_Record):
 
     @model_validator(mode="after")
     def _the_unit_is_the_tasks(self) -> Self:
-        if self.unit != UNITS[self.task]:
-            raise ValueError(f"unit: expected {UNITS[self.task]!r} for the task {self.task!r}, got {self.unit!r}")
+        unit = find_task(self.task).unit
+        if self.unit != unit:
+            raise ValueError(f"unit: expected {unit!r} for the task {self.task!r}, got {self.unit!r}")
         return self
 
     @model_validator(mode="after")

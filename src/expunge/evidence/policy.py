@@ -159,7 +159,9 @@ def load_policy(
         PolicyError: The file cannot be read, or is no policy.
     """
     if path is None:
-        return Policy.parse(_shipped(_DEFAULTS[task]), source="the default policy", known=known)
+        return Policy.parse(
+            _shipped(_DEFAULTS.get(task, _DEFAULTS["classification"])), source="the default policy", known=known
+        )
     if str(path) in _NAMED and not path.exists():
         return Policy.parse(_shipped(f"{path}.toml"), source=f"the policy {path}", known=known)
     try:

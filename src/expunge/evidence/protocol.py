@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Bool
 from torch import Tensor
 
-from expunge.data import Images
+from expunge.data.examples import E
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.beside import Beside
+from expunge.tasks import Task, task_of
 from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed, View
-from expunge.vision import VisionModel
+from expunge.tasks.views import Observed, View, Viewed
 
 Aim = Literal["oracle", "high", "low", "context"]
 """What a good value is: the oracle's own value from either side, as high or as low as can be, or no aim at all."""
@@ -56,20 +56,23 @@ class Shadows:
     members: Bool[Tensor, " n"] | None = None
 
 
+V = TypeVar("V", bound=Viewed)
+
+
 @dataclass(frozen=True, eq=False)
-class Case:
-    """One model under test, and everything a measure may look at.
+class Case(Generic[V, E]):
+    """One model under test, and everything a measure may look at; `V` is the task's view, `E` its kind of examples.
 
     Measures are run alike on the edited model, the original and the oracles: each time that model is `model`, and
     `view` is its view.
 
     Attributes:
         model: The model under test, live, on its device. Measures leave it as they found it.
-        view: What it makes of the images.
+        view: What it makes of the images, or scenes.
         original: The original model's view, from before the first request.
         oracle: The view of a model that never saw the forgotten classes; None where there is none.
-        attack: Images behind `view.attack`.
-        test: Images behind `view.test`.
+        attack: Images, or scenes, behind `view.attack`.
+        test: Images, or scenes, behind `view.test`.
         forget: Classes of the current request.
         earlier: Classes of earlier requests.
         retain: Classes that stay.
@@ -81,12 +84,12 @@ class Case:
         beside: How the model's forgotten classes stand beside strangers, where there are any.
     """
 
-    model: VisionModel
-    view: View
-    original: View
-    oracle: View | None
-    attack: Images
-    test: Images
+    model: Any
+    view: V
+    original: V
+    oracle: V | None
+    attack: E
+    test: E
     forget: tuple[int, ...]
     earlier: tuple[int, ...]
     retain: tuple[int, ...]
@@ -103,41 +106,25 @@ class Case:
 
     @property
     def features(self) -> View:
-        """The features of the model under test: those of `view`."""
-        return self.view
+        """The features of the model under test: of images, or of the objects in scenes."""
+        return self.view.features
+
+    @property
+    def task(self) -> Task[Any, E]:
+        """What the model does."""
+        return task_of(self.model)
+
+
+EVERY_TASK = ("*",)
+"""For `tasks` of a measure that looks at features alone: it can be taken of any model."""
 
 
 @runtime_checkable
-class Features(Protocol):
-    """The part of a case that measures of features alone look at: of images, or of the objects in scenes."""
+class Measure(Protocol):
+    """A measure: a frozen dataclass whose fields are its settings.
 
-    @property
-    def features(self) -> View:
-        """The features of the model under test."""
-        ...
-
-    @property
-    def retain(self) -> tuple[int, ...]:
-        """Classes that stay."""
-        ...
-
-    @property
-    def forgotten(self) -> tuple[int, ...]:
-        """Classes of this and all earlier requests, sorted."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seeds every random choice of the measure."""
-        ...
-
-
-C = TypeVar("C", contravariant=True)
-
-
-@runtime_checkable
-class MeasureOf(Protocol[C]):
-    """A measure of some kind of case: a frozen dataclass whose fields are its settings.
+    It may also say `tasks: ClassVar[tuple[str, ...]]`, the tasks whose models it can be taken of, or `EVERY_TASK`; one
+    that does not is for classifiers.
 
     Attributes:
         name: Its name in tables and on the command line.
@@ -153,21 +140,16 @@ class MeasureOf(Protocol[C]):
     slow: ClassVar[bool]
     labels: ClassVar[Mapping[str, str]]
 
-    def missing(self, case: C) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Why it cannot be taken in this case ("needs an oracle", "no earlier request"), or None."""
         ...
 
-    def measure(self, case: C) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """Takes it."""
         ...
 
 
-@runtime_checkable
-class Measure(MeasureOf[Case], Protocol):
-    """A measure of classifiers: a frozen dataclass whose fields are its settings."""
-
-
-def take(case: C, measures: Iterable[MeasureOf[C]]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
+def take(case: Case, measures: Iterable[Measure]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
     """Runs every measure on `case`; one that fails does not take the others with it.
 
     Returns:

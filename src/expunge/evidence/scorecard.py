@@ -6,7 +6,7 @@ Numbers are rounded to four decimals when a value is made, so that memory, file 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from statistics import fmean
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,7 +20,7 @@ from expunge.evidence.measures.relearn_time import (
     steps_bound,
 )
 from expunge.evidence.metrics import Task
-from expunge.evidence.protocol import Aim, MeasureOf, Reading
+from expunge.evidence.protocol import Aim, Measure, Reading
 from expunge.evidence.strangers.finding import BesideStrangers
 
 SCHEMA = "expunge/scorecard/v1"
@@ -202,7 +202,7 @@ def leans_on_oracle(key: str) -> bool:
 
 
 def make_rows(
-    measures: Iterable[MeasureOf[Any]], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
+    measures: Iterable[Measure], edited: Readings, original: Readings, oracles: Sequence[Readings] = ()
 ) -> tuple[Row, ...]:
     """Puts the readings of several models side by side.
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from expunge.evidence.protocol import MeasureOf
+from expunge.evidence.protocol import Measure
 from expunge.evidence.scorecard import Row, Scorecard
 
 STAYS, BESIDE, OTHERS = "What stays", "Beside strangers", "Other measures"
@@ -78,7 +78,7 @@ _STRUCK = re.compile(r"(int8_|pruned_\d+_)?(acc_[fo](_worst)?|h)")
 """Rows that a stroke of the head brings where they should be, whatever the weights know."""
 
 
-M = TypeVar("M", bound=MeasureOf[Any])
+M = TypeVar("M", bound=Measure)
 
 
 def in_order(measures: Iterable[M]) -> list[M]:

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-import torch
-
 from expunge.adapters import EditStack
 from expunge.data import Splits, align
-from expunge.evidence import make_measure, measure_names
+from expunge.evidence import make_measures
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.scorecard_groups import in_order
 from expunge.ledger import DataFacts
 from expunge.lifecycle.asked import Asked
-from expunge.lifecycle.kind import Report, Share, Shares, wanted
+from expunge.lifecycle.kind import Report, Shares, shares_of, wanted
 from expunge.lifecycle.material import Material, gather
 from expunge.lifecycle.remembered import lowest_block, recall, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of
@@ -21,11 +19,10 @@ from expunge.lifecycle.strangers import classifier_strangers, lowest_kept, refus
 from expunge.methods import Method, make_method
 from expunge.methods.sequence import Forgetting
 from expunge.runs import read
-from expunge.runs.measuring import Comparison, known_keys, measure_models
+from expunge.runs.comparing import Compared
+from expunge.runs.measuring import known_keys, measure_models
 from expunge.tasks import Available
-from expunge.tasks.classification.accuracy import accuracy_of, mask_classes
 from expunge.tasks.plan import check_examples, make_plan
-from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.workspace import Workspace
 
@@ -108,7 +105,7 @@ class Classifiers:
         report: Report,
     ) -> Scorecard:
         """What `measure_models` gives."""
-        compared = Comparison(
+        compared = Compared(
             original=original,
             edited=edited,
             forgotten=tuple(targets),
@@ -116,7 +113,7 @@ class Classifiers:
             missing=material.missing,
             seed=seed,
         )
-        measures = in_order(wanted(map(make_measure, measure_names()), rules))
+        measures = in_order(wanted(make_measures(), rules))
         return measure_models(
             compared,
             material.splits,
@@ -132,15 +129,4 @@ class Classifiers:
         self, model: VisionModel, original: VisionModel, data: str, groups: Sequence[Sequence[int]], seed: int
     ) -> Shares:
         """Accuracies."""
-        test = align(read(data, seed=seed), model.classes, partial=True).test
-        labels = torch.tensor(test.labels, dtype=torch.int64)
-        now, before = (ActivationCache(one).outputs(test).logits.float().cpu() for one in (model, original))
-        gone = sorted({label for group in groups for label in group})
-        kept = [label for label in range(len(model.classes)) if label not in gone]
-        rates = [accuracy_of(logits, labels, kept) for logits in (now, before, mask_classes(before, gone))]
-        each = [accuracy_of(now, labels, list(group)) for group in groups]
-        return Shares(*map(_share, rates), earlier=tuple(map(_share, each)))
-
-
-def _share(rate: Rate) -> Share:
-    return Share(rate.percent, rate.n)
+        return shares_of(model, original, align(read(data, seed=seed), model.classes, partial=True).test, groups)

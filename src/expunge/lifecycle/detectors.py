@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 from expunge.adapters import EditStack
 from expunge.data import Scenes, Splits
 from expunge.errors import TooFewImagesError
-from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence import make_measures
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.scorecard_groups import in_order
 from expunge.ledger import DataFacts
 from expunge.lifecycle.asked import Asked
-from expunge.lifecycle.kind import Report, Share, Shares, wanted
+from expunge.lifecycle.kind import Report, Shares, shares_of, wanted
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.scene_material import gather_scenes
 from expunge.lifecycle.scene_strangers import scene_strangers
@@ -21,14 +21,14 @@ from expunge.methods.detection import make_detection_method
 from expunge.methods.protocol import Method
 from expunge.methods.sequence import Forgetting
 from expunge.runs import read
-from expunge.runs.detection.measuring import BATCH, DetectorComparison, known_detection_keys, measure_detectors
-from expunge.runs.measuring import known_keys
-from expunge.tasks.detection.average_precision import ClassAP, average_precision
+from expunge.runs.comparing import Compared
+from expunge.runs.measuring import known_keys, measure_models
+from expunge.runs.strangers import strangers_of
 from expunge.tasks.detection.scenes import align_scenes
 from expunge.tasks.plan import make_plan
 from expunge.tasks.request import Available
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import SceneCache, look, shared_caches
+from expunge.vision.scene_states import SceneCache
 from expunge.workspace import Workspace
 from expunge.workspace.settings import DETECTION
 
@@ -43,8 +43,8 @@ class Detectors:
     exports: ClassVar[bool] = False
 
     def keys(self) -> frozenset[str]:
-        """Those of `expunge.detection_measures`, and those of classifiers: one policy may do for both."""
-        return known_keys() | known_detection_keys()
+        """Those of measures of detectors, and of classifiers: one policy may do for both."""
+        return known_keys() | known_keys(task=DETECTION)
 
     def make_method(self, asked: Asked) -> Method:
         """One of `expunge.methods.detection`."""
@@ -105,8 +105,8 @@ class Detectors:
         seed: int,
         report: Report,
     ) -> Scorecard:
-        """What `measure_detectors` gives."""
-        compared = DetectorComparison(
+        """What `measure_models` gives."""
+        compared = Compared(
             original=original,
             edited=edited,
             forgotten=tuple(targets),
@@ -114,14 +114,15 @@ class Detectors:
             missing=material.missing,
             seed=seed,
         )
-        measures = in_order(wanted(map(make_detection_measure, detection_measure_names()), rules))
-        return measure_detectors(
+        scenes = scene_strangers(workspace)
+        measures = in_order(wanted(make_measures(task=DETECTION), rules))
+        return measure_models(
             compared,
             material.splits,
             measures,
             data_name=DATA_NAME,
             partial=True,
-            strangers=scene_strangers(workspace),
+            strangers=strangers_of(scenes) if scenes else None,
             strangers_name=STRANGERS_NAME,
             report=report,
         )
@@ -131,20 +132,4 @@ class Detectors:
     ) -> Shares:
         """AP50 of COCO, mean over classes."""
         test = align_scenes(read(data, like=model, seed=seed), model.classes).test
-        gone = sorted({label for group in groups for label in group})
-        kept = [label for label in range(len(model.classes)) if label not in gone]
-        now, before = (look(cache, test) for cache in shared_caches([model, original], batch_size=BATCH))
-        found = (now.found(), before.found(), before.found(struck=gone))
-        served, originally, masked = (average_precision(one, test) for one in found)
-        return Shares(
-            *(_share(one, kept) for one in (served, originally, masked)),
-            earlier=tuple(_share(served, group) for group in groups),
-        )
-
-
-def _share(each: Sequence[ClassAP], group: Sequence[int]) -> Share:
-    """The mean AP50 of those classes of a group that are in the scenes."""
-    tested = [(each[c].ap50, each[c].objects) for c in group]
-    values = [value for value, _ in tested if value is not None]
-    mean = min(sum(values) / len(values), 100.0) if values else 0.0
-    return Share(mean, sum(objects for _, objects in tested), len(values))
+        return shares_of(model, original, test, groups)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
+from expunge.data.examples import Examples
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
 from expunge.ledger import DataFacts
@@ -12,25 +13,13 @@ from expunge.lifecycle.material import Material
 from expunge.lifecycle.standing import Standing
 from expunge.methods import Method
 from expunge.runs.run import Stage
+from expunge.tasks import task_of
+from expunge.tasks.scores import Share
+from expunge.vision import Wrapped
 from expunge.workspace import Workspace
 
 Report = Callable[[Stage], None]
 M = TypeVar("M")
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A rate in percent.
-
-    Attributes:
-        percent: The rate.
-        n: How many trials are behind it: images, or objects.
-        classes: Of how many classes it is the mean; None where it is a share of trials.
-    """
-
-    percent: float
-    n: int
-    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +143,15 @@ def wanted(measures: Iterable[M], rules: Policy) -> list[M]:
     keys = {rule.key for rule in rules.rule if rule.when != "oracle"}
     every: Iterable[Any] = measures
     return [one for one in every if not one.slow or keys & set(one.labels)]
+
+
+def shares_of(model: Wrapped, original: Wrapped, test: Examples, groups: Sequence[Sequence[int]]) -> Shares:
+    """The rates of the cumulative watch on test data in the model's class order; see `Kind.shares`."""
+    task = task_of(original)
+    gone = sorted({label for group in groups for label in group})
+    kept = [label for label in range(len(model.classes)) if label not in gone]
+    now, before = (task.look(cache, test) for cache in task.caches([model, original]))
+    served, originally, masked = (task.scores(one, test) for one in (now, before, task.struck(before, gone)))
+    return Shares(
+        *(one.rate(kept) for one in (served, originally, masked)), earlier=tuple(served.rate(group) for group in groups)
+    )

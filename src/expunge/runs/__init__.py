@@ -3,7 +3,6 @@
 from expunge.runs.api import ForgetRun, forget
 from expunge.runs.loading import load, read, task_at
 from expunge.runs.outputs import RunFolder
-from expunge.runs.run import Stage
-from expunge.runs.sequence import SequenceRun
+from expunge.runs.run import Run, Stage
 
-__all__ = ["ForgetRun", "RunFolder", "SequenceRun", "Stage", "forget", "load", "read", "task_at"]
+__all__ = ["ForgetRun", "Run", "RunFolder", "Stage", "forget", "load", "read", "task_at"]

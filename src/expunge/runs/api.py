@@ -16,12 +16,10 @@ from expunge.methods import Method, make_method
 from expunge.methods.detection import make_detection_method
 from expunge.methods.protocol import uses_memory
 from expunge.runs.detection.reporting import build_scene_report
-from expunge.runs.detection.sequence import SceneSequence
 from expunge.runs.loading import load, read
 from expunge.runs.outputs import RunFolder
 from expunge.runs.reporting import build_report
-from expunge.runs.run import Stage
-from expunge.runs.sequence import SequenceRun
+from expunge.runs.run import Run, Stage
 from expunge.tasks import Budget, make_plan, task_of
 from expunge.vision import Wrapped
 
@@ -137,7 +135,6 @@ def forget(
     spared = {*named, *missing, *(edited.classes[label] for label in remembered)}
     data = task.align(data, edited.classes, partial=partial, untrained=spared)
     plan, budget = make_plan(edited.classes, wanted, missing), Budget(shots, tuple(missing), replay, partial)
-    kind: Any = SceneSequence if task.name == "detection" else SequenceRun
-    sequence = kind(edited, data, plan, method, budget=budget, seed=seed, memory=memory, report=report)
+    sequence = Run(edited, data, plan, method, budget=budget, seed=seed, memory=memory, report=report)
     metrics, seen = sequence.carry_on(folder)
     return ForgetRun(sequence.stack, metrics, data, seen)

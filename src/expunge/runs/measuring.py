@@ -1,23 +1,26 @@
-"""Any two models with the same classes, measured side by side; no forgetting method is needed."""
+"""Any two models of one task with the same classes, measured side by side; no forgetting method is needed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-import torch
-
-from expunge.data import Images, Splits, align
+from expunge.data import Splits
+from expunge.data.examples import E
 from expunge.errors import TooFewImagesError
-from expunge.evidence import Case, Measure, Reading, Shadows, make_measure, measure_names
+from expunge.evidence import Case, Measure, Reading, Shadows, make_measures
 from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.strangers.sample import Strangers
 from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
-from expunge.tasks.classification.views import observe, view
+from expunge.tasks import Task, task_of
 from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed, View
-from expunge.vision import ActivationCache, VisionModel
+from expunge.tasks.views import Observed
+from expunge.vision import Wrapped
+
+Comparison = Compared
+"""What is measured of what."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +32,24 @@ class ShadowModels:
         never: Build models that never saw the classes.
     """
 
-    forgotten: Sequence[Callable[[], VisionModel]]
-    never: Sequence[Callable[[], VisionModel]]
+    forgotten: Sequence[Callable[[], Wrapped]]
+    never: Sequence[Callable[[], Wrapped]]
 
 
-class Comparison(Compared[VisionModel]):
-    """A comparison of classifiers; see `Compared`."""
-
-
-def known_keys() -> frozenset[str]:
-    """Every row key that an installed measure, or the scorecard itself, can give."""
-    return frozenset(DERIVED) | {key for name in measure_names() for key in make_measure(name).labels}
+def known_keys(*, task: str = "classification") -> frozenset[str]:
+    """Every row key that an installed measure of a task, or the scorecard itself, can give."""
+    return frozenset(DERIVED) | {key for measure in make_measures(task=task) for key in measure.labels}
 
 
 def measure_models(
-    compared: Comparison,
-    data: Splits,
+    compared: Compared[Any],
+    data: Splits[E],
     measures: Sequence[Measure],
     *,
     data_name: str,
     partial: bool = False,
     shadows: ShadowModels | None = None,
-    strangers: Strangers | None = None,
+    strangers: Strangers[E] | None = None,
     strangers_name: str = "strangers",
     report: Callable[[Stage], None] = lambda stage: None,
 ) -> Scorecard:
@@ -58,8 +57,8 @@ def measure_models(
 
     Args:
         compared: The models and classes.
-        data: Images; training and validation images are the attacker's, rates are counted on test images.
-        measures: What to take.
+        data: Images, or scenes; those for training and validation are the attacker's, rates are counted on test data.
+        measures: What to take; measures of the models' task.
         data_name: What the scorecard calls the data.
         partial: Whether the data may lack some of the model's classes.
         shadows: Shadow models; without them U-LiRA is not taken.
@@ -69,30 +68,47 @@ def measure_models(
 
     Raises:
         ClassMismatchError: The models do not have the same classes in the same order, or the data have others.
-        EvidenceError: An oracle is one of the models under test.
+        EvidenceError: An oracle is one of the models under test, or strangers are classes of the model.
         RequestError: The named classes cannot be what they are said to be.
         EmptyClassError: Unless `partial`, a class has test images and no training images.
-        TooFewImagesError: A forgotten class has no attack or no test image, or no retained class has a test image.
+        TooFewImagesError: A forgotten class has nothing to attack with or nothing to count, or nothing that stays has.
     """
     check_models(compared)
-    case = _case(compared, align(data, compared.original.classes, partial=partial))
+    task, classes, parts = task_of(compared.original), compared.original.classes, parts_of(compared)
+    data = task.align(data, classes, partial=partial)
+    attack, test = data.train + data.validation, data.test
+    _check_there(task, attack, test, parts)
+    if strangers:
+        strangers.refuse_known(classes, alone=task.alone)
     builders = (*shadows.forgotten, *shadows.never) if shadows else ()
     tell = Steps(report, len(compared.models) * (1 + len(measures)) + len(builders))
-    case = replace(case, shadows=_shadows(shadows, case, tell) if shadows else None)
-    if strangers:
-        strangers.refuse_known(compared.original.classes)
-    views: list[View] = []
-    for part, model in compared.models:
-        tell(f"{part}: running the images")
-        views.append(view(model, case.attack, case.test))
-    case = replace(case, original=views[1], oracle=views[2] if compared.oracles else None)
+    shown = _shadows(task, shadows, compared.original, attack, tell) if shadows else None
+    caches, views = task.caches([model for _, model in compared.models]), []
+    for (part, _), cache in zip(compared.models, caches, strict=True):
+        tell(f"{part}: running the {task.example}s")
+        views.append(task.view(cache, attack, test))
+    case = Case(
+        model=compared.edited,
+        view=views[0],
+        original=views[1],
+        oracle=views[2] if compared.oracles else None,
+        attack=attack,
+        test=test,
+        forget=parts.forget,
+        earlier=parts.earlier,
+        retain=parts.retain,
+        missing=parts.missing,
+        shadows=shown,
+        seed=compared.seed,
+    )
     asked = any(measure.name == "strangers" for measure in measures)
-    stood = beside_all(compared, case, views, strangers) if strangers and asked else (None,) * len(views)
+    beside = strangers if asked else None
+    stood = beside_all(compared, case, caches, views, beside) if beside else (None,) * len(views)
     taken: list[list[Reading]] = []
     skipped = _untested(case)
-    for (part, model), seen, beside in zip(compared.models, views, stood, strict=True):
+    for (part, model), seen, placed in zip(compared.models, views, stood, strict=True):
         rows = HeadRows.of(model if model in compared.oracles else compared.original)
-        under_test, readings = replace(case, model=model, view=seen, rows=rows, beside=beside), []
+        under_test, readings = replace(case, model=model, view=seen, rows=rows, beside=placed), []
         for measure in measures:
             tell(f"{part}: {measure.name}")
             found, reasons = take(under_test, [measure])
@@ -104,77 +120,58 @@ def measure_models(
         skipped |= without_pictures(stood[0])
     edited, original, *oracles = taken
     return Scorecard(
+        task=task.name,
         edited=named(compared.edited),
         original=named(compared.original),
         oracles=tuple(named(model) for model in compared.oracles),
         data=data_name,
-        classes=compared.original.classes,
+        classes=classes,
         forgotten=compared.forgotten,
         earlier=compared.earlier,
         missing=compared.missing,
-        images=(len(case.attack), len(case.test)),
+        images=(len(attack), len(test)),
         seed=compared.seed,
         rows=make_rows(measures, edited, original, oracles),
         skipped=skipped,
-        strangers=summarise_all(stood, strangers_name, compared.original.classes, map(make_measure, measure_names())),
+        strangers=summarise_all(stood, strangers_name, classes, make_measures(task=task.name)),
         stand_in=stand_in(compared, case, views[0]) if asked and not (strangers or oracles) else "",
         text_model=compared.original.text_model,
     )
 
 
-def _shadows(shadows: ShadowModels, case: Case, tell: Steps) -> Shadows:
+def _shadows(
+    task: Task[Any, E], shadows: ShadowModels, original: Wrapped, attack: E, tell: Callable[[str], None]
+) -> Shadows:
     """The attack images under all shadow models, one model at a time.
 
     Raises:
         ClassMismatchError: A shadow model has other classes than the models compared.
     """
 
-    def seen(build: Callable[[], VisionModel]) -> Observed:
-        tell("shadow model: running the images")
+    def seen(build: Callable[[], Wrapped]) -> Observed:
+        tell(f"shadow model: running the {task.example}s")
         model = build()
-        check_classes("shadow", model, case.model)
-        return replace(observe(ActivationCache(model), case.attack), layers=())
+        check_classes("shadow", model, original)
+        return replace(task.observe(task.caches([model])[0], attack), layers=())
 
     return Shadows(tuple(map(seen, shadows.forgotten)), tuple(map(seen, shadows.never)))
 
 
-def _case(compared: Comparison, data: Splits) -> Case:
-    """The case but for its views, which stay empty until the models have run."""
-    parts = parts_of(compared)
-    attack = data.train + data.validation
-    _check_images(attack, data.test, parts)
-    empty = Observed(torch.empty(0, 0), torch.empty(0, len(data.classes)), torch.empty(0).long())
-    nothing = View(empty, empty)
-    return Case(
-        model=compared.edited,
-        view=nothing,
-        original=nothing,
-        oracle=None,
-        attack=attack,
-        test=data.test,
-        forget=parts.forget,
-        earlier=parts.earlier,
-        retain=parts.retain,
-        missing=parts.missing,
-        seed=compared.seed,
-    )
-
-
-def _check_images(attack: Images, test: Images, parts: Parts) -> None:
-    for images, kind in ((attack, "training"), (test, "test")):
-        counts = images.counts()
+def _check_there(task: Task[Any, E], attack: E, test: E, parts: Parts) -> None:
+    for examples, part in ((attack, "training"), (test, "test")):
+        counts = examples.counts()
         for label in parts.forget:
             if not counts[label]:
-                raise TooFewImagesError(f"the forgotten class {images.classes[label]!r} has no {kind} image")
+                raise TooFewImagesError(f"the forgotten class {examples.classes[label]!r} has no {part} {task.thing}")
         if not any(counts[label] for label in parts.retain):
-            raise TooFewImagesError(f"no class that stays has a {kind} image")
+            raise TooFewImagesError(f"no class that stays has a {part} {task.thing}")
 
 
 def _untested(case: Case) -> dict[str, str]:
     """Row -> why it is missing, or speaks of some of its classes only; without names, as it may be published."""
-    notes = {}
+    notes, counts = {}, case.test.counts()
     for key, classes, what in (("acc_o", case.earlier, "forgotten earlier"), ("acc_m", case.missing, "missing")):
-        lacking = len(set(classes) - set(case.test.labels))
+        lacking = sum(not counts[label] for label in classes)
         if lacking:
-            notes[key] = f"no test image of {lacking} of {len(classes)} classes that are {what}"
+            notes[key] = f"no test {case.task.thing} of {lacking} of {len(classes)} classes that are {what}"
     return notes

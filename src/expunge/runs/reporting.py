@@ -12,8 +12,8 @@ from expunge.adapters import Edit
 from expunge.data import Images, thumbnail
 from expunge.evidence import Metrics
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
-from expunge.runs.sequence import Answers
 from expunge.tasks.classification.accuracy import per_class
+from expunge.tasks.views import Observed
 from expunge.values import Block
 
 PER_REQUEST, RETAINED = 2, 4
@@ -25,7 +25,7 @@ def build_report(
     test: Images,
     blocks: Sequence[Block],
     edits: Sequence[Edit],
-    seen: Sequence[Answers],
+    seen: Sequence[Observed],
     *,
     title: str,
     command: str,

@@ -1,25 +1,30 @@
-"""Requests carried out one after another on one model, and each measured: what classifiers and detectors share.
+"""Requests carried out one after another on one model, and each measured, whatever the model does.
 
 The order of things: the untouched model is looked at once; then for each request the method makes an edit, the edit
 goes on the stack, and the model is looked at again. To look is to run the test data.
 """
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, TypeVar
 
 from expunge.adapters import Edit, EditStack
-from expunge.evidence import Metrics, RequestMetrics, Work
+from expunge.data import Splits
+from expunge.data.examples import E
+from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
 from expunge.evidence.metrics import Groups, ImagesUsed, ModelInfo, Parameters
+from expunge.memory import Memory
+from expunge.methods import Method
+from expunge.methods.protocol import uses_memory
+from expunge.methods.sequence import Forgetting
 from expunge.runs.outputs import RunFolder
-from expunge.tasks.plan import Plan
+from expunge.tasks import Budget, Task, available, task_of
+from expunge.tasks.plan import Plan, check_examples
 from expunge.tasks.request import Progress
-from expunge.tasks.trainable import AnyTask
+from expunge.tasks.rows import HeadRows
 from expunge.vision import Wrapped
 
-S = TypeVar("S")
 M = TypeVar("M", bound=Wrapped)
 
 
@@ -32,7 +37,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Result(Generic[S]):
+class Result:
     """What one request left behind.
 
     Attributes:
@@ -43,62 +48,86 @@ class Result(Generic[S]):
 
     edit: Edit
     metrics: RequestMetrics
-    seen: S
+    seen: Any
 
 
-@runtime_checkable
-class Steps(Protocol):
-    """What carries out the requests of a plan; see `expunge.methods.sequence`."""
+class Run(Generic[M, E]):
+    """A model under a sequence of requests.
 
-    def prepare(self) -> None:
-        """Takes the original model's prototypes, where the method wants them."""
-        ...
-
-    def task(self, number: int) -> AnyTask:
-        """Request `number`, from 0."""
-        ...
-
-    def carry_out(self, number: int, report: Callable[[Progress], None]) -> Edit:
-        """Makes the edit for request `number` and puts it on the stack."""
-        ...
-
-
-class Run(ABC, Generic[M, S]):
-    """A model M under a sequence of requests; S is what is seen of the test data.
+    What a method may see is cut out of the training data.
 
     Attributes:
         stack: The model with the edits made so far.
-        original: What the untouched model says of the test data; there once `prepare` has run.
+        original: What the untouched model says of the test data, see `Task.look`; there once `prepare` has run.
     """
 
-    original: S
+    original: Any
 
     def __init__(
         self,
-        stack: EditStack[M],
-        forgetting: Steps,
+        model: M,
+        data: Splits[E],
         plan: Plan,
+        method: Method,
         *,
-        method: str,
-        seed: int,
-        report: Callable[[Stage], None],
+        budget: Budget = Budget(),  # noqa: B008 - a frozen value
+        seed: int = 0,
+        memory: Memory | None = None,
+        report: Callable[[Stage], None] = lambda stage: None,
     ):
-        """Nothing is computed yet."""
-        self.stack = stack
-        self._forgetting, self._plan = forgetting, plan
-        self._method, self._seed, self._report = method, seed, report
+        """Checks that the plan can be carried out; nothing is computed yet.
 
-    @abstractmethod
-    def look(self, name: str) -> S:
+        Raises:
+            DataError: A request has nothing to learn or to measure from, or a class has fewer examples than are asked
+                for.
+            ModelError: The model cannot be used on this data.
+            MemoryMismatchError: The method edits blocks below those whose states the memory holds.
+        """
+        self._task: Task[M, E] = task_of(model)
+        found = available(self._task, data, plan, budget, seed=seed)
+        remembered = memory.known if memory is not None and uses_memory(method) else ()
+        check_examples(plan, found.forget, data.test, self._task.thing, remembered)
+        self._task.check(model, data)
+        self.stack = EditStack(model)
+        self._cache = self._task.cache(model, method.first_block(model), batch_size=self._task.batch)
+        self._forgetting = Forgetting(
+            self.stack, plan, method, found, seed=seed, activations=self._cache, memory=memory
+        )
+        self._plan, self._method, self._seed, self._report = plan, method.name, seed, report
+        self._test, self._rows = data.test, HeadRows.of(model)
+
+    def look(self, name: str) -> Any:
         """Runs the test data and reports how far it is, as stage `name`."""
+        total, done = len(self._test), 0
 
-    @abstractmethod
-    def begun(self, model: ModelInfo, method: str, seed: int) -> Metrics:
-        """The metrics before any request, with the untouched model's figures."""
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            self._report(Stage(name, Progress(done, total)))
 
-    @abstractmethod
-    def measured(self, number: int, seen: S, work: Work) -> RequestMetrics:
+        return self._task.look(self._cache, self._test, tell)
+
+    def measured(self, number: int, seen: Any, work: Work) -> RequestMetrics:
         """The figures of request `number`, from 0."""
+        plan, classes = self._plan, self.stack.model.classes
+        forget, earlier = plan.requests[number], plan.before(number)
+        gone = {*forget, *earlier}
+        masked, alone = self._task.struck(self.original, gone), self._task.in_place(seen, self._rows, gone)
+        before, after, mask, weights = (
+            self._task.scores(one, self._test) for one in (self.original, seen, masked, alone)
+        )
+        return measure_request(
+            before,
+            after,
+            mask,
+            alone=weights,
+            classes=classes,
+            forget=forget,
+            retain=plan.retained(number, len(classes)),
+            earlier=earlier,
+            missing=plan.missing,
+            work=work,
+        )
 
     def prepare(self) -> Metrics:
         """Looks at the untouched model and, where the method wants them, takes its prototypes."""
@@ -106,9 +135,13 @@ class Run(ABC, Generic[M, S]):
         self.original = self.look("measuring the original model")
         self._forgetting.prepare()
         info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes, text_model=model.text_model)
-        return self.begun(info, self._method, self._seed)
+        baseline = measure_baseline(self._task.scores(self.original, self._test))
+        task = self._task
+        return Metrics(
+            task=task.name, unit=task.unit, model=info, method=self._method, seed=self._seed, baseline=baseline
+        )
 
-    def replay_edits(self, edits: Sequence[Edit]) -> list[S]:
+    def replay_edits(self, edits: Sequence[Edit]) -> list[Any]:
         """Puts edits of an earlier, interrupted run back on; returns what is seen after each."""
         seen = []
         for number, edit in enumerate(edits, start=1):
@@ -116,7 +149,7 @@ class Run(ABC, Generic[M, S]):
             seen.append(self.look(f"restoring request {number}"))
         return seen
 
-    def run(self) -> Iterator[Result[S]]:
+    def run(self) -> Iterator[Result]:
         """Carries out the requests that are not on the stack yet, one a step."""
         for number in range(len(self.stack.edits), len(self._plan.requests)):
             name = f"request {number + 1} of {len(self._plan.requests)}"
@@ -126,7 +159,7 @@ class Run(ABC, Generic[M, S]):
             seen = self.look(f"measuring {name}")
             yield Result(edit, self.measured(number, seen, self._work(number, edit, seconds)), seen)
 
-    def carry_on(self, folder: RunFolder | None) -> tuple[Metrics, tuple[S, ...]]:
+    def carry_on(self, folder: RunFolder | None) -> tuple[Metrics, tuple[Any, ...]]:
         """Does all that is left to do.
 
         Args:

@@ -9,7 +9,10 @@ from expunge.data import Images, Splits, sample_digest
 from expunge.data.examples import E
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.scores import Scores
 from expunge.tasks.trainable import Trainable
+from expunge.tasks.views import Observed, Viewed
 from expunge.vision import StateCache, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
@@ -31,6 +34,10 @@ class Task(ABC, Generic[M, E]):
         thing: What rates are counted on: "image", or "object".
         example: What holds it: "image", or "scene".
         unit: What its rates are: "accuracy".
+        alone: Whether an example shows one class alone. Where it may show several, examples of strangers may show
+            classes of the model beside them.
+        batch: Examples that run together in a run, for edits and for looking.
+        most_each: So many images, or objects, of a class stand beside strangers at the most; None for all.
         memories: Whether statistics of its classes can be kept in place of examples.
         defaults: Method -> settings in which this task differs from the method's own defaults.
     """
@@ -40,6 +47,9 @@ class Task(ABC, Generic[M, E]):
     thing: ClassVar[str]
     example: ClassVar[str]
     unit: ClassVar[str]
+    alone: ClassVar[bool] = True
+    batch: ClassVar[int] = 48
+    most_each: ClassVar[int | None] = None
     memories: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
@@ -144,7 +154,7 @@ class Task(ABC, Generic[M, E]):
     # The model in training.
 
     @abstractmethod
-    def cache(self, model: M, entry: int = 0) -> StateCache[M]:
+    def cache(self, model: M, entry: int = 0, *, batch_size: int = 48) -> StateCache[M]:
         """Hidden states that enter block `entry`, kept per picture."""
 
     @abstractmethod
@@ -169,3 +179,45 @@ class Task(ABC, Generic[M, E]):
         memory: Memory | None = None,
     ) -> Trainable[Any, Any]:
         """What a method works with; `cache` is what `cache` gave, and holds the model."""
+
+    # The model looked at.
+
+    def caches(self, models: Sequence[M]) -> tuple[StateCache[M], ...]:
+        """A cache a model, for looking once at each; models may share what is the same in them."""
+        return tuple(self.cache(model) for model in models)
+
+    @abstractmethod
+    def observe(self, cache: Any, examples: E) -> Observed:
+        """What the classifier is given of every image, or object, and what it makes of it."""
+
+    @abstractmethod
+    def view(self, cache: Any, attack: E, test: E) -> Viewed:
+        """Both sets of examples that evidence works with; its field `test` is what `look` gives, if not more."""
+
+    @abstractmethod
+    def look(self, cache: Any, test: E, progress: Callable[[int], None] = lambda done: None) -> Any:
+        """What a run keeps of the test data after each request; `progress` is told the size of each batch."""
+
+    @abstractmethod
+    def struck(self, seen: Any, classes: Collection[int]) -> Any:
+        """What `look` gave, with some classes never said: the head mask.
+
+        It takes no training and no data, and it erases nothing: it is the anchor beside which every edit is shown.
+        """
+
+    @abstractmethod
+    def in_place(self, seen: Any, rows: HeadRows, classes: Collection[int]) -> Any:
+        """What `look` gave, with the rows of some classes as they are in another head.
+
+        Raises:
+            EvidenceError: What was kept is not as wide as that head reads it.
+        """
+
+    @abstractmethod
+    def scores(self, seen: Any, test: E) -> Scores:
+        """The rates of what `look` gave.
+
+        Args:
+            seen: The answers.
+            test: What was looked at.
+        """

@@ -15,7 +15,7 @@ from expunge.tasks.request import Progress
 from expunge.vision.wrapped import Wrapped
 
 Score = tuple[float, float]
-"""H on held-out data, then what breaks ties; greater is better."""
+"""H in percent on held-out data, then what breaks ties; greater is better."""
 
 
 @runtime_checkable

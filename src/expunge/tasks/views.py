@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,3 +53,18 @@ class View:
 
     attack: Observed
     test: Observed
+
+    @property
+    def features(self) -> "View":
+        """What measures of features look at: this view."""
+        return self
+
+
+@runtime_checkable
+class Viewed(Protocol):
+    """One model's view of attack and test data in any task, a dataclass with a field `test`: what it makes of those."""
+
+    @property
+    def features(self) -> View:
+        """What its classifier is given, and makes of it: one row an image, or an object."""
+        ...

@@ -1,7 +1,8 @@
 """What a detector makes of scenes, its unedited lower part run once."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -110,15 +111,15 @@ class SceneView:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def found(self, struck: Collection[int] = ()) -> tuple[Detections, ...]:
-        """What is found in each scene, boxes in pixels.
+    def found(self) -> tuple[Detections, ...]:
+        """What is found in each scene, boxes in pixels."""
+        return detect(DetectionOutput(self.logits[..., :0], self.logits, self.boxes, self.kind), self.sizes)
 
-        Args:
-            struck: Classes that no query may say: exactly what a head mask of them would leave.
-        """
+    def struck(self, classes: Collection[int]) -> Self:
+        """The same answers where no query may say one of `classes`: exactly what a head mask of them would leave."""
         logits = self.logits.clone()
-        logits[..., sorted(struck)] = STRUCK_LOGIT
-        return detect(DetectionOutput(logits[..., :0], logits, self.boxes, self.kind), self.sizes)
+        logits[..., sorted(classes)] = STRUCK_LOGIT
+        return replace(self, logits=logits)
 
 
 def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:
@@ -141,13 +142,20 @@ def located(output: DetectionOutput, targets: Sequence[Target], model: Detection
 
 
 @torch.no_grad()
-def look(cache: SceneCache, scenes: Scenes, *, features: bool = False) -> SceneView:
+def look(
+    cache: SceneCache,
+    scenes: Scenes,
+    *,
+    features: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> SceneView:
     """Runs the detector of `cache` over `scenes`, at least one.
 
     Args:
         cache: The detector, and what passes its cut.
         scenes: Pictures with what is in them.
         features: Whether to keep those of every query, not only of those at objects.
+        progress: Told the size of each batch.
 
     Raises:
         MissingExtraError: scipy is not installed.
@@ -160,6 +168,7 @@ def look(cache: SceneCache, scenes: Scenes, *, features: bool = False) -> SceneV
         where.append(one.images.cpu() + batch[0])
         said = (output.logits, output.boxes, *([output.features] if features else []))
         outputs.append(tuple(part.float().cpu() for part in said))
+        progress(len(batch))
     given, logits, labels = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
     every = [torch.cat(column) for column in zip(*outputs, strict=True)]
     return SceneView(

@@ -19,7 +19,7 @@ from expunge.evidence.strangers.sample import left_out, refuse_shared
 from expunge.evidence.strangers.sample import line_up as line_up_images
 from expunge.tasks.classification.views import view
 from expunge.tasks.views import View
-from expunge.vision import VisionModel
+from expunge.vision import ActivationCache, VisionModel
 from tests.evidence.measures import marks
 from tests.evidence.measures.conftest import EARLIER, FORGET, RETAIN
 from tests.evidence.measures.lineups import STRANGERS, line_up, pictures
@@ -169,7 +169,7 @@ def test_candidates_get_as_many_images_as_each_other(
         seen,
         (attack_images, test_images),
         sample,
-        sample.seen_by(original_model),
+        sample.seen_by(ActivationCache(original_model)),
         retain=RETAIN,
         forgotten=(*FORGET, *EARLIER),
     )
@@ -189,7 +189,7 @@ def test_a_class_without_images_is_left_out(
     original_model: VisionModel, attack_images: Images, test_images: Images
 ) -> None:
     sample = Sample(stranger_images(5, 31), stranger_images(5, 32))
-    theirs = sample.seen_by(original_model)
+    theirs = sample.seen_by(ActivationCache(original_model))
     for forgotten, there in (((0, 4), (4,)), ((0,), None)):
         attack = attack_images.without([0])
         seen = view(original_model, attack, test_images)

@@ -12,7 +12,7 @@ from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Task
 from expunge.bench.tuned import DETECTORS, tuned_settings
 from expunge.data import Scenes, Splits
 from expunge.errors import BenchError
-from expunge.evidence.detection.registry import detection_measure_names
+from expunge.evidence import measure_names
 from expunge.methods.detection import detection_methods
 from expunge.methods.detection.registry import REGISTRY
 from expunge.vision.detection import DetectionModel
@@ -77,7 +77,7 @@ class SceneSuite(Benchmark):
 
     def measures(self) -> tuple[str, ...]:
         """Names of all installed measures of detectors, sorted."""
-        return detection_measure_names()
+        return measure_names(task="detection")
 
     def tuned(self, method: str) -> Mapping[str, object]:
         """What `scripts/tune_detectors.py` chose for the method."""

@@ -16,8 +16,7 @@ from expunge.bench.scenes.store import DetectorStore
 from expunge.bench.stand import EVALUATION_SEEDS, FORGETTING_SEEDS
 from expunge.data import Scenes, Splits
 from expunge.data.scene_views import draw_orders
-from expunge.evidence.detection.protocol import SceneCase
-from expunge.evidence.detection.registry import make_detection_measure
+from expunge.evidence import Case, make_measure
 from expunge.evidence.protocol import take
 from expunge.methods.detection import make_detection_method
 from expunge.methods.detection.registry import REGISTRY
@@ -148,14 +147,18 @@ class SceneStand:
         oracle = self.oracle(number)[0]
         return self.view(oracle), oracle.model.digest()
 
-    def case(self, number: int, view: DetectionView, oracle: DetectionModel | None = None) -> SceneCase:
+    def case(
+        self, number: int, view: DetectionView, oracle: DetectionModel | None = None
+    ) -> Case[DetectionView, Scenes]:
         """What measures are given after request `number`: of this stand's own detector, or of an oracle."""
         plan = self.plan
-        return SceneCase(
+        return Case(
+            model=oracle or self.cache.model,
             view=view,
             original=self.original,
             oracle=self.oracle_view(number),
-            truth=self.splits.test,
+            attack=self.attack,
+            test=self.splits.test,
             forget=plan.requests[number - 1],
             earlier=plan.before(number - 1),
             retain=plan.retained(number - 1, len(self.classes)),
@@ -199,7 +202,8 @@ class SceneStand:
         return OracleTaken(self._taken(number, self.view(cache), cache.model), self.suite.scenes, seconds)
 
     def _taken(self, number: int, view: DetectionView, oracle: DetectionModel | None = None) -> Taken:
-        return take(self.case(number, view, oracle), map(make_detection_measure, self.suite.measures_after(number)))
+        measures = (make_measure(name, task="detection") for name in self.suite.measures_after(number))
+        return take(self.case(number, view, oracle), measures)
 
 
 def limited_objects(objects: Objects, per_class: int) -> Objects:

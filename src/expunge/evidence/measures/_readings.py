@@ -1,6 +1,6 @@
 """What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
 
-from expunge.evidence.protocol import Aim, Case, Features, Reading
+from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.intervals import wilson
 
 
@@ -20,13 +20,13 @@ def rate_reading(key: str, rate: float, n: int, aim: Aim = "oracle") -> Reading:
     return Reading(key, 100 * rate, "%", n, min(interval.low, 100 * rate), max(interval.high, 100 * rate), aim)
 
 
-def attackable(case: Features) -> tuple[int, ...]:
+def attackable(case: Case) -> tuple[int, ...]:
     """The forgotten classes with an image to attack with and another to count on."""
     attack, test = set(case.features.attack.labels.tolist()), set(case.features.test.labels.tolist())
     return tuple(label for label in case.forgotten if label in attack and label in test)
 
 
-def no_attack(case: Features) -> str | None:
+def no_attack(case: Case) -> str | None:
     """Why an attack on the embeddings cannot be run, or None."""
     if not attackable(case):
         return "needs a forgotten class with attack images and test images"

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
-from expunge.evidence.protocol import Aim, Features, Reading
+from expunge.evidence.protocol import EVERY_TASK, Aim, Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
 from expunge.tasks.classification.accuracy import accuracy_of, worst
 from expunge.values import Rate
@@ -31,6 +31,7 @@ class LinearProbe:
     summary: ClassVar[str] = "accuracy on forgotten classes of a fresh linear head on frozen features"
     source: ClassVar[str] = "arXiv 2604.08271; Alain and Bengio, arXiv 1610.01644"
     slow: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
     labels: ClassVar[Mapping[str, str]] = {
         "linear_probe": "linear probe",
         "linear_probe_worst": "linear probe, worst class",
@@ -38,11 +39,11 @@ class LinearProbe:
     }
     known_side: ClassVar[Mapping[str, Side]] = {"linear_probe": "above"}
 
-    def missing(self, case: Features) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
         return no_attack(case)
 
-    def measure(self, case: Features) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """Accuracy on the forgotten classes that have attack images, and on the retained ones that have.
 
         Where several are forgotten, the one that is read best has a row of its own: a rate over many would hide it.

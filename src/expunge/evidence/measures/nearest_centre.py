@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
-from expunge.evidence.protocol import Aim, Features, Reading
+from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
 from expunge.tasks.classification.accuracy import accuracy_of, worst
 from expunge.tasks.views import Observed
@@ -38,11 +38,11 @@ class NearestCentre:
     }
     known_side: ClassVar[Mapping[str, Side]] = {"nearest_centre": "above", "nearest_centre_cosine": "above"}
 
-    def missing(self, case: Features) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
         return no_attack(case)
 
-    def measure(self, case: Features) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """Accuracy on the forgotten classes that have attack images, and on the retained ones that have.
 
         Where several are forgotten, the one that is found best has a row of its own: a rate over many would hide it.

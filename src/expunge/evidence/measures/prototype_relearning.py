@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
-from expunge.evidence.protocol import Features, Reading
+from expunge.evidence.protocol import EVERY_TASK, Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
 
 
@@ -38,6 +38,7 @@ class PrototypeRelearning:
     summary: ClassVar[str] = "how often a head row made from 1, 5 or 10 images brings the class back"
     source: ClassVar[str] = "Ha et al. (Spotter), arXiv 2506.01318"
     slow: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
     labels: ClassVar[Mapping[str, str]] = {
         "prototype_relearning_1": "prototype, 1 image",
         "prototype_relearning_5": "prototype, 5 images",
@@ -59,11 +60,11 @@ class PrototypeRelearning:
                 f"Expected shots among 1, 5 and 10 and a draw, got {self.shots} and {self.draws} draws."
             )
 
-    def missing(self, case: Features) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""
         return no_attack(case)
 
-    def measure(self, case: Features) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """One rate a shot number, over all test images of forgotten classes, and that of the class that wins most."""
         attack, test, classes = case.features.attack, case.features.test, attackable(case)
         known = sorted(set(attack.labels.tolist()).intersection(case.retain))

@@ -1,12 +1,12 @@
-"""Accuracy of the weights alone: a struck row hides a class from the answers, and is put back in an instant."""
+"""Rates of the weights alone: a struck row hides a class from the answers, and is put back in an instant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from expunge.evidence.measures.average_precision import AveragePrecision
 from expunge.evidence.measures.forgetting import Forgetting
-from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.views import View
+from expunge.evidence.protocol import Case, Measure, Reading
 
 _GIVEN = ("acc_f", "acc_f_worst", "acc_o", "acc_o_worst", "h")
 
@@ -40,11 +40,47 @@ class RowsInPlace:
         return None if case.view.test.among(case.forgotten).any() else "needs test images of a forgotten class"
 
     def measure(self, case: Case) -> tuple[Reading, ...]:
-        """The rates with Wilson intervals, and H, from the view's embeddings: the model is not run again."""
+        """The rates with their intervals, and H, from what the head is given: the model is not run again."""
         if case.rows is None:
             return ()
-        test = case.view.test
-        logits = case.rows.put_back(test.logits, test.embedding, case.forgotten)
-        again = replace(case, view=View(case.view.attack, replace(test, logits=logits)))
-        found = {row.key: row for row in Forgetting().measure(again)}
+        test = case.task.in_place(case.view.test, case.rows, case.forgotten)
+        found = {row.key: row for row in self._rates().measure(replace(case, view=replace(case.view, test=test)))}
         return tuple(replace(found[key], key=f"rows_in_place_{key}") for key in _GIVEN if key in found)
+
+    def _rates(self) -> Measure:
+        return Forgetting()
+
+
+@dataclass(frozen=True)
+class RowsInPlaceOfDetectors(RowsInPlace):
+    """The same of a detector, in AP50: every query is read by the rows that were there.
+
+    Rows of "nothing is here" are left as they are in the detector under test, too.
+
+    Attributes:
+        draws: How often scenes are drawn for the intervals.
+    """
+
+    draws: int = 200
+
+    summary: ClassVar[str] = (
+        "AP50 of forgotten classes by the weights alone, with the original classifier's rows put back"
+    )
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
+    labels: ClassVar[Mapping[str, str]] = {
+        f"rows_in_place_{key}": f"{AveragePrecision.labels[key]}, rows in place" for key in _GIVEN
+    }
+
+    def missing(self, case: Case) -> str | None:
+        """Needs the original's classifier, features of all queries as wide as it, and objects to count on."""
+        if case.rows is None:
+            return "needs the original's classifier"
+        features = case.view.test.features
+        if features is None:
+            return "needs the features of all queries"
+        if features.shape[2] != case.rows.width:
+            return "needs features as wide as the original's"
+        return self._rates().missing(case)
+
+    def _rates(self) -> Measure:
+        return AveragePrecision(self.draws)

@@ -2,22 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 from expunge.evidence.measures._attacks import auc_interval
-from expunge.evidence.protocol import Reading
-from expunge.evidence.registry import make_measure, measure_names
-from expunge.evidence.strangers.beside import Beside
+from expunge.evidence.protocol import EVERY_TASK, Case, Reading
+from expunge.evidence.registry import make_measures
 from expunge.evidence.strangers.lineup import ByClass
+from expunge.tasks import task_names
 
 NAME = "strangers"
 KNOWN, HOLE, ALIKE = "strangers_known_p", "strangers_hole_p", "strangers_alike_p"
-
-
-@runtime_checkable
-class _HasBeside(Protocol):
-    @property
-    def beside(self) -> Beside | None: ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,7 @@ class Strangers:
     summary: ClassVar[str] = "whether forgotten classes can be told from classes that the model never saw"
     source: ClassVar[str] = "conformal p-values: Vovk et al. (2005); over rows: Westfall and Young (1993)"
     slow: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
     labels: ClassVar[Mapping[str, str]] = {
         KNOWN: "better known than strangers, p",
         HOLE: "less known than strangers, p",
@@ -49,16 +44,16 @@ class Strangers:
     """Of the class; an instance has those of the installed measures' rows, too."""
 
     def __post_init__(self) -> None:
-        others = [make_measure(name) for name in measure_names() if name != NAME]
+        others = [one for task in task_names() for one in make_measures(task=task, but=(NAME,))]
         rows = {key: one.labels[key] for one in others if isinstance(one, ByClass) for key in one.known_side}
         beside = {f"beside_{key}": f"{label}, above strangers" for key, label in rows.items()}
         object.__setattr__(self, "labels", {**type(self).labels, **beside})
 
-    def missing(self, case: _HasBeside) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Needs strangers, and a row that can be taken class by class."""
         return None if case.beside is not None else "needs strangers: classes that the model never saw (--strangers)"
 
-    def measure(self, case: _HasBeside) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """The p-values; n is the number of strangers. Then the area of each row."""
         beside = case.beside
         if beside is None:

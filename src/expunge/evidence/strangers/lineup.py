@@ -10,8 +10,7 @@ from torch import Tensor
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.tasks.views import View
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import VisionModel, Wrapped
 
 Side = Literal["above", "below"]
 """On which side of classes that a model never saw those stand that it knows."""
@@ -26,7 +25,9 @@ class Lineup:
     themselves, and what the model has learnt of them, can tell them apart.
 
     To a detector each object in a scene is what an image is to a classifier: its row in the view is what the query that
-    stands there says; see `expunge.evidence.detection.lineup`.
+    stands there says. Which query that is is decided by boxes alone, for forgotten classes, strangers and retained
+    classes alike: what it is called there plays no part (`expunge.vision.scene_states.locate`). So a class whose row
+    was struck and a person who never had one are found in the same way.
 
     Attributes:
         model: The model, live, on its device. Measures leave it as they found it.
@@ -39,7 +40,7 @@ class Lineup:
         seed: Seeds every random choice of a measure.
     """
 
-    model: VisionModel | DetectionModel
+    model: Wrapped
     view: View
     attack: Images | None
     test: Images | None
@@ -59,7 +60,7 @@ class Lineup:
         Raises:
             EvidenceError: There are objects in scenes instead.
         """
-        if isinstance(self.model, DetectionModel) or self.attack is None or self.test is None:
+        if not isinstance(self.model, VisionModel) or self.attack is None or self.test is None:
             raise EvidenceError("Expected a lineup of pictures, got objects in scenes. Leave the measure out.")
         return self.model, self.attack, self.test
 

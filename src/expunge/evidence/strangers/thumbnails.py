@@ -6,14 +6,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.data import Images
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 
 SIDE = 8
 """Thumbnails have this many pixels a side: enough for layout, colour and contrast."""
 
 
-def thumbnails(model: VisionModel | DetectionModel, images: Images) -> Float[Tensor, "n d"]:
+def thumbnails(model: Wrapped, images: Images) -> Float[Tensor, "n d"]:
     """Prepared pixels of the images, averaged to `SIDE` × `SIDE`, or what was kept of them in that size."""
     parts = []
     for start in range(0, len(images), 100):
@@ -25,6 +24,6 @@ def thumbnails(model: VisionModel | DetectionModel, images: Images) -> Float[Ten
     return torch.cat(parts)
 
 
-def _made(model: VisionModel | DetectionModel, images: Images) -> Float[Tensor, "n d"]:
+def _made(model: Wrapped, images: Images) -> Float[Tensor, "n d"]:
     pixels = model.prepare(images.load()).float().cpu()
     return functional.adaptive_avg_pool2d(pixels, SIDE).flatten(1)

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from expunge.adapters import Edit
 from expunge.data import Pixels, Scene, Scenes, as_picture
-from expunge.evidence import Metrics, Work
-from expunge.evidence.detection.relabelling import best_threshold, fired
-from expunge.evidence.detection.request import measure_scene_request
-from expunge.evidence.metrics import Change, Groups, ImagesUsed, Parameters
+from expunge.evidence import Metrics
+from expunge.evidence.measure import change_of
+from expunge.evidence.measures.relabelling import best_threshold, fired
+from expunge.evidence.metrics import Change
 from expunge.evidence.report import Answers, ClassAccuracy, Fate, FoundBox, GroupNorms, Report, ScenePicture
 from expunge.runs.reporting import block_norm, environment
 from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.matching import match_scenes
+from expunge.tasks.detection.scores import Precisions
 from expunge.values import Block
 from expunge.vision.detection import Detections, pairs
 from expunge.vision.scene_states import SceneView
@@ -139,16 +140,7 @@ def _class_rates(
 def _all_forgotten(test: Scenes, views: Sequence[SceneView], taken: Mapping[str, int]) -> Change:
     """AP50 on all classes forgotten so far, as if one request had named them."""
     gone = tuple(label for label, name in enumerate(test.classes) if name in taken)
-    nothing = Work(ImagesUsed(forget=0, retain=0), Groups(total=0, kept=0), Parameters(edited=0, total=0), 0, 0.0)
-    return measure_scene_request(
-        views[0],
-        views[-1],
-        test,
-        classes=test.classes,
-        forget=gone,
-        retain=tuple(label for label in range(len(test.classes)) if label not in gone),
-        work=nothing,
-    ).acc_f
+    return change_of(Precisions(views[0].found(), test), Precisions(views[-1].found(), test), gone)
 
 
 def _picture(test: Scenes, index: int, found: Sequence[Detections], taken: Mapping[str, int]) -> ScenePicture:

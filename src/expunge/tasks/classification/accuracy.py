@@ -6,13 +6,17 @@ ranks first, and labels take no part in the logits.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.values import Rate
+from expunge.intervals import wilson
+from expunge.tasks.scores import Share
+from expunge.values import Interval, Rate
 
 
 def accuracy(logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Rate:
@@ -99,21 +103,32 @@ def mask_classes(logits: Float[Tensor, "n c"], classes: Collection[int]) -> Floa
     return masked
 
 
-def harmonic_mean(acc_r: float, drop: float) -> float:
-    """H, the harmonic mean of what was kept and what was lost: 2 * Acc_r * Drop / (Acc_r + Drop).
+@dataclass(frozen=True, eq=False)
+class Accuracies:
+    """The accuracy of one model on its test images, with Wilson's intervals.
 
-    Source: GS-LoRA (arXiv 2403.11530), where it is called H-Mean; Drop = Acc_f before - Acc_f after.
-
-    Args:
-        acc_r: Accuracy on the classes that stay, in percent.
-        drop: Loss of accuracy on the forgotten classes, in percentage points. A gain (below 0) counts
-            as 0: a request that made the model better at the class has forgotten nothing.
-
-    Returns:
-        H in percent; 0 where both are 0.
+    Attributes:
+        logits: One row an image.
+        labels: The true class of each image, as a column of `logits`.
     """
-    lost = max(drop, 0.0)
-    return 2 * acc_r * lost / (acc_r + lost) if acc_r + lost else 0.0
+
+    logits: Float[Tensor, "n c"]
+    labels: Int[Tensor, " n"]
+
+    counted: ClassVar[str] = "test images"
+
+    def rate(self, classes: Collection[int] | None = None) -> Share:
+        """The share of images whose class is ranked first."""
+        found = self._rate(classes)
+        return Share(found.percent, found.n)
+
+    def interval(self, classes: Collection[int], percent: float) -> Interval:
+        """Wilson's interval."""
+        found = self._rate(classes)
+        return wilson(found.hits, found.n)
+
+    def _rate(self, classes: Collection[int] | None) -> Rate:
+        return accuracy(self.logits, self.labels) if classes is None else accuracy_of(self.logits, self.labels, classes)
 
 
 def _right(logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:

@@ -5,6 +5,7 @@ import torch
 from expunge.data import Images
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.request import ForgetTask
+from expunge.tasks.scores import harmonic_mean
 from expunge.vision import ActivationCache
 
 
@@ -29,7 +30,7 @@ class ImageJudge:
         return Batch(images.samples, torch.tensor(images.labels), self._activations.outputs(images))
 
     def __call__(self) -> tuple[float, float]:
-        """H of the present state, 0 to 1, and minus the objective; greater is better.
+        """H of the present state in percent, and minus the objective; greater is better.
 
         Where the targets or what stays have no validation images, the accuracy of the others stands alone.
         """
@@ -37,9 +38,8 @@ class ImageJudge:
         drop = max(0.0, self._before - _accuracy(forget))
         retained = _accuracy(retain)
         if retain is None or forget is None:
-            return retained + drop, 0.0
-        h = 2 * retained * drop / (retained + drop) if retained + drop else 0.0
-        return h, -float(self._objective(retain, forget))
+            return 100 * (retained + drop), 0.0
+        return 100 * harmonic_mean(retained, drop), -float(self._objective(retain, forget))
 
 
 def _accuracy(batch: Batch | None) -> float:

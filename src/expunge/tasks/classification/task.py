@@ -1,16 +1,23 @@
 """The task of image classifiers: one class an image."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import torch
+
 from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
+from expunge.tasks.classification.accuracy import Accuracies, mask_classes
 from expunge.tasks.classification.context import Context
 from expunge.tasks.classification.gathering import gather_images
 from expunge.tasks.classification.reading import read_images
+from expunge.tasks.classification.views import observe
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
 
 
@@ -77,9 +84,9 @@ class Classification(Task[VisionModel, Images]):
         """The images of all other classes."""
         return examples.without(classes)
 
-    def cache(self, model: VisionModel, entry: int = 0) -> ActivationCache:
+    def cache(self, model: VisionModel, entry: int = 0, *, batch_size: int = 48) -> ActivationCache:
         """Hidden states of images."""
-        return ActivationCache(model, entry)
+        return ActivationCache(model, entry, batch_size=batch_size)
 
     def prototypes(
         self, cache: ActivationCache, data: Available[Images], named: Collection[int], seed: int
@@ -100,3 +107,34 @@ class Classification(Task[VisionModel, Images]):
     ) -> Context:
         """Images, and statistics in place of them."""
         return Context(cache.model, cache, prototypes, seed, report, memory)
+
+    def caches(self, models: Sequence[VisionModel]) -> tuple[ActivationCache, ...]:
+        """They keep nothing, as each image is looked at once."""
+        return tuple(ActivationCache(model, limit_bytes=0) for model in models)
+
+    def observe(self, cache: ActivationCache, examples: Images) -> Observed:
+        """With the mean token of every block."""
+        return observe(cache, examples)
+
+    def view(self, cache: ActivationCache, attack: Images, test: Images) -> View:
+        """Both sets of images."""
+        return View(observe(cache, attack), observe(cache, test))
+
+    def look(
+        self, cache: ActivationCache, test: Images, progress: Callable[[int], None] = lambda done: None
+    ) -> Observed:
+        """Embeddings and logits; blocks are not looked into."""
+        output = cache.outputs(test, progress)
+        return Observed(output.embedding, output.logits, torch.tensor(test.labels, dtype=torch.int64))
+
+    def struck(self, seen: Observed, classes: Collection[int]) -> Observed:
+        """Columns at minus infinity."""
+        return replace(seen, logits=mask_classes(seen.logits, classes))
+
+    def in_place(self, seen: Observed, rows: HeadRows, classes: Collection[int]) -> Observed:
+        """Columns of the other head."""
+        return replace(seen, logits=rows.put_back(seen.logits, seen.embedding, classes))
+
+    def scores(self, seen: Observed, test: Images) -> Accuracies:
+        """Accuracies."""
+        return Accuracies(seen.logits, seen.labels)

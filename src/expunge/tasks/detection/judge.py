@@ -3,6 +3,7 @@
 from expunge.data import Scenes
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective, at_images, make_batch, outputs
 from expunge.tasks.request import ForgetTask
+from expunge.tasks.scores import harmonic_mean
 from expunge.vision.detection import DetectionOutput, ap50, detect, targets_of
 from expunge.vision.detection.ap50 import mean
 from expunge.vision.scene_states import SceneCache
@@ -39,7 +40,7 @@ class SceneJudge:
         return forgotten, retained
 
     def __call__(self) -> tuple[float, float]:
-        """H of the present state, 0 to 100, and minus the objective; greater is better.
+        """H of the present state in percent, and minus the objective; greater is better.
 
         Where the targets or what stays have no validation box, the AP50 of the others stands alone; without validation
         scenes all states are equal.
@@ -51,8 +52,7 @@ class SceneJudge:
         drop = max(0.0, self._before - (forgotten or 0.0))
         if forgotten is None or retained is None:
             return (retained or 0.0) + drop, 0.0
-        h = 2 * retained * drop / (retained + drop) if retained + drop else 0.0
-        return h, -float(self._objective(*self._batches(output)))
+        return harmonic_mean(retained, drop), -float(self._objective(*self._batches(output)))
 
     def _batches(self, output: DetectionOutput) -> tuple[SceneBatch, SceneBatch]:
         """The validation scenes as the objective sees training scenes: with the boxes of one side at a time."""

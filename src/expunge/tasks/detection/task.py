@@ -1,19 +1,25 @@
 """The task of object detectors: boxes with classes in scenes."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from expunge.data import Images, Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
+from expunge.errors import EvidenceError
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.gathering import gather_scenes, scene_digests
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
+from expunge.tasks.detection.scores import Precisions
+from expunge.tasks.detection.views import DetectionView, objects_in, observed
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
+from expunge.tasks.rows import HeadRows
+from expunge.tasks.views import Observed
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.scene_states import SceneCache, SceneView, look, shared_caches
 
 
 class Detection(Task[DetectionModel, Scenes]):
@@ -24,6 +30,9 @@ class Detection(Task[DetectionModel, Scenes]):
     thing: ClassVar[str] = "object"
     example: ClassVar[str] = "scene"
     unit: ClassVar[str] = "AP50"
+    alone: ClassVar[bool] = False
+    batch: ClassVar[int] = 16
+    most_each: ClassVar[int | None] = 40
 
     def recognises(self, folder: Path) -> bool:
         """An object detector of transformers, or what stands on a backbone of the zoo."""
@@ -91,9 +100,9 @@ class Detection(Task[DetectionModel, Scenes]):
             if not any(box.label in classes for box in (*scene.boxes, *scene.crowds))
         )
 
-    def cache(self, model: DetectionModel, entry: int = 0) -> SceneCache:
+    def cache(self, model: DetectionModel, entry: int = 0, *, batch_size: int = 48) -> SceneCache:
         """What passes the cut below a block."""
-        return SceneCache(model, entry)
+        return SceneCache(model, entry, batch_size=batch_size)
 
     def prototypes(self, cache: SceneCache, data: Available[Scenes], named: Collection[int], seed: int) -> Prototypes:
         """Mean features of matched queries."""
@@ -111,3 +120,34 @@ class Detection(Task[DetectionModel, Scenes]):
     ) -> SceneContext:
         """Scenes; there is no memory of detectors."""
         return SceneContext(cache.model, cache, prototypes, seed, report)
+
+    def caches(self, models: Sequence[DetectionModel]) -> tuple[SceneCache, ...]:
+        """Detectors on one backbone share what it makes of each picture."""
+        return shared_caches(models, batch_size=self.batch)
+
+    def observe(self, cache: SceneCache, examples: Scenes) -> Observed:
+        """The queries at the objects."""
+        return observed(objects_in(cache, [examples]))
+
+    def view(self, cache: SceneCache, attack: Scenes, test: Scenes) -> DetectionView:
+        """The queries at objects to attack with, and all queries of the test scenes."""
+        return DetectionView(objects_in(cache, [attack]), self.look(cache, test))
+
+    def look(self, cache: SceneCache, test: Scenes, progress: Callable[[int], None] = lambda done: None) -> SceneView:
+        """All queries with their features."""
+        return look(cache, test, features=True, progress=progress)
+
+    def struck(self, seen: SceneView, classes: Collection[int]) -> SceneView:
+        """No query says one of the classes."""
+        return seen.struck(classes)
+
+    def in_place(self, seen: SceneView, rows: HeadRows, classes: Collection[int]) -> SceneView:
+        """Every query is read by the rows of the other classifier, as far as they are rows of `classes`."""
+        if seen.features is None:
+            raise EvidenceError("Expected the features of all queries, to put rows back. Look with features=True.")
+        logits, features = seen.logits.flatten(0, 1), seen.features.flatten(0, 1)
+        return replace(seen, logits=rows.put_back(logits, features, classes).reshape(seen.logits.shape))
+
+    def scores(self, seen: SceneView, test: Scenes) -> Precisions:
+        """AP50."""
+        return Precisions(seen.found(), test)

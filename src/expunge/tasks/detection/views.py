@@ -32,7 +32,7 @@ class DetectionView:
         Objects are located by their boxes alone. Where a scene holds more of them than the detector has queries, some
         have none and are not there.
         """
-        return View(*(Observed(part.features, part.logits, part.labels) for part in (self.attack, self.test.objects)))
+        return View(observed(self.attack), observed(self.test.objects))
 
 
 def view_scenes(model: DetectionModel | SceneCache, attack: Scenes, test: Scenes) -> DetectionView:
@@ -49,6 +49,11 @@ def view_scenes(model: DetectionModel | SceneCache, attack: Scenes, test: Scenes
     """
     cache = SceneCache(model, batch_size=16, limit_bytes=0) if isinstance(model, DetectionModel) else model
     return DetectionView(objects_in(cache, [attack]), look(cache, test, features=True))
+
+
+def observed(objects: Objects) -> Observed:
+    """Queries at objects, as measures of features see images."""
+    return Observed(objects.features, objects.logits, objects.labels)
 
 
 def objects_in(cache: SceneCache, parts: Sequence[Scenes]) -> Objects:

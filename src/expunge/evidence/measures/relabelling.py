@@ -10,9 +10,8 @@ from torch import Tensor
 
 from expunge.data import Scene, Scenes
 from expunge.errors import EvidenceError
-from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.measures._readings import rate_reading
-from expunge.evidence.protocol import Reading
+from expunge.evidence.protocol import Case, Reading
 from expunge.tasks.detection.matching import ClassMatches, corners_of, match_scenes, overlap
 from expunge.vision.detection import Detections
 
@@ -38,6 +37,7 @@ class Relabelling:
     summary: ClassVar[str] = "share of forgotten objects that are found under another name, and of those not found"
     source: ClassVar[str] = "ours"
     slow: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
     labels: ClassVar[Mapping[str, str]] = {"relabelled": "found under another name", "silent": "not found at all"}
 
     def __post_init__(self) -> None:
@@ -45,21 +45,21 @@ class Relabelling:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise EvidenceError(f"Expected a threshold from 0 to 1, got {self.threshold}. Scores are probabilities.")
 
-    def missing(self, case: SceneCase) -> str | None:
+    def missing(self, case: Case) -> str | None:
         """Needs test objects of a forgotten class, and without a threshold an original that finds what stays."""
-        counts = case.truth.counts()
+        counts = case.test.counts()
         if not any(counts[label] for label in case.forgotten):
             return "needs test objects of a forgotten class"
         if self.threshold is None and _original_threshold(case) is None:
             return "needs an original detector that finds an object of a retained class, or a threshold"
         return None
 
-    def measure(self, case: SceneCase) -> tuple[Reading, ...]:
+    def measure(self, case: Case) -> tuple[Reading, ...]:
         """Both shares, over all test objects of classes of this and earlier requests."""
         threshold = _original_threshold(case) if self.threshold is None else self.threshold
         if threshold is None:
             return ()
-        renamed, silent = fired(case.view.test.found(), case.truth, case.forgotten, threshold)
+        renamed, silent = fired(case.view.test.found(), case.test, case.forgotten, threshold)
         rows = (("relabelled", renamed), ("silent", silent))
         return tuple(rate_reading(key, float(flags.double().mean()), len(flags)) for key, flags in rows)
 
@@ -110,8 +110,8 @@ def best_threshold(matches: Sequence[ClassMatches]) -> float | None:
     return float(scores[f1.masked_fill(~last, -1.0).argmax()])
 
 
-def _original_threshold(case: SceneCase) -> float | None:
-    matches = match_scenes(case.original.test.found(), case.truth)
+def _original_threshold(case: Case) -> float | None:
+    matches = match_scenes(case.original.test.found(), case.test)
     return best_threshold([matches[label] for label in case.retain])
 
 

@@ -19,7 +19,7 @@ from expunge.tasks.detection.average_precision import ClassAP, average_precision
 from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.spread import spread_of
 from expunge.vision.detection import Detections
-from tests.detection_evidence.made import found, scenes, wild
+from tests.evidence.detection.made import found, scenes, wild
 
 A, B = (10.0, 10.0, 50.0, 50.0), (60.0, 60.0, 90.0, 90.0)
 HALF = (10.0, 10.0, 50.0, 30.0)  # an overlap of exactly one half with A

@@ -8,27 +8,51 @@ import pytest
 import torch
 from torch import nn
 
-from expunge.data import Box
+from expunge.data import Box, Scenes
 from expunge.errors import CorruptRunError, EvidenceError
-from expunge.evidence import Baseline, Groups, ImagesUsed, Metrics, ModelInfo, Parameters, RequestMetrics, Work
-from expunge.evidence.detection import measure_scene_baseline, measure_scene_request
+from expunge.evidence import (
+    Baseline,
+    Groups,
+    ImagesUsed,
+    Metrics,
+    ModelInfo,
+    Parameters,
+    RequestMetrics,
+    Work,
+    measure_baseline,
+    measure_request,
+)
+from expunge.tasks import find_task
 from expunge.tasks.rows import HeadRows
 from expunge.vision.scene_states import SceneView
-from tests.detection_evidence.made import NAMES, grid, scenes, view_of
+from tests.evidence.detection.made import NAMES, grid, scenes, view_of
 
 WORK = Work(ImagesUsed(forget=8, retain=30), Groups(total=4, kept=3), Parameters(edited=9, total=90), 36, 1.5)
 TRUTH = grid()
 UNTOUCHED, WITHOUT_ANTS = view_of(TRUTH), view_of(TRUTH, lost=(0,))
 
 
+def measured(before: SceneView, after: SceneView, truth: Scenes, *, rows: HeadRows | None = None, **sets: Any) -> Any:
+    """As a run measures it."""
+    task, gone = find_task("detection"), {*sets["forget"], *sets.get("earlier", ())}
+    seen = (before, after, task.struck(before, gone))
+    rates = [task.scores(one, truth) for one in seen]
+    alone = None if rows is None else task.scores(task.in_place(after, rows, gone), truth)
+    return measure_request(*rates, alone=alone, classes=NAMES, work=WORK, **sets)
+
+
+def baseline(view: SceneView, truth: Scenes) -> Baseline:
+    return measure_baseline(find_task("detection").scores(view, truth))
+
+
 def request(after: SceneView = WITHOUT_ANTS, **changes: Any) -> RequestMetrics:
     sets: dict[str, Any] = {"forget": (0,), "retain": (1, 2, 3)} | changes
-    return measure_scene_request(UNTOUCHED, after, TRUTH, classes=NAMES, work=WORK, **sets)
+    return measured(UNTOUCHED, after, TRUTH, **sets)
 
 
 def test_baseline_counts_all_objects() -> None:
-    assert measure_scene_baseline(UNTOUCHED, TRUTH) == Baseline(acc=100.0, n=120)
-    assert measure_scene_baseline(WITHOUT_ANTS, TRUTH).acc == 75.0
+    assert baseline(UNTOUCHED, TRUTH) == Baseline(acc=100.0, n=120)
+    assert baseline(WITHOUT_ANTS, TRUTH).acc == 75.0
 
 
 def test_a_class_that_is_gone() -> None:
@@ -91,10 +115,10 @@ def test_groups_that_cannot_be_measured() -> None:
         request(retain=(0, 1))
     truth = scenes([Box((1.0, 1.0, 30.0, 30.0), 1)])
     seen = view_of(truth)
-    with pytest.raises(EvidenceError, match=r"one of 1 classes \(ant\)"):
-        measure_scene_request(seen, seen, truth, classes=NAMES, forget=(0,), retain=(1, 2, 3), work=WORK)
+    with pytest.raises(EvidenceError, match=r"none of its 1 classes \(ant\)"):
+        measured(seen, seen, truth, forget=(0,), retain=(1, 2, 3))
     with pytest.raises(EvidenceError, match="Expected test objects"):
-        measure_scene_baseline(seen, truth.without([1]))
+        baseline(seen, truth.without([1]))
 
 
 def metrics(**changes: Any) -> Metrics:

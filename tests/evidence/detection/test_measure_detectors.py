@@ -13,11 +13,11 @@ from PIL import Image
 from expunge.adapters import Edit, EditStack
 from expunge.data import Box, Scene, Scenes, Splits
 from expunge.errors import ClassMismatchError, EvidenceError, NothingRetainedError, TooFewImagesError, UnknownClassError
-from expunge.evidence import Reading
-from expunge.evidence.detection import AveragePrecision, DetectionMeasure, Relabelling, SceneCase
-from expunge.evidence.detection.registry import make_detection_measure
+from expunge.evidence import Case, Measure, Reading, make_measure
+from expunge.evidence.measures.average_precision import AveragePrecision
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
+from expunge.evidence.measures.relabelling import Relabelling
 from expunge.evidence.policy import load_policy
 from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import ModelName, Scorecard, make_rows
@@ -25,14 +25,14 @@ from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
 from expunge.evidence.verdict import judge
 from expunge.runs import Stage
-from expunge.runs.detection.measuring import DetectorComparison, known_detection_keys, measure_detectors
+from expunge.runs.measuring import Comparison, known_keys, measure_models
 from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache
 from tests.detection.detectors import CLASSES, KINDS, load, picture
-from tests.detection_evidence.made import NAMES, grid, view_of
+from tests.evidence.detection.made import NAMES, grid, nobody, view_of
 
-MEASURES: tuple[DetectionMeasure, ...] = (
+MEASURES: tuple[Measure, ...] = (
     AveragePrecision(),
     Relabelling(),
     LinearProbe(decay=0.01),
@@ -72,8 +72,8 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> DetectionModel:
     return model
 
 
-def measured(compared: DetectorComparison, data: Splits[Scenes] = DATA, **more: Any) -> Scorecard:
-    return measure_detectors(compared, data, MEASURES, data_name="noise", **more)
+def measured(compared: Comparison, data: Splits[Scenes] = DATA, **more: Any) -> Scorecard:
+    return measure_models(compared, data, MEASURES, data_name="noise", **more)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +87,12 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> DetectionModel:
 
 def test_a_model_under_test_is_no_oracle(original: DetectionModel, masked: DetectionModel) -> None:
     with pytest.raises(EvidenceError, match="is the original model"):
-        measured(DetectorComparison(original, masked, ("ant",), oracles=(original,)))
+        measured(Comparison(original, masked, ("ant",), oracles=(original,)))
 
 
 def test_a_scorecard_of_detectors(original: DetectionModel, masked: DetectionModel, oracle: DetectionModel) -> None:
     stages: list[Stage] = []
-    compared = DetectorComparison(original, masked, ("ant",), ("bee",), oracles=(oracle,))
+    compared = Comparison(original, masked, ("ant",), ("bee",), oracles=(oracle,))
     card = measured(compared, report=stages.append)
     assert (card.task, card.data, card.images, card.classes) == ("detection", "noise", (4, 3), CLASSES)
     assert (card.forgotten, card.earlier, card.retained) == (("ant",), ("bee",), ("cat",))
@@ -114,15 +114,15 @@ def test_classes_and_scenes_that_cannot_be(original: DetectionModel, tmp_path: P
         (CLASSES, NothingRetainedError, "all 3 classes"),
     ):
         with pytest.raises(error, match=message):
-            measured(DetectorComparison(original, original, names))
+            measured(Comparison(original, original, names))
     for part in ("train", "test"):
         kept = replace(DATA, **{part: getattr(DATA, part).without([0])}, validation=DATA.validation.without([0]))
         kind = "training" if part == "train" else "test"
-        with pytest.raises(TooFewImagesError, match=f"'ant' has no box in the {kind} scenes"):
-            measured(DetectorComparison(original, original, ("ant",)), kept)
+        with pytest.raises(TooFewImagesError, match=f"'ant' has no {kind} object"):
+            measured(Comparison(original, original, ("ant",)), kept)
     alone = replace(DATA, test=DATA.test.without([1, 2]))
-    with pytest.raises(TooFewImagesError, match="no class that stays has a box in the test scenes"):
-        measured(DetectorComparison(original, original, ("ant",)), alone)
+    with pytest.raises(TooFewImagesError, match="no class that stays has a test object"):
+        measured(Comparison(original, original, ("ant",)), alone)
 
 
 def test_classes_that_differ(original: DetectionModel, masked: DetectionModel) -> None:
@@ -130,13 +130,13 @@ def test_classes_that_differ(original: DetectionModel, masked: DetectionModel) -
         pictures(part, 2, per=2, classes=CLASSES[:2]) for part in ("train", "validation", "test")
     )
     fewer = Splits(train, validation, test)
-    with pytest.raises(ClassMismatchError, match=r"lack 1 of the detectors' 3 classes \('cat'\)"):
-        measured(DetectorComparison(original, original, ("ant",)), fewer)
-    card = measured(DetectorComparison(original, original, ("bee",)), fewer, partial=True)
+    with pytest.raises(ClassMismatchError, match=r"lack 1 of the detector's 3 classes \('cat'\)"):
+        measured(Comparison(original, original, ("ant",)), fewer)
+    card = measured(Comparison(original, original, ("bee",)), fewer, partial=True)
     assert all(row.value == row.original for row in card.rows)
     masked.classes = ("wasp", *CLASSES[1:])
     with pytest.raises(ClassMismatchError, match=r"the edited model .* differ in ant, wasp"):
-        measured(DetectorComparison(original, masked, ("bee",)))
+        measured(Comparison(original, masked, ("bee",)))
     masked.classes = CLASSES
 
 
@@ -156,14 +156,13 @@ def made_readings() -> dict[str, tuple[Reading, ...]]:
     gone = DetectionView(view_of(ATTACK, seed=1, lost=(0,)).objects, view_of(TRUTH, lost=(0,)))
     head_only = replace(untouched, test=replace(gone.test, objects=untouched.test.objects))
     views = {"untouched": untouched, "gone": gone, "head mask": head_only}
-    case = SceneCase(
-        view=untouched, original=untouched, oracle=gone, truth=TRUTH, forget=(0,), earlier=(), retain=(1, 2, 3)
-    )
+    sets: dict[str, Any] = {"forget": (0,), "earlier": (), "retain": (1, 2, 3)}
+    case = Case(nobody(), untouched, untouched, gone, ATTACK, TRUTH, **sets)
     return {how: take(replace(case, view=view), MEASURES)[0] for how, view in views.items()}
 
 
 def made_card(how: str, *, oracle: bool) -> Scorecard:
-    """A scorecard of a made-up detector, as `measure_detectors` makes it; with rows put back a mask hides nothing."""
+    """A scorecard of a made-up detector, as `measure_models` makes it; with rows put back a mask hides nothing."""
     readings, alone = made_readings(), {"untouched": "untouched", "head mask": "untouched", "gone": "gone"}
     placed = {
         name: [*readings[name], *(replace(r, key=f"rows_in_place_{r.key}") for r in readings[of] if r.key == "acc_f")]
@@ -181,7 +180,7 @@ def made_card(how: str, *, oracle: bool) -> Scorecard:
         images=(40, 40),
         seed=0,
         rows=make_rows(
-            (*MEASURES, make_detection_measure("rows-in-place")),
+            (*MEASURES, make_measure("rows-in-place", task="detection")),
             placed[how],
             placed["untouched"],
             [placed["gone"]] if oracle else (),
@@ -201,7 +200,7 @@ def made_card(how: str, *, oracle: bool) -> Scorecard:
 )
 def test_what_the_policy_says(how: str, oracle: bool, outcome: str) -> None:
     card = made_card(how, oracle=oracle)
-    rules = load_policy(task="detection", known=known_detection_keys())
+    rules = load_policy(task="detection", known=known_keys(task="detection"))
     assert rules.name == "detection"
     assert judge(card, rules).outcome == outcome
     assert judge(card, load_policy()).outcome == outcome  # a policy made for classifiers can be held against it, too

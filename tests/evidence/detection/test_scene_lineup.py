@@ -8,13 +8,15 @@ import torch
 from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes, Splits
 from expunge.errors import EvidenceError
-from expunge.evidence.detection import scene_lineup
-from expunge.evidence.detection.lineup import drawn, numbered
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.strangers.alike import alike
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import Lineup
+from expunge.evidence.strangers.sample import Strangers, line_up
+from expunge.runs.strangers import strangers_of
+from expunge.tasks import find_task
+from expunge.tasks.detection.task import Detection
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
 from tests.detection_methods.little import CLASSES, TRAIN, little_model, scene
@@ -30,6 +32,17 @@ OTHERS = Splits(
 """Dogs and elks are in three and two scenes or more, the gnu in one of each kind, the fly in none to test on."""
 
 
+def lined_up(
+    model: DetectionModel, data: Splits[Scenes] = DATA, others: Splits[Scenes] = OTHERS, seed: int = 0
+) -> Lineup | None:
+    """The ant beside those of `others`, before bees and cats."""
+    task = find_task("detection")
+    (cache,), strangers = task.caches([model]), strangers_of(others)
+    examples = (data.train + data.validation, data.test)
+    seen = task.view(cache, *examples).features
+    return line_up(model, seen, examples, strangers, strangers.seen_by(cache), retain=(1, 2), forgotten=(0,), seed=seed)
+
+
 @pytest.fixture(scope="module")
 def model() -> DetectionModel:
     return little_model("deformable-two-stage")
@@ -37,7 +50,7 @@ def model() -> DetectionModel:
 
 @pytest.fixture(scope="module")
 def lineup(model: DetectionModel) -> Lineup:
-    return scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,), seed=5)
+    return lined_up(model, seed=5) or pytest.fail("nobody in it")
 
 
 def test_who_is_in_it(lineup: Lineup, model: DetectionModel) -> None:
@@ -58,8 +71,12 @@ def test_candidates_have_as_many_objects_and_those_who_stay_all_of_theirs(lineup
         assert counts[[5, 6]].tolist() == [0, 0]
 
 
-def test_no_more_than_asked_for_and_those_who_have_fewer_are_in(model: DetectionModel) -> None:
-    found = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,), most=1)
+def test_no_more_than_the_task_allows_and_those_who_have_fewer_are_in(
+    model: DetectionModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Detection, "most_each", 1)
+    found = lined_up(model)
+    assert found is not None
     assert found.strangers == (3, 4, 6)
     assert [int((found.view.test.labels == one).sum()) for one in found.candidates] == [1] * 4
 
@@ -85,11 +102,13 @@ def test_rows_are_those_of_the_queries_at_the_objects(lineup: Lineup, model: Det
 def test_what_objects_are_called_plays_no_part(kind: str) -> None:
     """A head mask moves no object to another query, of forgotten classes and strangers alike."""
     model = little_model(kind)
-    before = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,))
+    before = lined_up(model)
     stack = EditStack(model)
     stack.push(Edit(masked=(0, 1)))
-    after = scene_lineup(model, DATA, OTHERS, retain=(1, 2), forgotten=(0,))
+    after = lined_up(model)
     stack.undo()
+    assert before is not None
+    assert after is not None
     assert torch.equal(before.view.attack.embedding, after.view.attack.embedding)
     assert torch.equal(before.view.test.embedding, after.view.test.embedding)
     assert not torch.equal(before.view.test.logits, after.view.test.logits)
@@ -99,29 +118,17 @@ def test_classes_that_the_detector_knows_stand_beside_strangers_and_count_for_no
     names = ("dog", "ant", "fly", "gnu")  # the elk was an ant all along
     train, validation, test = (Scenes(part.scenes, names) for part in (OTHERS.train, OTHERS.validation, OTHERS.test))
     known = Splits(train, validation, test)
-    found = scene_lineup(model, DATA, known, retain=(1, 2), forgotten=(0,))
-    assert found.strangers == (3, 5)  # the dog, the gnu
-    assert numbered(names, CLASSES) == {0: 3, 2: 4, 3: 5}
-    assert found.view.test.labels.bincount(minlength=6).tolist() == [1, 2, 1, 1, 0, 1]  # no ant of theirs
-
-
-def test_the_draw_follows_from_the_seed_and_takes_any() -> None:
-    labels = torch.tensor([7, 1, 7, 7, 1, 2, 7])
-
-    def rows(seed: int) -> list[int]:
-        return drawn(labels, (1, 7), 2, torch.Generator().manual_seed(seed)).tolist()
-
-    assert rows(0) == rows(0) == sorted(rows(0))
-    assert {len(rows(seed)) for seed in range(9)} == {4}
-    assert set().union(*(rows(seed) for seed in range(30))) == {0, 1, 2, 3, 4, 6}
+    found = lined_up(model, others=known)
+    assert found is not None
+    assert found.strangers == (3, 6)  # the dog, the gnu
+    assert found.view.test.labels.bincount(minlength=7).tolist() == [1, 2, 1, 1, 0, 0, 1]  # no ant of theirs
+    strangers_of(known).refuse_known(CLASSES, alone=False)
 
 
 def test_says_what_is_lacking(model: DetectionModel) -> None:
-    with pytest.raises(EvidenceError, match="Expected strangers with objects in training and in test scenes"):
-        scene_lineup(model, DATA, DATA, retain=(1, 2), forgotten=(0,))
+    with pytest.raises(EvidenceError, match=r"'ant' is one of its classes\. Add classes of other names"):
+        strangers_of(DATA).refuse_known(CLASSES, alone=False)
+    with pytest.raises(EvidenceError, match=r"boxes of each in train and in test"):
+        Strangers(OTHERS.train.only([2]), OTHERS.test)  # the fly is in no test scene
     without = replace(DATA, test=TEST.without([0]))
-    with pytest.raises(EvidenceError, match="Expected objects of 'ant' in training and in test scenes"):
-        scene_lineup(model, without, OTHERS, retain=(1, 2), forgotten=(0,))
-    alone = replace(DATA, test=TEST.without([1, 2]))
-    with pytest.raises(EvidenceError, match="Expected objects of classes that stay"):
-        scene_lineup(model, alone, OTHERS, retain=(1, 2), forgotten=(0,))
+    assert lined_up(model, without) is None

@@ -8,23 +8,16 @@ import torch
 
 from expunge.data import Box
 from expunge.errors import EvidenceError
-from expunge.evidence import Reading
-from expunge.evidence.detection import (
-    AveragePrecision,
-    DetectionMeasure,
-    Relabelling,
-    SceneCase,
-    detection_measure_names,
-    make_detection_measure,
-)
-from expunge.evidence.detection.relabelling import best_threshold, fired
+from expunge.evidence import Case, Measure, Reading, make_measure, make_measures, measure_names
+from expunge.evidence.measures.average_precision import AveragePrecision
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
+from expunge.evidence.measures.relabelling import Relabelling, best_threshold, fired
 from expunge.evidence.protocol import take
 from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.views import DetectionView
 from expunge.vision.scene_states import SceneView
-from tests.detection_evidence.made import found, grid, scenes, view_of
+from tests.evidence.detection.made import found, grid, nobody, scenes, view_of
 
 TRUTH, ATTACK = grid(seed=3), grid(seed=4)
 A, B = (10.0, 10.0, 50.0, 50.0), (60.0, 60.0, 90.0, 90.0)
@@ -37,12 +30,12 @@ def seen(test: SceneView | None = None, **how: Any) -> DetectionView:
 UNTOUCHED, GONE = seen(), seen(lost=(0,))
 
 
-def case(view: DetectionView, **changes: Any) -> SceneCase:
+def case(view: DetectionView, **changes: Any) -> Case:
     values: dict[str, Any] = {"forget": (0,), "earlier": (), "retain": (1, 2, 3), "oracle": None} | changes
-    return SceneCase(view=view, original=UNTOUCHED, truth=TRUTH, **values)
+    return Case(model=nobody(), view=view, original=UNTOUCHED, attack=ATTACK, test=TRUTH, **values)
 
 
-def taken(measure: DetectionMeasure, under_test: SceneCase) -> dict[str, Reading]:
+def taken(measure: Measure, under_test: Case) -> dict[str, Reading]:
     readings, skipped = take(under_test, [measure])
     assert skipped == {}
     assert {reading.key for reading in readings} <= set(measure.labels)
@@ -61,14 +54,13 @@ def renamed(as_class: int, score: float = 4.0) -> SceneView:
 
 def test_ours_are_installed() -> None:
     assert {"average-precision", "relabelling", "linear-probe", "prototype-relearning"} <= set(
-        detection_measure_names()
+        measure_names(task="detection")
     )
-    for name in detection_measure_names():
-        measure = make_detection_measure(name)
-        assert isinstance(measure, DetectionMeasure)
+    for name, measure in zip(measure_names(task="detection"), make_measures(task="detection"), strict=True):
+        assert isinstance(measure, Measure)
         assert measure.name == name
     with pytest.raises(EvidenceError, match="unknown measure 'retrieval'"):
-        make_detection_measure("retrieval")
+        make_measure("retrieval", task="detection")
 
 
 def test_ap_of_a_class_that_is_there_and_of_one_that_is_gone() -> None:
@@ -113,7 +105,7 @@ def test_ap_of_a_worse_detector_has_the_same_interval_each_time() -> None:
 
 
 def test_ap_needs_objects() -> None:
-    nothing = replace(case(UNTOUCHED), truth=TRUTH.without([0]))
+    nothing = replace(case(UNTOUCHED), test=TRUTH.without([0]))
     assert AveragePrecision().missing(nothing) == "needs test objects of a class of the request"
     assert Relabelling().missing(nothing) == "needs test objects of a forgotten class"
 

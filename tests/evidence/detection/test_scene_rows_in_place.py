@@ -1,20 +1,22 @@
 """The original's rows put back in a detector: what is only struck is found again, what no query knows is not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from expunge.adapters import Edit, EditStack
-from expunge.evidence.detection import RowsInPlace, SceneCase
+from expunge.evidence import Case
+from expunge.evidence.measures.rows_in_place import RowsInPlaceOfDetectors as RowsInPlace
 from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.tasks.rows import HeadRows
 from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look
-from tests.detection_evidence.made import NAMES, grid, view_of
 from tests.detection_methods.little import TRAIN, little_model
+from tests.evidence.detection.made import NAMES, grid, nobody, view_of
 
 TRUTH = grid(seed=3)
 
@@ -46,12 +48,12 @@ def detector(*, lost: tuple[int, ...] = (), struck: tuple[int, ...] = ()) -> Det
 UNTOUCHED = detector()
 
 
-def case(view: DetectionView, **changes: object) -> SceneCase:
-    given: dict[str, object] = {"forget": (0,), "earlier": (1,), "retain": (2, 3), "rows": HEAD} | changes
-    return SceneCase(view=view, original=UNTOUCHED, oracle=None, truth=TRUTH, **given)  # type: ignore[arg-type]
+def case(view: DetectionView, **changes: object) -> Case:
+    given: dict[str, Any] = {"forget": (0,), "earlier": (1,), "retain": (2, 3), "rows": HEAD} | changes
+    return Case(model=nobody(), view=view, original=UNTOUCHED, oracle=None, attack=TRUTH, test=TRUTH, **given)
 
 
-def values(under_test: SceneCase) -> dict[str, float]:
+def values(under_test: Case) -> dict[str, float]:
     rows = RowsInPlace(draws=2).measure(under_test)
     assert {row.key for row in rows} <= set(RowsInPlace.labels)
     return {row.key: row.value for row in rows}
@@ -129,5 +131,5 @@ def test_says_what_it_needs() -> None:
     assert measure.missing(replace(whole, rows=other)) == "needs features as wide as the original's"
     bare = replace(UNTOUCHED, test=replace(UNTOUCHED.test, features=None))
     assert measure.missing(replace(whole, view=bare)) == "needs the features of all queries"
-    nothing = replace(whole, truth=TRUTH.without([0]))
+    nothing = replace(whole, test=TRUTH.without([0]))
     assert measure.missing(nothing) == "needs test objects of a class of the request"
