@@ -17,7 +17,7 @@ from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
-from tests.detection_methods.little import CLASSES, TRAIN, little_model, scene
+from tests.methods.detection.little import CLASSES, TRAIN, little_model, scene
 
 TEST = Scenes((scene(20, 0, 1), scene(21, 2, 0), scene(22, 1), scene(23, 0)), CLASSES)
 DATA = Splits(TRAIN, Scenes((), CLASSES), TEST)

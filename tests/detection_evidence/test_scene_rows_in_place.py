@@ -14,7 +14,7 @@ from expunge.tasks.rows import HeadRows
 from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look
 from tests.detection_evidence.made import NAMES, grid, view_of
-from tests.detection_methods.little import TRAIN, little_model
+from tests.methods.detection.little import TRAIN, little_model
 
 TRUTH = grid(seed=3)
 

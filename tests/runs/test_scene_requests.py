@@ -9,7 +9,7 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes, Splits
 from expunge.evidence.detection.average_precision import AveragePrecision
-from expunge.methods.detection.head_mask import HeadMask
+from expunge.methods.head_mask import HeadMask
 from expunge.runs import forget_scenes, load_scenes
 from expunge.runs.detection.measuring import DetectorComparison, measure_detectors
 from expunge.tasks.detection.average_precision import average_precision

@@ -64,7 +64,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     _tell_how_saved(run.model, out)
 
 
-def _method(asked: Asked) -> "Method | Method":
+def _method(asked: Asked) -> "Method":
     """The method, of the kind that the model wants.
 
     Raises:
@@ -73,17 +73,16 @@ def _method(asked: Asked) -> "Method | Method":
         ModelError: There is no such model.
     """
     from expunge.methods import make_method
-    from expunge.methods.detection.registry import make_detection_method
     from expunge.runs import is_detection
 
     if not is_detection(asked.model):
         return make_method(asked.method, preset=asked.preset, settings=asked.settings)
     if asked.memory is not None:
         raise RequestError(f"--memory is for classifiers, and {asked.model} is an object detector; leave it out")
-    return make_detection_method(asked.method, preset=asked.preset, settings=asked.settings)
+    return make_method(asked.method, task="detection", preset=asked.preset, settings=asked.settings)
 
 
-def _carry_out(asked: Asked, method: "Method | Method", folder: "RunFolder", device: str) -> "ForgetRun | SceneRun":
+def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun | SceneRun":
     from expunge.runs import load_any_model
     from expunge.vision.detection import DetectionModel
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
+from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.methods.aims import Aim, Target, find_aims
 from expunge.methods.checks import refuse_negative, refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
@@ -61,6 +62,7 @@ class ClosedForm:
     source: ClassVar[str] = "expunge"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
     uses_memory: ClassVar[bool] = True
 
     depth: Depth = "default"
@@ -88,7 +90,7 @@ class ClosedForm:
         return blocks - max(1, round(DEPTHS[self.depth] * blocks))
 
     @torch.no_grad()
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Solves the blocks from the lowest up, `passes` times over."""
         states = states_of(context, task, self.states)
         with self.solved(context, *states) as weights:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from expunge.adapters import Edit
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
@@ -54,7 +55,7 @@ class ClosedFormPlusPlus(ClosedForm):
         refuse_outside_fractions(self, "enough")
 
     @torch.no_grad()
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Solves the blocks, then polishes what came out."""
         model, entry = context.model, self.first_block(context.model)
         forget, retain = states_of(context, task, self.states)

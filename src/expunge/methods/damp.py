@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
+from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
 from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import has_class_token, image_inputs
@@ -44,6 +45,7 @@ class DAMP:
     source: ClassVar[str] = "Hatami et al., CVPR 2026 workshop, arXiv 2604.15166"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     strength: float = 1.0
     last_blocks: int = 0
@@ -58,7 +60,7 @@ class DAMP:
         """The lowest block edited."""
         return lowest_block(model, self.last_blocks)
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Makes the projections; the model is read, never written.
 
         Raises:

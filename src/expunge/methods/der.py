@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
@@ -42,7 +43,7 @@ class DER(FineTuning):
         super().__post_init__()
         refuse_negative(self, "logit_weight")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the regression on the replay's old logits."""
         teacher = Teacher(context, task)
         forgotten = forget_term(context, self.beta, self.bound)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative
 from expunge.methods.der import DER
 from expunge.tasks.classification.batches import Batch, Objective
@@ -34,7 +35,7 @@ class DERPlusPlus(DER):
         super().__post_init__()
         refuse_negative(self, "label_weight")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """DER's objective and the replay's loss."""
         without_labels = super().objective(context, task, weights)
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
@@ -45,7 +46,7 @@ class FDR(FineTuning):
         super().__post_init__()
         refuse_negative(self, "distance_weight")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the function distance on the replay."""
         teacher = Teacher(context, task)
         forgotten = forget_term(context, self.beta, self.bound)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, LoRALinear, attached, to_edit
+from expunge.data import Images
 from expunge.methods.block_features import BlockFeatures, recorded
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.training import Training
@@ -68,6 +69,7 @@ class FGOrIU(Training):
         }
     }
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     rank: int = 8
     lora_alpha: float = 8.0
@@ -82,7 +84,7 @@ class FGOrIU(Training):
         refuse_outside_fractions(self, "energy", above_zero=True)
         refuse_negative(self, "forget_weight", "retain_weight")
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Trains the LoRA layers and returns the state that the validation split liked best.
 
         Raises:
@@ -107,7 +109,7 @@ class FGOrIU(Training):
                 return to_edit(layers)
 
     def _subspaces(
-        self, context: Context, task: ForgetTask, features: BlockFeatures
+        self, context: Context, task: ForgetTask[Images], features: BlockFeatures
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """P_f and P_r of every block."""
         found = []

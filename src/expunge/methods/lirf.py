@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.adapters import Edit, tuned
-from expunge.data import Sample
+from expunge.data import Images, Sample
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_zero_or_less
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
@@ -55,6 +55,7 @@ class LIRF(Training):
     source: ClassVar[str] = "Ye et al., ECCV 2022, arXiv 2207.08224, as in Zhao et al., arXiv 2403.11530"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"lr": 1e-4}}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def __post_init__(self) -> None:
         """Refuses settings that cannot work."""
@@ -67,7 +68,7 @@ class LIRF(Training):
         blocks = model.blocks[self.first_block(model) :]
         return blocks[: (len(blocks) + 1) // 2]
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Trains the lower half and returns the change of the state that the validation split liked best.
 
         Raises:
@@ -82,7 +83,7 @@ class LIRF(Training):
             self.fit(context, task, list(weights.parameters.values()), objective)
             return weights.edit()
 
-    def objective(self, context: Context, task: ForgetTask, seen: list[Tensor]) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]) -> Objective:
         """The data loss for one request; `seen` takes up the attention of every forward pass, see `watched`."""
         model, teacher, kept = context.model, Teacher(context, task), staying(task, len(context.model.classes))
         relabelling = Relabelling(task, len(model.classes), context.seed)
@@ -107,7 +108,7 @@ class LIRF(Training):
 class OldAttention:
     """The attention of the targets' images, frozen at the moment of creation, in the precision it is compared in."""
 
-    def __init__(self, context: Context, task: ForgetTask, seen: list[Tensor]):
+    def __init__(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]):
         """Runs the model once over the forget images and the targets' validation images."""
         rows: list[Tensor] = []
         self._samples: list[Sample] = []  # held so that the ids stay unique

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
@@ -45,7 +46,7 @@ class LwF(FineTuning):
         refuse_negative(self, "distillation")
         refuse_zero_or_less(self, "temperature")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The replay's loss, the bounded forget loss, and the distillation."""
         teacher = Teacher(context, task)
         forgotten = forget_term(context, self.beta, self.bound)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.tasks.classification.batches import Batch, Objective
@@ -72,7 +73,9 @@ class SCRUB(FineTuning):
         refuse_negative(self, "distil", "classify", "smoothing")
         refuse_outside_fractions(self, "max_fraction")
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned, turns: "Turns | None" = None) -> Objective:
+    def objective(
+        self, context: Context, task: ForgetTask[Images], weights: Tuned, turns: "Turns | None" = None
+    ) -> Objective:
         """The whole objective; with `turns`, only the part whose turn it is has a gradient, and the value is the same.
 
         So the validation split judges both parts, whatever step it is looked at after.
@@ -92,7 +95,7 @@ class SCRUB(FineTuning):
 
         return loss
 
-    def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
+    def train(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> None:
         """Trains the blocks in turns."""
         parameters = list(weights.parameters.values())
         turns = Turns(self.turn, self.max_fraction)

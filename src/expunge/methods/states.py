@@ -77,7 +77,7 @@ class States:
         return States(torch.cat([part for part in parts if part is not None]), self.labels)
 
 
-def states_of(context: Context, task: ForgetTask, most: int) -> tuple[States, States]:
+def states_of(context: Context, task: ForgetTask[Images], most: int) -> tuple[States, States]:
     """States of the forget and of the retained classes where the context's cache enters the model.
 
     Retained classes that the memory knows come from there, the others from images. Forget classes come from both: a

@@ -28,14 +28,18 @@ class Task(ABC, Generic[M, E]):
         noun: What messages call one of its models: "image classifier".
         unit: What its rates are: "accuracy".
         memories: Whether statistics of its classes can be kept in place of examples.
+        auto: The method that is taken where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
+        presets: Method -> presets of this task, in place of the method's own of those names.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
     unit: ClassVar[str]
     memories: ClassVar[bool] = False
+    auto: ClassVar[str] = "closed-form++"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
 
     @abstractmethod
     def few_shot(self, examples: E, shots: int, seed: int) -> E:

@@ -59,6 +59,7 @@ class ClosedForm:
     source: ClassVar[str] = "expunge"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
 
     depth: Depth = "default"
     weight: float = 0.75

@@ -9,8 +9,7 @@ from expunge.data import Scenes, Splits
 from expunge.errors import HeadError
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
-from expunge.methods.detection.registry import make_detection_method
-from expunge.methods.protocol import Method
+from expunge.methods import Method, make_method
 from expunge.runs.detection.reporting import build_scene_report
 from expunge.runs.detection.sequence import SceneSequence
 from expunge.runs.loading import load_any_model, load_scenes
@@ -103,7 +102,7 @@ def forget_scenes(
     if not isinstance(data, Splits):
         data = load_scenes(data, classes=loaded.classes, seed=seed)
     data = align_scenes(data, loaded.classes)
-    chosen = make_detection_method(method) if isinstance(method, str) else method
+    chosen = make_method(method, task=loaded.task) if isinstance(method, str) else method
     plan = make_plan(loaded.classes, requests, missing)
     sequence = SceneSequence(
         loaded, data, plan, chosen, shots=shots, replay_fraction=replay_fraction, seed=seed, report=report

@@ -1,11 +1,12 @@
 """The task of object detectors: boxes with classes in scenes."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 from expunge.data import Scenes, few_shot_scenes, replay_scenes
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Progress
@@ -19,6 +20,8 @@ class Detection(Task[DetectionModel, Scenes]):
     name: ClassVar[str] = DetectionModel.task
     noun: ClassVar[str] = "object detector"
     unit: ClassVar[str] = "AP50"
+    defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
 
     def few_shot(self, examples: Scenes, shots: int, seed: int) -> Scenes:
         """`shots` scenes of every class, with all of their boxes."""
