@@ -4,10 +4,12 @@ Names are imported when first used, so that `import expunge` stays fast.
 
 Example:
     >>> import expunge
-    >>> run = expunge.forget("zoo:faces", "zoo:faces", requests=[["s01", "s02"], ["s03"]])
+    >>> model = expunge.load("zoo:faces")  # any task; model.task says which
+    >>> run = expunge.forget(model, "zoo:faces", [["s01", "s02"], ["s03"]])  # a copy; inplace=True on demand
     >>> run.metrics.requests[-1].acc_f.after
 """
 
+import warnings
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,39 +18,31 @@ if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
     from expunge.data import Images, Scenes, Splits, from_hf, from_torch
     from expunge.methods import make_method, method_names
-    from expunge.runs import (
-        ForgetRun,
-        SceneRun,
-        forget,
-        forget_scenes,
-        load_any_model,
-        load_data,
-        load_model,
-        load_scenes,
-    )
+    from expunge.runs import ForgetRun, forget, load, read
     from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel
     from expunge.vision.detection import DetectionModel
+    from expunge.workspace import Workspace
 
 _HOMES = {
     "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
-    "expunge.data": ("Images", "Splits[Scenes]", "Scenes", "Splits", "from_hf", "from_torch"),
+    "expunge.data": ("Images", "Scenes", "Splits", "from_hf", "from_torch"),
     "expunge.methods": ("make_method", "method_names"),
-    "expunge.runs": (
-        "ForgetRun",
-        "SceneRun",
-        "forget",
-        "forget_scenes",
-        "forget_scenes",
-        "load_any_model",
-        "load_any_model",
-        "load_data",
-        "load_model",
-        "load_scenes",
-    ),
+    "expunge.runs": ("ForgetRun", "forget", "load", "read"),
     "expunge.vision": ("ArcFaceHead", "CosFaceHead", "SoftmaxHead", "VisionModel"),
     "expunge.vision.detection": ("DetectionModel",),
+    "expunge.workspace": ("Workspace",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_FORMER = {
+    "SceneRun": "ForgetRun",
+    "SceneSplits": "Splits",
+    "forget_scenes": "forget",
+    "load_any_model": "load",
+    "load_data": "read",
+    "load_model": "load",
+    "load_scenes": "read",
+}
+"""Names of version 0.1, which warn and go with version 0.3 -> today's."""
 
 __version__ = version("expunge")
 __all__ = [
@@ -59,29 +53,29 @@ __all__ = [
     "EditStack",
     "ForgetRun",
     "Images",
-    "SceneRun",
     "Scenes",
     "SoftmaxHead",
     "Splits",
     "VisionModel",
+    "Workspace",
     "__version__",
     "forget",
-    "forget_scenes",
     "from_hf",
     "from_torch",
-    "load_any_model",
-    "load_data",
+    "load",
     "load_edit",
-    "load_model",
-    "load_scenes",
     "make_method",
     "method_names",
+    "read",
     "save_edit",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name on first use (PEP 562)."""
+    if name in _FORMER:
+        warnings.warn(f"expunge.{name} is called expunge.{_FORMER[name]} now", DeprecationWarning, stacklevel=2)
+        name = _FORMER[name]
     if name not in _HOME_OF:
         raise AttributeError(f"module 'expunge' has no attribute {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)

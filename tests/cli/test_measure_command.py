@@ -10,7 +10,7 @@ import torch
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
 from expunge.evidence.scorecard import Scorecard
-from expunge.runs import load_model
+from expunge.runs import load
 
 FILES = ["scorecard.html", "scorecard.json", "scorecard.md", "scorecard.svg", "verdict.json"]
 
@@ -18,7 +18,7 @@ FILES = ["scorecard.html", "scorecard.json", "scorecard.md", "scorecard.svg", "v
 @pytest.fixture(scope="module")
 def masked_folder(toy_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy model with amber struck at the head, saved as another tool would."""
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     EditStack(model).push(Edit(masked=(0,)))
     folder = tmp_path_factory.mktemp("masked") / "model"
     model.save(folder)
@@ -78,7 +78,7 @@ def test_a_policy_that_looks_at_accuracy_alone_is_fooled(measure, tmp_path, caps
 def test_an_oracle_stands_beside(measure, toy_model_folder, masked_folder, tmp_path) -> None:
     oracles = ()
     for number, folder in enumerate((masked_folder, toy_model_folder)):
-        model = load_model(folder, device="cpu")
+        model = load(folder, device="cpu")
         with torch.no_grad():
             model.linear(model.head_name).bias.add_(1e-3)  # as it is, it would be no oracle
         model.save(tmp_path / f"oracle-{number}")

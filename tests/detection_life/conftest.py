@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from expunge.lifecycle import Asked
-from expunge.runs import load_any_model
+from expunge.runs import load
 from expunge.workspace import Actor, Original, State, Workspace
 from tests.detection.detectors import KINDS, write
 from tests.detection_life.scenes_folder import write_scenes
@@ -54,7 +54,7 @@ def asked(scenes_folder: Path) -> Asked:
 def make_place(detector_folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
     """Workspaces on the detector under a policy."""
     made = []
-    model = load_any_model(detector_folder, device="cpu")
+    model = load(detector_folder, device="cpu")
     original = Original(source=str(detector_folder), sha256=model.digest(), classes=model.classes, task="detection")
 
     def make(policy: str) -> Workspace:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from expunge.runs import load_any_model
+from expunge.runs import load
 from expunge.vision.detection import DetectionModel
 from tests.detection.detectors import KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder
@@ -20,6 +20,6 @@ def detector_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scenes_folder(detector_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes in COCO's layout. Do not write to them."""
-    model = load_any_model(detector_folder, device="cpu")
+    model = load(detector_folder, device="cpu")
     assert isinstance(model, DetectionModel)
     return write_coco_folder(tmp_path_factory.mktemp("coco") / "scenes", model)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
-from expunge.runs import is_detection, load_any_model
+from expunge.runs import load, task_at
 from expunge.vision import VisionModel
 
 
 def test_a_model_is_told_by_its_configuration(detector_folder: Path, toy_model_folder: Path) -> None:
-    assert is_detection(detector_folder)
-    assert is_detection("zoo:scenes")
-    assert not is_detection(toy_model_folder)
-    assert not is_detection("zoo:faces")
-    assert isinstance(load_any_model(toy_model_folder, device="cpu"), VisionModel)
+    assert task_at(detector_folder)
+    assert task_at("zoo:scenes")
+    assert not task_at(toy_model_folder)
+    assert not task_at("zoo:faces")
+    assert isinstance(load(toy_model_folder, device="cpu"), VisionModel)
 
 
 def test_inspect_shows_encoder_and_decoder(detector_folder: Path, capsys) -> None:
@@ -26,7 +26,7 @@ def test_inspect_shows_encoder_and_decoder(detector_folder: Path, capsys) -> Non
 
 
 def test_measure_writes_a_scorecard(detector_folder: Path, scenes_folder: Path, tmp_path: Path) -> None:
-    model = load_any_model(detector_folder, device="cpu")
+    model = load(detector_folder, device="cpu")
     EditStack(model).push(Edit(masked=(0,)))
     model.save(tmp_path / "masked")
     out = tmp_path / "out"

@@ -10,7 +10,7 @@ from expunge.adapters import EditStack
 from expunge.cli.app import run
 from expunge.errors import EmptyClassError, HeadError, ResumeError
 from expunge.methods import HeadMask, make_method
-from expunge.runs import RunFolder, SceneRun, Stage, forget_scenes, load_any_model, load_scenes
+from expunge.runs import ForgetRun, RunFolder, Stage, forget, load, read
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
 
@@ -18,18 +18,18 @@ QUICK = ("--method", "gs-lora", "--set", "max_steps=2", "--set", "last_blocks=1"
 
 
 def detector(folder: Path) -> DetectionModel:
-    model = load_any_model(folder, device="cpu")
+    model = load(folder, device="cpu")
     assert isinstance(model, DetectionModel)
     return model
 
 
 @pytest.fixture(scope="module")
-def finished(detector_folder: Path, scenes_folder: Path) -> SceneRun:
+def finished(detector_folder: Path, scenes_folder: Path) -> ForgetRun:
     """Ant, then bee, by the head mask."""
-    return forget_scenes(detector_folder, scenes_folder, [["ant"], ["bee"]], method=HeadMask())
+    return forget(detector_folder, scenes_folder, [["ant"], ["bee"]], method=HeadMask())
 
 
-def test_a_struck_class_is_found_no_more_and_the_others_as_before(finished: SceneRun) -> None:
+def test_a_struck_class_is_found_no_more_and_the_others_as_before(finished: ForgetRun) -> None:
     first, second = finished.metrics.requests
     assert finished.metrics.task == "detection"
     assert finished.metrics.unit == "AP50"
@@ -41,20 +41,20 @@ def test_a_struck_class_is_found_no_more_and_the_others_as_before(finished: Scen
     assert (first.h, first.acc_r.after) == (first.head_mask.h, first.head_mask.acc_r)
 
 
-def test_it_counts_scenes_and_objects(finished: SceneRun) -> None:
+def test_it_counts_scenes_and_objects(finished: ForgetRun) -> None:
     assert [(r.images.forget, r.images.retain) for r in finished.metrics.requests] == [(4, 5), (4, 5)]
     assert [(r.acc_f.n, r.acc_r.n) for r in finished.metrics.requests] == [(4, 8), (4, 4)]
     assert finished.metrics.baseline.n == 12
 
 
-def test_the_views_are_those_of_the_model_itself(finished: SceneRun) -> None:
+def test_the_views_are_those_of_the_model_itself(finished: ForgetRun) -> None:
     whole = look(SceneCache(finished.model, batch_size=1), finished.data.test)
-    torch.testing.assert_close(whole.logits, finished.views[-1].logits, rtol=1e-4, atol=1e-4)
-    assert whole.objects.scenes.tolist() == finished.views[-1].objects.scenes.tolist()
-    assert whole.sizes == finished.views[-1].sizes
+    torch.testing.assert_close(whole.logits, finished.seen[-1].logits, rtol=1e-4, atol=1e-4)
+    assert whole.objects.scenes.tolist() == finished.seen[-1].objects.scenes.tolist()
+    assert whole.sizes == finished.seen[-1].sizes
 
 
-def test_undoing_all_requests_gives_the_original(detector_folder: Path, finished: SceneRun) -> None:
+def test_undoing_all_requests_gives_the_original(detector_folder: Path, finished: ForgetRun) -> None:
     stack = EditStack(detector(detector_folder))
     for edit in finished.edits:
         stack.push(edit)
@@ -99,36 +99,36 @@ def test_a_run_that_was_cut_off_goes_on(detector_folder: Path, scenes_folder: Pa
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     for folder in (whole, broken):
         folder.create({})
-    forget_scenes(detector_folder, scenes_folder, requests, method=method, folder=whole)
+    forget(detector_folder, scenes_folder, requests, method=method, folder=whole)
     with pytest.raises(KeyboardInterrupt):
-        forget_scenes(detector_folder, scenes_folder, requests, method=method, folder=broken, report=until(2))
+        forget(detector_folder, scenes_folder, requests, method=method, folder=broken, report=until(2))
     cut = broken.metrics()
     assert cut is not None
     assert len(cut.requests) == 1
-    found = forget_scenes(detector_folder, scenes_folder, requests, method=method, folder=broken)
+    found = forget(detector_folder, scenes_folder, requests, method=method, folder=broken)
     for number in (1, 2):
         name = f"edits/{number:04d}/adapter_model.safetensors"
         assert (whole.path / name).read_bytes() == (broken.path / name).read_bytes()
-    assert len(found.views) == 3
+    assert len(found.seen) == 3
     assert [r.acc_f for r in found.metrics.requests] == [r.acc_f for r in (whole.metrics() or found.metrics).requests]
 
 
 def test_it_does_not_go_on_with_another_detector(
-    detector_folder: Path, scenes_folder: Path, finished: SceneRun, tmp_path: Path
+    detector_folder: Path, scenes_folder: Path, finished: ForgetRun, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    forget_scenes(detector_folder, scenes_folder, [["ant"]], method=HeadMask(), folder=folder)
+    forget(detector_folder, scenes_folder, [["ant"]], method=HeadMask(), folder=folder)
     finished.model.save(tmp_path / "other")
     with pytest.raises(ResumeError, match="sha256"):
-        forget_scenes(tmp_path / "other", scenes_folder, [["ant"]], method=HeadMask(), folder=folder)
+        forget(tmp_path / "other", scenes_folder, [["ant"]], method=HeadMask(), folder=folder)
 
 
 def test_scenes_of_a_missing_class_are_not_learned_from(detector_folder: Path, scenes_folder: Path) -> None:
     with pytest.raises(EmptyClassError, match="without those that hold a missing class"):
-        forget_scenes(detector_folder, scenes_folder, [["ant"]], method=HeadMask(), missing=["cat"])
+        forget(detector_folder, scenes_folder, [["ant"]], method=HeadMask(), missing=["cat"])
 
 
 def test_a_classifier_is_refused(toy_model_folder: Path, scenes_folder: Path) -> None:
     with pytest.raises(HeadError, match="is an image classifier; expected an object detector"):
-        forget_scenes(toy_model_folder, load_scenes(scenes_folder), [["ant"]], method=HeadMask())
+        forget(toy_model_folder, read(scenes_folder), [["ant"]], method=HeadMask())

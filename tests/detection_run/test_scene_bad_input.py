@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from expunge.cli.app import run
-from expunge.runs import load_any_model
+from expunge.runs import load
 from tests.detection_run.coco_folder import read_part, write_part
 
 ANT = ("--request", "ant", "--method", "head-mask")
@@ -43,7 +43,10 @@ def refused(tmp_path: Path, detector_folder: Path, scenes_folder: Path, capsys):
     [
         ("request 1 names 'zebra', which is no class of the model", ["--request", "zebra", "--method", "head-mask"]),
         ("--memory is for classifiers", [*ANT, "--memory", "somewhere"]),
-        ("method 'scrub' is for image classifiers; for object detectors there are: closed-form", ["--request", "ant", "--method", "scrub"]),
+        (
+            "method 'scrub' is for image classifiers; for object detectors there are: closed-form",
+            ["--request", "ant", "--method", "scrub"],
+        ),
         ("99 shots were asked for", [*ANT, "--shots", "99"]),
         ("the requests name all 3 classes", ["--request", "ant,bee,cat", "--method", "head-mask"]),
     ],
@@ -130,7 +133,7 @@ def test_a_detector_whose_pictures_keep_their_shape(refused, detector_folder: Pa
 
     model = Path(shutil.copytree(detector_folder, tmp_path / "model"))
     DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}).save_pretrained(model)
-    loaded = load_any_model(model, device="cpu")
+    loaded = load(model, device="cpu")
     shapes = {tuple(loaded.prepare([Image.new("RGB", size)]).shape[-2:]) for size in ((64, 96), (96, 64), (64, 64))}
     assert shapes == {(96, 96)}, "padded to one size"
     DetrImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96}, do_pad=False).save_pretrained(model)

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from expunge.adapters import Edit, EditStack
 from expunge.cli.app import run
 from expunge.errors import CorruptWeightsError, ModelNotFoundError, OutputError
-from expunge.runs import load_any_model
+from expunge.runs import load
 from expunge.vision.detection import DetectionModel, read_own_weights
-from expunge.zoo import entry, scene_entry
+from expunge.zoo import data_entry, model_entry
 
 BIAS = "decoder.2.ffn.fc2.bias"
 
@@ -20,7 +20,7 @@ BIAS = "decoder.2.ffn.fc2.bias"
 @pytest.fixture(scope="module")
 def edited() -> DetectionModel:
     """The fourth person struck, and a layer of the decoder changed."""
-    model = scene_entry("zoo:scenes").model()
+    model = model_entry("zoo:scenes").model()
     EditStack(model).push(Edit(masked=(3,), dense={f"detector.{BIAS}": torch.full((128,), 0.25)}))
     return model
 
@@ -32,9 +32,9 @@ def saved(edited: DetectionModel, tmp_path: Path) -> Path:
 
 
 def test_an_edited_detector_is_read_again_bit_for_bit(edited: DetectionModel, saved: Path) -> None:
-    found = load_any_model(saved, device="cpu")
+    found = load(saved, device="cpu")
     assert isinstance(found, DetectionModel)
-    assert found.digest() == edited.digest() != scene_entry("scenes").model().digest()
+    assert found.digest() == edited.digest() != model_entry("scenes").model().digest()
     assert (found.name, found.source) == ("model", saved)
     assert all(name.split(".")[0] != "backbone" for name in load_file(saved / "model.safetensors"))
     manifest = json.loads((saved / "expunge.json").read_text())
@@ -83,16 +83,18 @@ def test_an_unknown_architecture_is_refused(saved: Path) -> None:
     text = (saved / "expunge.json").read_text()
     (saved / "expunge.json").write_text(text.replace("zoo:scenes", "zoo:cities"))
     with pytest.raises(ModelNotFoundError, match="no zoo model 'zoo:cities'"):
-        load_any_model(saved)
+        load(saved)
 
 
 def test_entries_are_kept_apart() -> None:
-    with pytest.raises(ModelNotFoundError, match="zoo:scenes is an object detector; expected a classifier: zoo:faces"):
-        entry("zoo:scenes")
-    with pytest.raises(ModelNotFoundError, match="zoo:glyphs is a classifier; expected a detector: zoo:scenes"):
-        scene_entry("glyphs")
+    with pytest.raises(
+        ModelNotFoundError, match="zoo:scenes is for detection; expected data for classification: zoo:f"
+    ):
+        data_entry("zoo:scenes", "classification")
+    with pytest.raises(ModelNotFoundError, match="zoo:glyphs is for classification; expected data for detection: zoo"):
+        data_entry("glyphs", "detection")
     with pytest.raises(ModelNotFoundError, match="there is: zoo:faces, zoo:faces-30, zoo:fashion, zoo:glyphs, zoo:sc"):
-        scene_entry("zoo:cats")
+        model_entry("zoo:cats")
 
 
 @pytest.mark.slow
@@ -110,5 +112,5 @@ def test_the_demo_reaches_its_aims(tmp_path: Path) -> None:
         assert request["acc_f"]["after"] <= 5
         assert request["acc_o"] is None or request["acc_o"]["after"] <= 5
         assert request["acc_r"]["after"] >= request["acc_r"]["before"] - 5
-    assert isinstance(load_any_model(tmp_path / "demo/model", device="cpu"), DetectionModel)
+    assert isinstance(load(tmp_path / "demo/model", device="cpu"), DetectionModel)
     assert "ghost" in (tmp_path / "demo/report.html").read_text()

@@ -125,9 +125,9 @@ def test_a_certificate_cannot_write_to_the_terminal(tmp_path, capsys) -> None:
 
 
 def test_the_model_is_compared(tmp_path, toy_model_folder, capsys) -> None:
-    from expunge.runs import load_model
+    from expunge.runs import load
 
-    digest = load_model(str(toy_model_folder)).digest()
+    digest = load(str(toy_model_folder)).digest()
     predicate = statement().predicate
     cases = {
         "model-after": Statement.about(predicate, before=sha("before"), after=digest, edit=sha("edit")),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expunge.lifecycle import Asked, run_waiting
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.workspace import Actor, Original, State, Workspace
 
 JANE, PAUL = Actor("jane"), Actor("paul")
@@ -56,7 +56,7 @@ def photos(toy_data_folder: Path, tmp_path: Path) -> Callable[[str], Path]:
 def make_place(toy_model_folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
     """Workspaces on the toy model under a policy."""
     made = []
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     original = Original(source=str(toy_model_folder), sha256=model.digest(), classes=model.classes)
 
     def make(policy: str) -> Workspace:

@@ -16,7 +16,7 @@ from expunge.lifecycle import Asked, certificate_text, history, release, rollbac
 from expunge.lifecycle.standing import standing
 from expunge.lifecycle.upkeep import releases_of, served, set_right
 from expunge.lifecycle.watch import catch_up
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.workspace import Original, State, Workspace
 from tests.lifecycle.conftest import JANE, LENIENT
 from tests.workspace.dying import fresh_copy, survives
@@ -66,7 +66,7 @@ def prepared(tmp_path_factory, toy_model_folder, toy_data_folder) -> dict[str, P
     """Closed workspaces with one request that is accepted, approved or released, under the names of these states."""
     root = tmp_path_factory.mktemp("prepared")
     (root / "policy.toml").write_text(LENIENT)
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     original = Original(source=str(toy_model_folder), sha256=model.digest(), classes=model.classes)
     with Workspace.create(root / "accepted", original, policy=root / "policy.toml", actor=JANE) as place:
         request = place.submit(["amber"], toy_data_folder / "train" / "amber", JANE).id

@@ -10,7 +10,7 @@ from expunge.evidence.policy import Policy, load_policy
 from expunge.lifecycle.classifiers import Classifiers
 from expunge.lifecycle.detectors import Detectors
 from expunge.lifecycle.kind import wanted
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.vision.detection import load_detector
 from tests.detection.detectors import KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder
@@ -27,7 +27,7 @@ def test_slow_measures_are_taken_where_a_rule_asks_for_them() -> None:
 
 
 def test_shares_are_the_served_models_own(toy_model_folder: Path, toy_data_folder: Path) -> None:
-    original, served = (load_model(toy_model_folder, device="cpu") for _ in range(2))
+    original, served = (load(toy_model_folder, device="cpu") for _ in range(2))
     EditStack(served).push(Edit(masked=(5,)))  # fern, which stays, is harmed; amber has come back
     found = Classifiers().shares(served, original, str(toy_data_folder), [[0]], 0)
     (amber,) = found.earlier

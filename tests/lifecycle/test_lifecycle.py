@@ -16,7 +16,7 @@ from expunge.lifecycle.records import Attempt, recorded
 from expunge.lifecycle.standing import pristine, standing
 from expunge.lifecycle.upkeep import releases_of
 from expunge.methods import HeadMask
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.workspace import Runner, State
 from tests.lifecycle.conftest import FOUR_EYES, JANE, LENIENT, PAUL, STRICT
 from tests.lifecycle.test_watch import standing as made_by_hand
@@ -44,7 +44,7 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_fold
     assert done.request.state == State.RELEASED
     assert done.request.destroyed
     assert not list((place.path / "quarantine").iterdir())
-    model = load_model(done.folder, device="cpu")
+    model = load(done.folder, device="cpu")
     assert model.digest() == done.release.weights_after != place.settings.model.sha256
     assert_sound(place)
 
@@ -64,7 +64,7 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_fold
 
     back = rollback(place, request, JANE, "withdrawn")
     assert back.release.weights_after == place.settings.model.sha256
-    assert load_model(back.folder, device="cpu").digest() == pristine(place).digest()
+    assert load(back.folder, device="cpu").digest() == pristine(place).digest()
     assert place.request(request).state == State.ROLLED_BACK
     assert_sound(place)
     with place.ledger_storage() as storage:

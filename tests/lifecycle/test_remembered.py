@@ -13,7 +13,7 @@ from expunge.lifecycle.upkeep import destroy_due, set_right
 from expunge.memory import Index, calibrate, save_memory
 from expunge.methods import HeadMask
 from expunge.methods.closed_form import ClosedForm
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.workspace import Original, State, Workspace
 from expunge.workspace.submission import digest_of
 from tests.lifecycle.conftest import JANE, LENIENT
@@ -36,7 +36,7 @@ def destroyed(place: Workspace) -> list[tuple[str, int, str]]:
 def memories(toy_model_folder, toy_data_folder, tmp_path_factory) -> dict[str, Path]:
     """All classes, and what calibrating without amber gives. Do not write to them."""
     root = tmp_path_factory.mktemp("memories")
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     train = align(load_folder(toy_data_folder), model.classes).train
     save_memory(calibrate(model, train, ENTRY, 4), root / "all")
     save_memory(calibrate(model, train.without([0]), ENTRY, 4), root / "without-amber")
@@ -51,7 +51,7 @@ def memory(memories, tmp_path) -> Path:
 @pytest.fixture
 def place(memory, toy_model_folder, tmp_path):
     (tmp_path / "policy.toml").write_text(LENIENT)
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     original = Original(source=str(toy_model_folder), sha256=model.digest(), classes=model.classes)
     made = Workspace.create(
         tmp_path / "workspace", original, memory=str(memory), policy=tmp_path / "policy.toml", actor=JANE

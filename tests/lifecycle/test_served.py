@@ -16,7 +16,7 @@ from expunge.lifecycle.classifiers import Classifiers
 from expunge.lifecycle.standing import original_of, pristine
 from expunge.lifecycle.upkeep import releases_of, served
 from expunge.release.files import file_digest
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.workspace import State, Workspace
 from tests.lifecycle.conftest import JANE
 from tests.workspace.tools import assert_sound
@@ -45,7 +45,7 @@ def own_model(toy_model_folder, tmp_path) -> Path:
 
 @pytest.fixture
 def own_place(own_model, tmp_path):
-    original = original_of(load_model(own_model, device="cpu"), str(own_model))
+    original = original_of(load(own_model, device="cpu"), str(own_model))
     with Workspace.create(tmp_path / "own", original, actor=JANE) as place:
         yield place
 
@@ -122,7 +122,7 @@ def test_what_was_rolled_back_is_not_certified_again(place, approved) -> None:
 def test_a_relabelled_original_is_another_model(own_place, own_model) -> None:
     digest = pristine(own_place).digest()
     relabel(own_model)
-    assert load_model(own_model, device="cpu").digest() == digest
+    assert load(own_model, device="cpu").digest() == digest
     with pytest.raises(DamagedWorkspaceError, match="class names"):
         pristine(own_place)
 

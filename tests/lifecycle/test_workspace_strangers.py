@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load
+from safetensors.torch import load as load_tensors
 
 from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, EvidenceError
@@ -17,7 +17,7 @@ from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.records import Judged, newest
 from expunge.lifecycle.strangers import classifier_strangers, keep_strangers, prepare_strangers, reopen
 from expunge.methods import make_method
-from expunge.runs import load_model
+from expunge.runs import load
 from expunge.runs.strangers import load_strangers
 from expunge.workspace import State
 from expunge.workspace.strangers import STATES, kept_strangers
@@ -35,14 +35,14 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bring(place, source: Path, **options) -> None:
-    model = load_model(place.settings.model.source, device="cpu")
+    model = load(place.settings.model.source, device="cpu")
     keep_strangers(place, prepare_strangers(model, str(source), **options), JANE)
 
 
 def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
     """The model makes of the states exactly what it makes of the images, and thumbnails are those of the images."""
     bring(place, three)
-    model = load_model(place.settings.model.source, device="cpu")
+    model = load(place.settings.model.source, device="cpu")
     images, kept = load_strangers(str(three)), classifier_strangers(place)
     assert isinstance(kept, Strangers)
     assert kept.states is not None
@@ -56,7 +56,7 @@ def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
     with pytest.raises(EvidenceError, match="hidden states are kept"):
         kept.attack.load([0])
     sha256, record = kept_strangers(place) or pytest.fail("nothing kept")
-    tensors = load(place.artefacts.read_in(sha256, STATES))
+    tensors = load_tensors(place.artefacts.read_in(sha256, STATES))
     assert tensors["attack"].shape == (15, 17, 48)  # 15 images, 16 patches and the class token: no pixels
     assert record.images == (15, 9)
     assert [row.role for row in place.artefact_records(None)].count("strangers") == 1
@@ -71,7 +71,7 @@ def test_states_of_another_model_or_below_an_edit_are_refused(place, three) -> N
     kept = classifier_strangers(place)
     assert kept is not None
     assert kept.states is not None
-    original, edited, other = (load_model(place.settings.model.source, device="cpu") for _ in range(3))
+    original, edited, other = (load(place.settings.model.source, device="cpu") for _ in range(3))
     some = load_strangers(str(three)).test
     kept.states.refuse_other(original, edited, some)
     with torch.no_grad():
@@ -156,7 +156,7 @@ def test_verdicts_that_a_deeper_edit_can_better() -> None:
 
 
 def test_the_second_closed_form_has_rungs_by_depth(toy_model_folder) -> None:
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     first = make_method("closed-form++", settings={"depth": "fast"})
     assert [getattr(method, "depth", "") for method in ladder(first, model)] == [
         "fast",

@@ -7,7 +7,7 @@ from expunge.errors import (
     RequestError,
     UnknownClassError,
 )
-from expunge.runs import make_plan
+from expunge.tasks import make_plan
 
 CLASSES = ("a", "b", "c", "d", "e")
 

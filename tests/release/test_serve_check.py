@@ -10,7 +10,7 @@ from expunge.adapters import Edit, EditStack
 from expunge.cli.serve_check import serve_check
 from expunge.errors import ClassMismatchError, EmptyClassError, OutputError, ReleaseDamagedError
 from expunge.release import Releases
-from expunge.runs import load_model
+from expunge.runs import load
 from tests import toy
 
 NOON = "2026-11-24T12:00:00Z"
@@ -19,7 +19,7 @@ NOON = "2026-11-24T12:00:00Z"
 @pytest.fixture(scope="module")
 def releases(toy_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy model, and the same with amber struck at the head."""
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     stack, before = EditStack(model), model.digest()
     found = Releases(tmp_path_factory.mktemp("served") / "releases")
     found.publish(model, (), before=before, time=NOON)
@@ -81,7 +81,7 @@ def test_bad_input(releases: Path, toy_data_folder: Path, tmp_path: Path) -> Non
         go(releases, releases, "--data", toy_data_folder)
     with pytest.raises(EmptyClassError, match="No image"):
         go(releases, releases, "--data", tmp_path / "empty")
-    other = load_model(releases / "0001" / "model", device="cpu")
+    other = load(releases / "0001" / "model", device="cpu")
     other.classes = ("ant", *other.classes[1:])
     other.save(tmp_path / "other")
     with pytest.raises(ClassMismatchError, match="amber, ant"):

@@ -22,7 +22,7 @@ from expunge.errors import (
 )
 from expunge.evidence import make_measure
 from expunge.evidence.scorecard import Scorecard
-from expunge.runs import Stage, load_data, load_model
+from expunge.runs import Stage, load, read
 from expunge.runs.measuring import Comparison, ShadowModels, known_keys, measure_models
 from expunge.vision import VisionModel
 from tests import toy
@@ -32,19 +32,19 @@ QUICK = tuple(make_measure(name) for name in ("forgetting", "linear-probe", "js-
 
 @pytest.fixture(scope="module")
 def original(toy_model_folder: Path) -> VisionModel:
-    return load_model(toy_model_folder, device="cpu")
+    return load(toy_model_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def masked(toy_model_folder: Path) -> VisionModel:
-    model = load_model(toy_model_folder, device="cpu")
+    model = load(toy_model_folder, device="cpu")
     EditStack(model).push(Edit(masked=(0, 1)))
     return model
 
 
 @pytest.fixture(scope="module")
 def data(toy_data_folder: Path) -> Splits:
-    return load_data(toy_data_folder)
+    return read(toy_data_folder)
 
 
 def nudged(model: VisionModel) -> VisionModel:
@@ -162,7 +162,7 @@ def test_classes_that_cannot_be(
 
 
 def test_models_with_other_classes(original: VisionModel, data: Splits, toy_model_folder: Path) -> None:
-    other = load_model(toy_model_folder, device="cpu")
+    other = load(toy_model_folder, device="cpu")
     other.classes = ("oak", *toy.CLASSES[1:])
     with pytest.raises(ClassMismatchError, match=r"the edited model .* differ in amber, oak"):
         measured(Comparison(original, other, ("blue",)), data)

@@ -10,9 +10,10 @@ from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes, Splits
 from expunge.evidence.detection.average_precision import AveragePrecision
 from expunge.methods.head_mask import HeadMask
-from expunge.runs import forget_scenes, load_scenes
+from expunge.runs import forget, read
 from expunge.runs.detection.measuring import DetectorComparison, measure_detectors
 from expunge.tasks.detection.average_precision import average_precision
+from expunge.tasks.detection.scenes import align_scenes
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.scene_states import SceneCache, look
 from tests.detection.detectors import CLASSES, KINDS, write
@@ -33,7 +34,8 @@ def original(folder: Path) -> DetectionModel:
 @pytest.fixture(scope="module")
 def data(original: DetectionModel, tmp_path_factory: pytest.TempPathFactory) -> Splits[Scenes]:
     """Scenes whose objects the detector finds, two of them held out."""
-    made = load_scenes(write_coco_folder(tmp_path_factory.mktemp("scenes") / "coco", original), classes=CLASSES)
+    folder = write_coco_folder(tmp_path_factory.mktemp("scenes") / "coco", original)
+    made = align_scenes(read(folder), CLASSES)
     return replace(made, train=made.train.select([0, 1, 4]), validation=made.train.select([2, 3]))
 
 
@@ -43,7 +45,7 @@ def test_before_is_the_untouched_detector_in_every_row(
     each = average_precision(look(SceneCache(original), data.test).found(), data.test)
     ant, bee, cat = (pytest.approx(one.ap50, abs=0.01) for one in each)
     assert min(one.ap50 or 0.0 for one in each) > 20
-    first, second = forget_scenes(folder, data, [["ant"], ["bee"]], method=HeadMask()).metrics.requests
+    first, second = forget(folder, data, [["ant"], ["bee"]], method=HeadMask()).metrics.requests
     assert first.acc_f.before == ant
     assert (second.acc_f.before, second.acc_r.before) == (bee, cat)
     assert second.acc_o is not None
@@ -51,7 +53,7 @@ def test_before_is_the_untouched_detector_in_every_row(
 
 
 def test_a_mask_alone_leaves_every_object_in_the_weights(folder: Path, data: Splits[Scenes]) -> None:
-    first, second = forget_scenes(folder, data, [["ant"], ["bee"]], method=HeadMask()).metrics.requests
+    first, second = forget(folder, data, [["ant"], ["bee"]], method=HeadMask()).metrics.requests
     for request in (first, second):
         assert request.acc_f.after == 0
         assert request.weights_alone is not None
@@ -71,7 +73,7 @@ def test_no_run_gives_a_method_a_test_scene(folder: Path, data: Splits[Scenes]) 
             given.append(task)
             return super().forget(context, task)
 
-    forget_scenes(folder, data, [["ant"], ["bee"]], method=Spy())
+    forget(folder, data, [["ant"], ["bee"]], method=Spy())
     assert [len(task.validation) for task in given] == [2, 2]
     seen = {s.sample for task in given for part in (task.forget, task.retain, task.validation) for s in part.scenes}
     assert seen == {scene.sample for part in (data.train, data.validation) for scene in part.scenes}

@@ -9,8 +9,8 @@ from expunge.adapters import EditStack
 from expunge.data import align, load_folder
 from expunge.errors import OutputError, ResumeError, TooFewImagesError
 from expunge.methods import HeadMask
-from expunge.runs import RunFolder, make_plan
-from expunge.tasks import Budget, available, find_task
+from expunge.runs import RunFolder
+from expunge.tasks import Budget, available, find_task, make_plan
 
 QUICK = {"epochs": 40, "last_blocks": 2}
 

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from expunge.errors import DataError, ModelNotFoundError
-from expunge.runs.loading import load_scenes
-from expunge.zoo import scene_data, scene_entry
+from expunge.runs.loading import read
+from expunge.zoo import data_entry, model_entry
 from expunge.zoo.orl import PEOPLE
 from expunge.zoo.scenes import CLASSES, SPLITS, cutouts, scene
 from expunge.zoo.scenes.cutouts import STRANGERS
@@ -69,16 +69,17 @@ def test_as_many_scenes_a_person() -> None:
 
 
 def test_the_zoo_has_them_as_data_but_no_model() -> None:
-    assert scene_data("zoo:scenes-strangers") is scene_data("scenes-strangers") is not scene_data("zoo:scenes")
-    with pytest.raises(ModelNotFoundError):
-        scene_entry("zoo:scenes-strangers")
-    with pytest.raises(ModelNotFoundError, match="zoo:glyphs is a classifier"):
-        scene_data("zoo:glyphs")
+    strangers = data_entry("zoo:scenes-strangers", "detection")
+    assert strangers is data_entry("scenes-strangers") is not data_entry("zoo:scenes")
+    with pytest.raises(ModelNotFoundError, match="there is no model to them"):
+        model_entry("zoo:scenes-strangers")
+    with pytest.raises(ModelNotFoundError, match="zoo:glyphs is for classification"):
+        data_entry("zoo:glyphs", "detection")
 
 
 @pytest.mark.slow
 def test_they_are_loaded_by_name() -> None:
-    found = load_scenes("zoo:scenes-strangers", seed=3)
+    found = read("zoo:scenes-strangers", seed=3)
     assert [len(part) for part in (found.train, found.validation, found.test)] == list(STRANGER_SIZES)
     assert found.train.scenes[0].sample.name == "s25-s40/3/train/0"
 

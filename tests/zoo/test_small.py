@@ -11,7 +11,7 @@ from expunge.errors import CorruptWeightsError, DataError, MissingExtraError
 from expunge.intervals import wilson
 from expunge.tasks.classification.accuracy import accuracy
 from expunge.vision import ActivationCache
-from expunge.zoo import entry
+from expunge.zoo import model_entry
 from expunge.zoo.fashion import data as fashion_data
 from expunge.zoo.fashion.data import CLASSES, SAMPLE_TEST, SAMPLE_TRAIN, fashion, fashion_images
 from expunge.zoo.glyphs.data import CHARACTERS, fonts, glyphs, glyphs_of, sheet
@@ -38,13 +38,13 @@ class TestCheckpoints:
 
     def test_glyphs_reads_as_well_as_its_result_says(self) -> None:
         images = glyphs_of("test").select(range(0, 5100, 5))
-        hits, n = correct(entry("zoo:glyphs").model(), images)
+        hits, n = correct(model_entry("zoo:glyphs").model(), images)
         claimed = json.loads((GLYPHS.folder / "result.json").read_text())["test"]["acc"]
         interval = wilson(hits, n, 0.999)
         assert interval.low <= claimed <= interval.high
 
     def test_fashion_knows_the_sample(self) -> None:
-        hits, n = correct(entry("zoo:fashion").model(), fashion_images("test", "sample"))
+        hits, n = correct(model_entry("zoo:fashion").model(), fashion_images("test", "sample"))
         assert n == 10 * SAMPLE_TEST
         assert wilson(hits, n, 0.999).high >= 89.0
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from expunge.errors import ModelNotFoundError
-from expunge.runs.loading import load_data
-from expunge.zoo import entry, images
+from expunge.runs.loading import read
+from expunge.zoo import data_entry, model_entry
 from expunge.zoo.glyphs import strangers as drawing
 from expunge.zoo.glyphs.data import (
     CHARACTERS,
@@ -137,12 +137,12 @@ class TestPeople:
 
 class TestNames:
     def test_strangers_are_data_and_no_model(self) -> None:
-        assert load_data("zoo:glyphs-strangers").classes == strangers()
-        assert images("faces-strangers")(0).classes == STRANGERS
+        assert read("zoo:glyphs-strangers").classes == strangers()
+        assert data_entry("faces-strangers").data(0).classes == STRANGERS
         with pytest.raises(ModelNotFoundError, match="zoo:glyphs-strangers are images of classes that no model"):
-            entry("zoo:glyphs-strangers")
+            model_entry("zoo:glyphs-strangers")
 
     def test_the_data_of_a_model_are_found_as_before(self) -> None:
-        assert images("zoo:faces-30")(0).classes == KNOWN
+        assert data_entry("zoo:faces-30").data(0).classes == KNOWN
         with pytest.raises(ModelNotFoundError, match="no zoo model 'zoo:dogs'"):
-            images("zoo:dogs")
+            data_entry("zoo:dogs")

@@ -7,7 +7,7 @@ import torch
 
 from expunge.cli.app import run
 from expunge.errors import CorruptWeightsError, MissingExtraError, ModelNotFoundError
-from expunge.zoo import entry, orl_faces
+from expunge.zoo import model_entry, orl_faces
 from expunge.zoo.faces.model import FOLDER, TUNED_BLOCKS, untrained_faces
 from expunge.zoo.packages import Package
 
@@ -41,7 +41,7 @@ class TestPackage:
 
 def test_unknown_name() -> None:
     with pytest.raises(ModelNotFoundError, match="no zoo model 'zoo:dogs'; there is: zoo:faces"):
-        entry("zoo:dogs")
+        model_entry("zoo:dogs")
 
 
 def test_orl_has_every_photo_once() -> None:
@@ -55,7 +55,7 @@ def test_orl_has_every_photo_once() -> None:
 
 
 def test_people_sit_in_the_last_blocks_not_in_the_head_alone() -> None:
-    trained, untrained = entry("faces").model(), untrained_faces()
+    trained, untrained = model_entry("faces").model(), untrained_faces()
     before = dict(untrained.module.named_parameters())
     changed = {name for name, p in trained.module.named_parameters() if not torch.equal(p, before[name])}
     tops = tuple(block.name for block in trained.blocks[-TUNED_BLOCKS:])

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from expunge.adapters.edit import Edit, LowRank
 from expunge.errors import EditError
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 from expunge.vision.heads import STRUCK_LOGIT
 
-M = TypeVar("M", bound=VisionModel | DetectionModel)
+M = TypeVar("M", bound=Wrapped)
 
 
 class EditStack(Generic[M]):

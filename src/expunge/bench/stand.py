@@ -22,7 +22,7 @@ from expunge.methods import Method, make_method, method_class
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Available, available, task_of
 from expunge.tasks.classification.views import observe
-from expunge.tasks.plan import Plan, check_images
+from expunge.tasks.plan import Plan, check_examples
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel, choose_device
@@ -90,7 +90,7 @@ class Stand:
     def plan(self) -> Plan:
         """The requests."""
         plan = self.suite.plan(self.setting, self.splits.classes, self.seed)
-        check_images(plan, self.splits)
+        check_examples(plan, self.splits.train, self.splits.test)
         return plan
 
     @cached_property

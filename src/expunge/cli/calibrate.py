@@ -35,15 +35,15 @@ def calibrate(
     """
     from expunge.data import align
     from expunge.memory.store import check_free
-    from expunge.runs import load_data, load_model
+    from expunge.runs import load, read
     from expunge.runs.calibrating import calibrate_to
     from expunge.vision import choose_device
 
     choose_device(device)
     check_free(out)
     with errors.status("loading model and images"):
-        loaded = load_model(model, device=device)
-        splits = load_data(data, seed=seed, skip_unreadable=skip_unreadable)
+        loaded = load(model, device=device)
+        splits = read(data, seed=seed, skip_unreadable=skip_unreadable)
         images = align(splits, loaded.classes, partial=partial).train
     for path in splits.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")

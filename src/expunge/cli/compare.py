@@ -36,17 +36,17 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     """The scorecard of classifiers: the original, the edited one, then the oracles."""
     from expunge.evidence import make_measure, measure_names
     from expunge.evidence.scorecard_groups import in_order
-    from expunge.runs import load_any_model, load_data, load_model
+    from expunge.runs import load, read
     from expunge.runs.measuring import Comparison, ShadowModels, measure_models
     from expunge.runs.strangers import load_strangers
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
-        return [partial(load_model, source, device=device) for source in sources]
+        return [partial(load, source, device=device) for source in sources]
 
     chosen = in_order([make_measure(name) for name in dict.fromkeys(asked.measures or measure_names())])
     with errors.status("loading models and images"):
-        models = [cast("VisionModel", load_any_model(source, device=device)) for source in sources]
-        images = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        models = [cast("VisionModel", load(source, device=device)) for source in sources]
+        images = read(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
         source, skip = asked.strangers, asked.skip_unreadable
         strangers = load_strangers(source, skip_unreadable=skip) if source else None
     for path in images.skipped:
@@ -80,16 +80,16 @@ def compare_detectors(asked: Asked, sources: Sequence[str], device: str) -> "Sco
     """The scorecard of detectors: the original, the edited one, then the oracles."""
     from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
     from expunge.evidence.scorecard_groups import in_order
-    from expunge.runs import load_any_model, load_scenes
+    from expunge.runs import load, read
     from expunge.runs.detection.measuring import DetectorComparison, measure_detectors
 
     names = dict.fromkeys(asked.measures or detection_measure_names())
     chosen = in_order([make_detection_measure(name) for name in names])
     with errors.status("loading models and scenes"):
-        models = [cast("DetectionModel", load_any_model(source, device=device)) for source in sources]
+        models = [cast("DetectionModel", load(source, device=device)) for source in sources]
         skip, source = asked.skip_unreadable, asked.strangers
-        scenes = load_scenes(asked.data, seed=asked.seed, skip_unreadable=skip)
-        strangers = load_scenes(source, seed=0, skip_unreadable=skip) if source else None
+        scenes = read(asked.data, seed=asked.seed, skip_unreadable=skip)
+        strangers = read(source, seed=0, skip_unreadable=skip) if source else None
     show_notices(scenes.notices)
     compared = DetectorComparison(
         original=models[0],

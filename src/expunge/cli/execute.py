@@ -5,19 +5,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from expunge.cli.console import errors, metrics_table, output, progress_bar, show_notices
 from expunge.cli.interrupt import heed_ctrl_c
 from expunge.errors import RequestError
+from expunge.vision import Wrapped
 
 if TYPE_CHECKING:
     from expunge.methods import Method
-    from expunge.runs import ForgetRun, RunFolder, SceneRun
-    from expunge.vision import VisionModel
-    from expunge.vision.detection import DetectionModel
+    from expunge.runs import ForgetRun, RunFolder
 
 
 @dataclass(frozen=True)
@@ -68,40 +67,31 @@ def _method(asked: Asked) -> "Method":
     """The method, of the kind that the model wants.
 
     Raises:
-        RequestError: An option was given that a detector has no use for.
+        RequestError: An option was given that the model's task has no use for.
         MethodError: There is no such method, or not with these settings.
         ModelError: There is no such model.
     """
     from expunge.methods import make_method
-    from expunge.runs import is_detection
+    from expunge.runs import task_at
 
-    if not is_detection(asked.model):
-        return make_method(asked.method, preset=asked.preset, settings=asked.settings)
-    if asked.memory is not None:
-        raise RequestError(f"--memory is for classifiers, and {asked.model} is an object detector; leave it out")
-    return make_method(asked.method, task="detection", preset=asked.preset, settings=asked.settings)
+    task = task_at(asked.model)
+    if asked.memory is not None and not task.memories:
+        raise RequestError(f"no statistics are kept of an {task.noun}, and {asked.model} is one: leave --memory out")
+    return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
 
 
-def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun | SceneRun":
-    from expunge.runs import load_any_model
-    from expunge.vision.detection import DetectionModel
+def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun":
+    from expunge.memory import load_memory
+    from expunge.runs import forget, load, read
 
     with errors.status("loading the model"):
-        model = load_any_model(asked.model, device=device)
-    if isinstance(model, DetectionModel):
-        return _on_scenes(asked, model, cast("Method", method), folder)
-    return _on_images(asked, model, cast("Method", method), folder)
-
-
-def _on_images(asked: Asked, model: "VisionModel", method: "Method", folder: "RunFolder") -> "ForgetRun":
-    from expunge.memory import load_memory
-    from expunge.runs import forget, load_data
-
-    with errors.status("loading images"):
+        model = load(asked.model, device=device)
+    with errors.status("loading the data"):
         memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
-        data = load_data(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        data = read(asked.data, like=model, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
     for path in data.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
+    show_notices(data.notices)
     with heed_ctrl_c(), progress_bar() as show:
         return forget(
             model,
@@ -110,39 +100,17 @@ def _on_images(asked: Asked, model: "VisionModel", method: "Method", folder: "Ru
             method=method,
             shots=asked.shots,
             missing=asked.missing,
-            replay_fraction=asked.replay,
-            seed=asked.seed,
+            replay=asked.replay,
             partial=asked.partial,
+            seed=asked.seed,
             memory=memory,
             report=show,
             folder=folder,
+            inplace=True,
         )
 
 
-def _on_scenes(asked: Asked, model: "DetectionModel", method: "Method", folder: "RunFolder") -> "SceneRun":
-    from expunge.runs import forget_scenes, load_scenes
-    from expunge.tasks.detection.scenes import align_scenes
-
-    with errors.status("loading scenes"):
-        data = load_scenes(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
-        data = align_scenes(data, model.classes, partial=asked.partial)
-    show_notices(data.notices)
-    with heed_ctrl_c(), progress_bar() as show:
-        return forget_scenes(
-            model,
-            data,
-            asked.requests,
-            method=method,
-            shots=asked.shots,
-            missing=asked.missing,
-            replay_fraction=asked.replay,
-            seed=asked.seed,
-            report=show,
-            folder=folder,
-        )
-
-
-def _tell_how_saved(model: "VisionModel | DetectionModel", out: Path) -> None:
+def _tell_how_saved(model: "Wrapped", out: Path) -> None:
     """Says so where plain transformers cannot read the merged model."""
     origin = getattr(model, "origin", None)
     if origin is not None:

@@ -45,14 +45,14 @@ def init(
     from expunge.lifecycle.standing import original_of, require_releasable
     from expunge.lifecycle.strangers import keep_strangers
     from expunge.memory import load_memory
-    from expunge.runs import load_any_model
+    from expunge.runs import load
     from expunge.vision.detection import DetectionModel
     from expunge.workspace import Workspace
     from expunge.workspace.settings import DETECTION
 
     who = acting(actor)
     with errors.status("loading the model"):
-        loaded = load_any_model(model, device="cpu")
+        loaded = load(model, device="cpu")
     require_releasable(loaded)
     task = DETECTION if isinstance(loaded, DetectionModel) else None
     if policy is not None:

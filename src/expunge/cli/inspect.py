@@ -16,10 +16,10 @@ def inspect(
 
     Example: expunge inspect zoo:faces
     """
-    from expunge.runs import load_any_model
+    from expunge.runs import load
     from expunge.vision.detection import DetectionModel
 
-    loaded = load_any_model(model)
+    loaded = load(model)
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "FFN layer", "in → out"):
         table.add_column(heading)

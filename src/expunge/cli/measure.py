@@ -1,7 +1,7 @@
 """`expunge measure`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -11,11 +11,12 @@ from rich.table import Table
 from expunge.cli.compare import Asked, compare_classifiers, compare_detectors
 from expunge.cli.console import output
 from expunge.cli.names import split_names
-from expunge.errors import HeadError, RequestError
+from expunge.errors import RequestError, TaskError
 
 if TYPE_CHECKING:
     from expunge.evidence.scorecard import Scorecard
     from expunge.evidence.verdict import Verdict
+    from expunge.tasks import Task
 
 ERASED, JUDGED_OTHERWISE = 0, 3
 """Exit codes of a scorecard that was judged. Unusable input is 2, as everywhere."""
@@ -73,7 +74,7 @@ def measure(
     """
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
-    from expunge.runs import is_detection
+    from expunge.runs import task_at
     from expunge.runs.detection.measuring import known_detection_keys
     from expunge.runs.measuring import known_keys
     from expunge.runs.scorecard_folder import check_free, write_scorecard
@@ -83,7 +84,8 @@ def measure(
     check_free(out)
     sources = (before, after, *(oracle or ()))
     shadows = (*(shadow_forgotten or ()), *(shadow_never or ()))
-    detectors = _all_alike({source: is_detection(source) for source in (*sources, *shadows)})
+    task = _one_task({source: task_at(source) for source in (*sources, *shadows)})
+    detectors = task.name == "detection"
     if detectors and shadows:
         raise RequestError("expected no shadow models, as U-LiRA is for classifiers: leave --shadow-… out")
     known = known_keys() | known_detection_keys() if detectors else known_keys()  # one policy may do for both
@@ -109,19 +111,17 @@ def measure(
     return ERASED if verdict.outcome == "erased" else JUDGED_OTHERWISE
 
 
-def _all_alike(kinds: dict[str, bool]) -> bool:
-    """Whether all models are detectors.
+def _one_task(tasks: "dict[str, Task[Any, Any]]") -> "Task[Any, Any]":
+    """The task of all models.
 
     Raises:
-        HeadError: Some are, and some are not.
+        TaskError: They are of several.
     """
-    found = [source for source, detector in kinds.items() if detector]
-    others = [source for source, detector in kinds.items() if not detector]
-    if found and others:
-        raise HeadError(
-            f"{found[0]} is an object detector and {others[0]} an image classifier; name models of one kind"
-        )
-    return bool(found)
+    (first, task), *others = tasks.items()
+    for source, other in others:
+        if other.name != task.name:
+            raise TaskError(f"{first} is an {task.noun} and {source} an {other.noun}; name models of one task")
+    return task
 
 
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:

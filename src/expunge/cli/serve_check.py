@@ -12,11 +12,11 @@ from rich.table import Table
 
 from expunge.cli.console import errors, output
 from expunge.errors import EmptyClassError, HeadError, OutputError
+from expunge.vision import Wrapped
 
 if TYPE_CHECKING:
     from expunge.release.compare import Comparison
     from expunge.vision import VisionModel
-    from expunge.vision.detection import DetectionModel
 
 PAGE, DATA = "serve-check.html", "serve-check.json"
 SHOWN = 10
@@ -80,29 +80,30 @@ def _load_classifier(source: str, device: str) -> "VisionModel":
     Raises:
         HeadError: It is a detector.
     """
-    from expunge.vision.detection import DetectionModel
+    from expunge.tasks import task_of
+    from expunge.vision import VisionModel
 
     model = _load(source, device)
-    if isinstance(model, DetectionModel):
-        raise HeadError(f"{source} is an object detector; serve-check compares classifiers only.")
+    if not isinstance(model, VisionModel):
+        raise HeadError(f"{source} is an {task_of(model).noun}; serve-check compares classifiers only.")
     return model
 
 
-def _load(source: str, device: str) -> "VisionModel | DetectionModel":
+def _load(source: str, device: str) -> "Wrapped":
     """A release, or the current one of a folder, is checked against its record; anything else loads as everywhere."""
     from expunge.release import Releases
     from expunge.release.folder import CURRENT
     from expunge.release.record import FILE, read_release
-    from expunge.runs import load_any_model
+    from expunge.runs import load
     from expunge.vision import choose_device
 
     folder = Path(source).absolute()
-    load = partial(load_any_model, device="cpu")
+    on_cpu = partial(load, device="cpu")
     if (folder / CURRENT).is_file():
-        return Releases(folder, load).load().to(choose_device(device))
+        return Releases(folder, on_cpu).load().to(choose_device(device))
     if (folder / FILE).is_file():
-        return Releases(folder.parent, load).load(read_release(folder / FILE).number).to(choose_device(device))
-    return load_any_model(source, device=device)
+        return Releases(folder.parent, on_cpu).load(read_release(folder / FILE).number).to(choose_device(device))
+    return load(source, device=device)
 
 
 def _name(source: str, model: "VisionModel") -> dict[str, str]:

@@ -1,6 +1,6 @@
 """`expunge add-strangers SOURCE`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,8 +10,6 @@ from expunge.cli.places import ActorOption, WorkspaceOption, acting, lasting, op
 
 if TYPE_CHECKING:
     from expunge.lifecycle.strangers import Prepared
-    from expunge.vision import VisionModel
-    from expunge.vision.detection import DetectionModel
     from expunge.workspace.strangers import KeptStrangers
 
 ByPathOption = Annotated[
@@ -51,9 +49,7 @@ def add_strangers(
         output.print(f"{request}: accepted", highlight=False, markup=False)
 
 
-def prepare(
-    model: "VisionModel | DetectionModel", source: str, *, by_path: bool = False, skip_unreadable: bool = False
-) -> "Prepared":
+def prepare(model: Any, source: str, *, by_path: bool = False, skip_unreadable: bool = False) -> "Prepared":
     """What a workspace keeps of strangers, whatever its kind of model."""
     from expunge.lifecycle.strangers import prepare_strangers
     from expunge.vision.detection import DetectionModel

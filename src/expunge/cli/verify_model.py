@@ -35,9 +35,9 @@ def compare_model(statement: "Statement", folder: Path) -> Compared:
         ModelError: The model cannot be loaded.
         WrongModelError: It is another model, or equal weights that stand for something else.
     """
-    from expunge.runs import load_any_model
+    from expunge.runs import load
 
-    model = load_any_model(str(folder), device="cpu")
+    model = load(str(folder), device="cpu")
     which = _which(statement, folder, model.digest())
     checked, left_out = [f"the weights in {folder} are those of {which}"], []
     for same, other in (_classes(statement, folder, model.classes), _files(statement, folder, which)):

@@ -2,7 +2,7 @@
 
 from expunge.data.augment import augment
 from expunge.data.coco import load_coco
-from expunge.data.coco_folder import load_coco_splits
+from expunge.data.coco_folder import is_coco, load_coco_splits
 from expunge.data.datasets import from_hf
 from expunge.data.examples import Examples
 from expunge.data.files import IMAGE_SUFFIXES, FileSample
@@ -14,7 +14,7 @@ from expunge.data.pixels import Pixels, to_rgb
 from expunge.data.scene_views import few_shot_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
-from expunge.data.verify import verify
+from expunge.data.verify import cannot_read, verify
 from expunge.data.views import few_shot, replay
 
 __all__ = [
@@ -32,11 +32,13 @@ __all__ = [
     "Splits",
     "align",
     "augment",
+    "cannot_read",
     "carve",
     "few_shot",
     "few_shot_scenes",
     "from_hf",
     "from_torch",
+    "is_coco",
     "load_coco",
     "load_coco_splits",
     "load_folder",

@@ -1,8 +1,12 @@
 """Finding every unreadable image before any work starts."""
 
+from collections.abc import Sequence
+
 from expunge.data.files import FileSample
 from expunge.data.images import Images
 from expunge.errors import UnreadableImageError
+
+_SHOWN = 10
 
 
 def verify(images: Images) -> tuple[str, ...]:
@@ -30,3 +34,12 @@ def _readable(images: Images, position: int) -> bool:
 def _place(images: Images, position: int) -> str:
     sample = images.samples[position]
     return str(sample.path) if isinstance(sample, FileSample) else sample.name
+
+
+def cannot_read(bad: Sequence[str]) -> UnreadableImageError:
+    """The error for images that cannot be decoded, by their names."""
+    shown = ", ".join(bad[:_SHOWN]) + (", …" if len(bad) > _SHOWN else "")
+    return UnreadableImageError(
+        f"{len(bad)} images cannot be read: {shown}. Replace them, or leave them out with --skip-unreadable "
+        "(skip_unreadable=True)"
+    )

@@ -20,11 +20,11 @@ from expunge.lifecycle.standing import Standing, classes_of
 from expunge.lifecycle.strangers import classifier_strangers, lowest_kept, refuse_below
 from expunge.methods import Method, make_method
 from expunge.methods.sequence import Forgetting
-from expunge.runs import load_data
+from expunge.runs import read
 from expunge.runs.measuring import Comparison, known_keys, measure_models
 from expunge.tasks import Available
 from expunge.tasks.classification.accuracy import accuracy_of, mask_classes
-from expunge.tasks.plan import check_images, make_plan
+from expunge.tasks.plan import check_examples, make_plan
 from expunge.values import Rate
 from expunge.vision import ActivationCache, VisionModel
 from expunge.workspace import Workspace
@@ -86,7 +86,8 @@ class Classifiers:
         refuse_below(workspace, method.first_block(model), method.name)
         plan = make_plan(model.classes, [*(one.attempt.targets for one in base), targets])
         memory = recall(workspace, model, method, classes_of(base))
-        check_images(make_plan(model.classes, [targets]), material.splits, memory.known if memory else ())
+        parts, known = material.splits, memory.known if memory else ()
+        check_examples(make_plan(model.classes, [targets]), parts.train, parts.test, remembered=known)
         return Forgetting(EditStack(model), plan, method, material.available, seed=seed, memory=memory)
 
     def states(self, model: VisionModel, entry: int) -> ActivationCache:
@@ -131,7 +132,7 @@ class Classifiers:
         self, model: VisionModel, original: VisionModel, data: str, groups: Sequence[Sequence[int]], seed: int
     ) -> Shares:
         """Accuracies."""
-        test = align(load_data(data, seed=seed), model.classes, partial=True).test
+        test = align(read(data, seed=seed), model.classes, partial=True).test
         labels = torch.tensor(test.labels, dtype=torch.int64)
         now, before = (ActivationCache(one).outputs(test).logits.float().cpu() for one in (model, original))
         gone = sorted({label for group in groups for label in group})

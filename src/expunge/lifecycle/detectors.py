@@ -19,10 +19,11 @@ from expunge.lifecycle.scene_strangers import scene_strangers
 from expunge.lifecycle.standing import Standing
 from expunge.methods import Method, make_method
 from expunge.methods.sequence import Forgetting
-from expunge.runs import load_scenes
+from expunge.runs import read
 from expunge.runs.detection.measuring import BATCH, DetectorComparison, known_detection_keys, measure_detectors
 from expunge.runs.measuring import known_keys
 from expunge.tasks.detection.average_precision import ClassAP, average_precision
+from expunge.tasks.detection.scenes import align_scenes
 from expunge.tasks.plan import make_plan
 from expunge.tasks.request import Available
 from expunge.vision.detection import DetectionModel
@@ -128,7 +129,7 @@ class Detectors:
         self, model: DetectionModel, original: DetectionModel, data: str, groups: Sequence[Sequence[int]], seed: int
     ) -> Shares:
         """AP50 of COCO, mean over classes."""
-        test = load_scenes(data, classes=model.classes, seed=seed).test
+        test = align_scenes(read(data, like=model, seed=seed), model.classes).test
         gone = sorted({label for group in groups for label in group})
         kept = [label for label in range(len(model.classes)) if label not in gone]
         now, before = (look(cache, test) for cache in shared_caches([model, original], batch_size=BATCH))

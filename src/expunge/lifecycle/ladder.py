@@ -5,15 +5,14 @@ from typing import Any, TypeVar
 
 from expunge.evidence.advice import HOPELESS
 from expunge.methods import Method
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 
 M = TypeVar("M", bound=Method)
 MOST_STEPS = 3
 DEPTHS = ("fast", "default", "thorough")
 
 
-def ladder(first: M, model: VisionModel | DetectionModel, lowest: int = 0) -> tuple[M, ...]:
+def ladder(first: M, model: Wrapped, lowest: int = 0) -> tuple[M, ...]:
     """The settings to try, at most three, beginning with those that were asked for.
 
     A method with `depth` next takes the next depth at which it edits more blocks. One with `last_blocks` next edits
@@ -36,7 +35,7 @@ def goes_on(outcome: str) -> bool:
     return outcome not in (*HOPELESS, "erased")
 
 
-def _deeper(method: Any, model: VisionModel | DetectionModel, lowest: int) -> Any | None:
+def _deeper(method: Any, model: Wrapped, lowest: int) -> Any | None:
     known, blocks = {field.name for field in fields(method)}, len(model.blocks)
     if "depth" in known and method.depth in DEPTHS:
         below = [replace(method, depth=depth) for depth in DEPTHS[DEPTHS.index(method.depth) + 1 :]]

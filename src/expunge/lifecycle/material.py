@@ -12,7 +12,7 @@ from expunge.data import FileSample, Images, Sample, Splits, align, carve
 from expunge.errors import RequestError
 from expunge.ledger import DataFacts
 from expunge.lifecycle.records import Attempt, newest
-from expunge.runs import load_data
+from expunge.runs import read
 from expunge.tasks import Available
 from expunge.workspace import Workspace
 from expunge.workspace.creation import QUARANTINE
@@ -64,7 +64,7 @@ def gather(
         DataError: The data cannot be read, or does not fit the model.
         DamagedWorkspaceError: Quarantined images are missing.
     """
-    given = align(load_data(data, seed=seed), classes, partial=True)
+    given = align(read(data, seed=seed), classes, partial=True)
     out = {classes.index(name) for name in gone}
     retain, validation = given.train.without(out), given.validation.without(out)
     forget, held_out = carve(_quarantined(workspace, requests, classes), VALIDATION, seed)

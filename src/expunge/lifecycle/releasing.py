@@ -17,7 +17,6 @@ from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
 from expunge.lifecycle.standing import (
-    AnyModel,
     Standing,
     arranged,
     classes_of,
@@ -30,6 +29,7 @@ from expunge.lifecycle.standing import (
 from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.release import ReleaseRecord
+from expunge.vision import Wrapped
 from expunge.workspace import Actor, Request, State, Workspace
 from expunge.workspace.clock import moment
 from expunge.workspace.states import moved
@@ -139,7 +139,7 @@ def publish(
     workspace: Workspace,
     request: str,
     actor: Actor,
-    model: AnyModel,
+    model: Wrapped,
     edits: Sequence[Standing],
     *,
     original: str,
@@ -219,6 +219,6 @@ def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) 
     return kind_of(workspace).gather(workspace, attempt.requests, gone, classes, attempt.data, attempt.seed)
 
 
-def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: AnyModel) -> Tensor:
+def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: Wrapped) -> Tensor:
     test = _material(workspace, mine, others).splits.test
     return model.prepare(test.load(range(min(ONNX_IMAGES, len(test)))))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from expunge.data import Scene, Scenes, Splits
 from expunge.ledger import DataFacts
 from expunge.lifecycle.material import FORGET, Material, sample_digest
-from expunge.runs import load_scenes
+from expunge.runs import read
+from expunge.tasks.detection.scenes import align_scenes
 from expunge.tasks.request import Available
 from expunge.workspace import Workspace
 from expunge.workspace.submission import digest_of
@@ -32,7 +33,7 @@ def gather_scenes(
         DataError: The data cannot be read, or do not fit the model.
         EmptyClassError: No training scene holds a class of the plan.
     """
-    given = load_scenes(data, classes=classes, seed=seed)
+    given = align_scenes(read(data, task="detection", seed=seed), classes)
     named = {name for one in requests for name in workspace.request(one).targets}
     targets = {classes.index(name) for name in named}
     earlier = {classes.index(name) for name in gone} - targets

@@ -9,7 +9,7 @@ from expunge.data import Scenes, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.lifecycle.scene_material import SceneDigests
 from expunge.lifecycle.strangers import CHANGED, Prepared
-from expunge.runs import load_scenes
+from expunge.runs import read
 from expunge.vision.detection import DetectionModel
 from expunge.workspace import Workspace
 from expunge.workspace.strangers import ROLE, KeptStrangers, kept_strangers
@@ -28,7 +28,7 @@ def prepare_scene_strangers(model: DetectionModel, source: str, *, skip_unreadab
         DataError: The scenes cannot be read.
         EvidenceError: No class that the detector does not know has boxes in training and in test scenes.
     """
-    scenes = load_scenes(source, seed=0, skip_unreadable=skip_unreadable)
+    scenes = read(source, seed=0, skip_unreadable=skip_unreadable)
     return Prepared(_record(model.digest(), model.classes, source, scenes))
 
 
@@ -43,7 +43,7 @@ def scene_strangers(workspace: Workspace) -> Splits[Scenes] | None:
     if found is None or found[1].source is None:
         return None
     record, source = found[1], found[1].source
-    scenes = load_scenes(source, seed=0)
+    scenes = read(source, seed=0)
     if _record(record.model, workspace.settings.model.classes, source, scenes) != record:
         raise DamagedWorkspaceError(CHANGED.format(source=source))
     return scenes

@@ -11,15 +11,14 @@ from expunge.errors import DamagedWorkspaceError, ModelError
 from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import edit_digest
 from expunge.release.describing import describing, differing
-from expunge.runs import load_any_model
-from expunge.vision import VisionModel
+from expunge.runs import load
+from expunge.vision import VisionModel, Wrapped
 from expunge.vision.classifiers import HeadedBackbone
 from expunge.vision.detection import DetectionModel
 from expunge.workspace import Original, Request, State, Workspace
 from expunge.workspace.settings import DETECTION
 
-AnyModel = VisionModel | DetectionModel
-M = TypeVar("M", bound=AnyModel)
+M = TypeVar("M", bound=Wrapped)
 OFFERED = (State.MEASURED, State.APPROVED)
 
 
@@ -97,7 +96,7 @@ def arranged(edits: Iterable[Standing]) -> tuple[Standing, ...]:
     return tuple(sorted(together.values(), key=lambda one: one.seq))
 
 
-def pristine(workspace: Workspace, device: str = "cpu") -> AnyModel:
+def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
     """The original model.
 
     Raises:
@@ -105,7 +104,7 @@ def pristine(workspace: Workspace, device: str = "cpu") -> AnyModel:
         ModelError: It cannot be loaded.
     """
     original = workspace.settings.model
-    model = load_any_model(original.source, device=device)
+    model = load(original.source, device=device)
     detects, wanted = isinstance(model, DetectionModel), original.task == DETECTION
     if detects != wanted:
         kinds = {True: "detector", False: "classifier"}
@@ -122,7 +121,7 @@ def pristine(workspace: Workspace, device: str = "cpu") -> AnyModel:
     return model
 
 
-def original_of(model: AnyModel, source: str, task: Literal["detection"] | None = None) -> Original:
+def original_of(model: Wrapped, source: str, task: Literal["detection"] | None = None) -> Original:
     """What a workspace notes of its original model.
 
     Args:
@@ -134,7 +133,7 @@ def original_of(model: AnyModel, source: str, task: Literal["detection"] | None 
     return Original(source=source, sha256=model.digest(), classes=model.classes, task=task, files=files)
 
 
-def require_releasable(model: AnyModel) -> None:
+def require_releasable(model: Wrapped) -> None:
     """Refuses a model that could be edited and measured here, but whose releases nobody could load again.
 
     Raises:
@@ -151,7 +150,7 @@ def require_releasable(model: AnyModel) -> None:
         )
 
 
-def _require_same_meaning(original: Original, model: AnyModel) -> None:
+def _require_same_meaning(original: Original, model: Wrapped) -> None:
     """Refuses equal weights whose outputs stand for other classes, or are computed from other pixels.
 
     Raises:

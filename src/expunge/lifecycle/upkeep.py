@@ -12,7 +12,7 @@ from hashlib import sha256
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.release import ReleaseRecord, Releases
-from expunge.runs import load_any_model
+from expunge.runs import load
 from expunge.workspace import Actor, Role, Transaction, Workspace
 from expunge.workspace.disk import alone
 from expunge.workspace.published import RECORD, RELEASES, ROLE
@@ -24,7 +24,7 @@ UPKEEP = Actor("upkeep", Role.RUNNER)
 
 def releases_of(workspace: Workspace) -> Releases:
     """The releases of a workspace, in its folder `releases/`."""
-    return Releases(workspace.path / RELEASES, load=partial(load_any_model, device="cpu"))
+    return Releases(workspace.path / RELEASES, load=partial(load, device="cpu"))
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from expunge.evidence.policy import Policy
 from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
 from expunge.lifecycle.kind import Share
 from expunge.lifecycle.kinds import kind_of
-from expunge.lifecycle.standing import AnyModel, Standing, edit_of, pristine, stacked, standing
+from expunge.lifecycle.standing import Standing, edit_of, pristine, stacked, standing
 from expunge.lifecycle.upkeep import MODEL
+from expunge.vision import Wrapped
 from expunge.workspace import Actor, Role, Workspace
 from expunge.workspace.clock import moment
 
@@ -161,7 +162,7 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
 
 
 def _measured(
-    workspace: Workspace, edits: Sequence[Standing], model: AnyModel, original: AnyModel, data: str, seed: int
+    workspace: Workspace, edits: Sequence[Standing], model: Wrapped, original: Wrapped, data: str, seed: int
 ) -> Point:
     started, kind = time.perf_counter(), kind_of(workspace)
     index = {name: i for i, name in enumerate(model.classes)}
@@ -186,7 +187,7 @@ def _earlier(one: Standing, share: Share) -> Earlier:
     return Earlier(requests=one.requests, accuracy=share.percent, n=share.n, classes=share.classes)
 
 
-def drift(original: AnyModel, model: AnyModel) -> dict[str, float]:
+def drift(original: Wrapped, model: Wrapped) -> dict[str, float]:
     """For each block ‖W' − W‖/‖W‖, Frobenius norms over all its parameters; 0.0 where nothing changed."""
     found = {}
     for block in original.blocks:

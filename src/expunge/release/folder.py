@@ -25,10 +25,8 @@ from expunge.release.digests import edit_digest
 from expunge.release.onnx import FILE as ONNX_FILE
 from expunge.release.onnx import OPSET, export_onnx
 from expunge.release.record import OnnxFacts, ReleaseRecord
-from expunge.vision import VisionModel, load_model
-from expunge.vision.detection import DetectionModel
+from expunge.vision import VisionModel, Wrapped, load_model
 
-AnyModel = VisionModel | DetectionModel
 CURRENT, MODEL = "current", "model"
 
 
@@ -39,7 +37,7 @@ class Releases:
         folder: Where they lie; made by the first `publish`.
     """
 
-    def __init__(self, folder: Path, load: Callable[[Path], AnyModel] = load_model) -> None:
+    def __init__(self, folder: Path, load: Callable[[Path], Wrapped] = load_model) -> None:
         """Names the folder; nothing is touched.
 
         Args:
@@ -88,7 +86,7 @@ class Releases:
             raise ReleaseNotFoundError(f"Release {number} in {self.folder} {reason}. Releases: {known}.")
         return folder
 
-    def load(self, number: int | None = None) -> AnyModel:
+    def load(self, number: int | None = None) -> Wrapped:
         """Loads a release, the current one unless told, after checking every file and then the weights.
 
         Raises:
@@ -110,7 +108,7 @@ class Releases:
 
     def publish(
         self,
-        model: AnyModel,
+        model: Wrapped,
         edits: Sequence[Edit],
         *,
         before: str,
@@ -151,7 +149,7 @@ class Releases:
             weights_after=model.digest(),
             edits=tuple(map(edit_digest, edits)),
             note=note,
-            task="detection" if isinstance(model, DetectionModel) else None,
+            task=None if isinstance(model, VisionModel) else model.task,
         )
         release = self._complete(wanted) or self._write(wanted, model, onnx_pixels)
         if serve:
@@ -222,14 +220,14 @@ class Releases:
             return None
         return found
 
-    def _write(self, wanted: ReleaseRecord, model: AnyModel, onnx_pixels: Tensor | None) -> ReleaseRecord:
+    def _write(self, wanted: ReleaseRecord, model: Wrapped, onnx_pixels: Tensor | None) -> ReleaseRecord:
         place = self._place(wanted.number)
         with files.writing(place), whole_folder(place) as partial:
             folder, onnx = partial / MODEL, None
             model.save(folder)
             self._loaded(folder, wanted.weights_after)
             if onnx_pixels is not None:
-                if isinstance(model, DetectionModel):
+                if not isinstance(model, VisionModel):
                     raise OnnxError("Detectors are not exported to ONNX. Publish it without.")
                 (folder / ONNX_FILE).parent.mkdir()
                 checked = export_onnx(model, folder / ONNX_FILE, onnx_pixels)
@@ -238,7 +236,7 @@ class Releases:
             (partial / record.FILE).write_text(written.to_json(), encoding="utf-8")
         return written
 
-    def _loaded(self, folder: Path, weights: str) -> AnyModel:
+    def _loaded(self, folder: Path, weights: str) -> Wrapped:
         try:
             model = self._load(folder)
         except ExpungeError as error:

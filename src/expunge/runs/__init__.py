@@ -1,26 +1,9 @@
-"""Erasure requests carried out in order, measured and written down."""
+"""Erasure requests carried out in order, measured and written down; and models measured side by side."""
 
 from expunge.runs.api import ForgetRun, forget
-from expunge.runs.detection.api import SceneRun, forget_scenes
-from expunge.runs.loading import is_detection, load_any_model, load_data, load_model, load_scenes
+from expunge.runs.loading import load, read, task_at
 from expunge.runs.outputs import RunFolder
 from expunge.runs.run import Stage
 from expunge.runs.sequence import SequenceRun
-from expunge.tasks.plan import Plan, make_plan
 
-__all__ = [
-    "ForgetRun",
-    "Plan",
-    "RunFolder",
-    "SceneRun",
-    "SequenceRun",
-    "Stage",
-    "forget",
-    "forget_scenes",
-    "is_detection",
-    "load_any_model",
-    "load_data",
-    "load_model",
-    "load_scenes",
-    "make_plan",
-]
+__all__ = ["ForgetRun", "RunFolder", "SequenceRun", "Stage", "forget", "load", "read", "task_at"]

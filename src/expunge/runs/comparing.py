@@ -16,10 +16,9 @@ from expunge.errors import (
 from expunge.evidence.scorecard import ModelName
 from expunge.runs.run import Stage
 from expunge.tasks.request import Progress
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 
-M = TypeVar("M", bound=VisionModel | DetectionModel)
+M = TypeVar("M", bound=Wrapped)
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Steps:
         self._done += 1
 
 
-def named(model: VisionModel | DetectionModel) -> ModelName:
+def named(model: Wrapped) -> ModelName:
     """The model as scorecards name it."""
     return ModelName(name=model.name, sha256=model.digest())
 
@@ -99,7 +98,7 @@ def check_models(compared: Compared[M]) -> None:
         _check_oracles(compared)
 
 
-def check_classes(part: str, model: VisionModel | DetectionModel, original: VisionModel | DetectionModel) -> None:
+def check_classes(part: str, model: Wrapped, original: Wrapped) -> None:
     """Makes sure that a model has the classes of the original, in its order.
 
     Raises:

@@ -1,129 +1,109 @@
-"""Models and data by name: a directory, a hub id or `zoo:NAME`, whatever kind stands behind it."""
+"""Models and data by name: a directory, a hub id or `zoo:NAME`, whatever task stands behind it."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from expunge.data import Scenes, Splits, load_coco_splits, load_folder, verify
-from expunge.data.coco_folder import is_coco
-from expunge.errors import DataLayoutError, ExpungeError, HeadError, UnreadableImageError
-from expunge.tasks.detection.scenes import align_scenes, readable
-from expunge.vision import VisionModel, architecture_of, choose_device, load_weights
-from expunge.vision import load_model as load_any_classifier
-from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.zoo import PREFIX, entry, images, is_detector, scene_data, scene_entry
-
-_SHOWN = 10
+from expunge.data import Splits
+from expunge.errors import DataLayoutError, TaskError
+from expunge.tasks import Task, find_task, task_names
+from expunge.tasks.classification import Classification
+from expunge.vision import Wrapped, choose_device, find_folder
+from expunge.zoo import PREFIX, data_entry, model_entry
 
 
-def is_detection(source: str | Path) -> bool:
-    """Whether what `load_any_model` takes is an object detector.
+def task_at(source: str | Path, name: str | None = None) -> Task[Any, Any]:
+    """The task of the model that `load` would load; no weights are read.
+
+    Args:
+        source: A directory, a hub id or `zoo:NAME`.
+        name: The task that is asked for; None for whichever it is. What no task recognises is left to
+            classification, whose loader says what it lacks.
 
     Raises:
         ModelNotFoundError: Nothing answers to `source`.
         UnsafeWeightsError: A model of the Hub has no safetensors.
         CorruptWeightsError: A directory of ours is damaged.
+        TaskError: Several tasks could take it and none is named, or another one than it is made for.
     """
-    text = str(source)
-    return is_detector(text) if text.startswith(PREFIX) else holds_detector(source)
+    if str(source).startswith(PREFIX):
+        found = [find_task(model_entry(str(source)).task)]
+    else:
+        folder = find_folder(source)
+        found = [task for task in map(find_task, task_names()) if task.recognises(folder)]
+    names = [task.name for task in found]
+    if name is not None:
+        if names and name not in names:
+            raise TaskError(f"{source} is an {found[0].noun}; expected a model for the task {name!r}")
+        return find_task(name)
+    if len(found) > 1:
+        raise TaskError(f"{source} can be taken for several tasks: {', '.join(names)}; name one with --task")
+    return found[0] if found else find_task(Classification.name)
 
 
-def load_any_model(source: str | Path, *, device: str = "auto") -> VisionModel | DetectionModel:
-    """Loads a directory, a hub id or `zoo:NAME`: an object detector where its configuration says so, else a classifier.
+def load(source: str | Path, *, task: str | None = None, device: str = "auto") -> Any:
+    """Loads a model: a directory, a hub id or `zoo:NAME`, of any task; `model.task` says which.
+
+    Args:
+        source: Where it is.
+        task: The task, where several could take it.
+        device: auto, cpu, cuda, cuda:1 or mps.
+
+    Returns:
+        A `VisionModel`, a `DetectionModel`, or whatever the models of another task are.
 
     Raises:
         ModelError: The model cannot be found, is unsafe to read, damaged or of no known structure.
+        TaskError: Several tasks could take it and none is named, or it is for another one.
     """
-    text, target = str(source), choose_device(device)
+    target, text = choose_device(device), str(source)
+    found = task_at(source, task)
     if text.startswith(PREFIX):
-        return scene_entry(text).model().to(target) if is_detector(text) else entry(text).model().to(target)
-    if not holds_detector(source):
-        architecture = architecture_of(source)
-        if architecture is not None and architecture.startswith(PREFIX):
-            return load_weights(entry(architecture).model().module, source).to(target)
-        return load_any_classifier(source).to(target)
-    origin = read_origin(Path(source)) if Path(source).is_dir() else None
-    if origin is None:
-        return load_detector(source).to(target)
-    return read_own_weights(scene_entry(origin.architecture).model(), Path(source)).to(target)
+        return model_entry(text).model().to(target)
+    architecture = found.architecture(Path(source)) if Path(source).is_dir() else None
+    if architecture is not None and architecture.startswith(PREFIX):
+        return found.restore(model_entry(architecture).model(), Path(source)).to(target)
+    return found.load(source).to(target)
 
 
-def load_model(source: str | Path, *, device: str = "auto") -> VisionModel:
-    """`load_any_model` for what works on classifiers alone.
-
-    Raises:
-        HeadError: It is an object detector.
-        ModelError: As `load_any_model`.
-    """
-    if is_detection(source):
-        raise HeadError(f"{source} is an object detector; this works on image classifiers only")
-    model = load_any_model(source, device=device)
-    assert isinstance(model, VisionModel)
-    return model
-
-
-def load_data(source: str | Path, *, seed: int = 0, validation: float = 0.2, skip_unreadable: bool = False) -> Splits:
-    """Loads an image folder (`train/<class>/*`, `test/<class>/*`) or the data of `zoo:NAME`, for classifiers.
-
-    Every image is decoded once, so that a damaged one is reported before any work starts. A class with test images may
-    have no folder in `train`; `expunge.data.align` refuses it where nothing stands in for its training images.
-
-    Raises:
-        DataError: The folder is laid out wrongly, or holds images that cannot be read.
-        ModelNotFoundError: `zoo:NAME` is no classifier's.
-    """
-    text = str(source)
-    if text.startswith(PREFIX):
-        return images(text)(seed)
-    if is_coco(Path(source)):
-        raise DataLayoutError(
-            f"{source} is laid out as COCO lays out boxes, for object detectors; a classifier needs "
-            "train/<class>/* and test/<class>/*"
-        )
-    splits = load_folder(
-        Path(source), validation=validation, seed=seed, skip_unreadable=skip_unreadable, untrained=True
-    )
-    if not skip_unreadable:
-        bad = [name for part in (splits.train, splits.validation, splits.test) for name in verify(part)]
-        if bad:
-            raise _unreadable(bad)
-    return splits
-
-
-def load_scenes(
-    source: str | Path, *, classes: Sequence[str] | None = None, seed: int = 0, skip_unreadable: bool = False
-) -> Splits[Scenes]:
-    """Loads a folder in COCO's layout (`annotations/instances_train.json`, …) or the scenes of `zoo:NAME`.
-
-    Every picture is decoded once, so that a damaged one is reported before any work starts.
+def read(
+    source: str | Path,
+    *,
+    like: Wrapped | None = None,
+    task: str | None = None,
+    seed: int = 0,
+    skip_unreadable: bool = False,
+) -> Splits[Any]:
+    """Reads a folder of data, or the data of `zoo:NAME`.
 
     Args:
-        source: The folder, or the name.
-        classes: Names in the order that labels shall follow, such as those of a detector; some may have no box.
-        seed: Seed of composed scenes.
+        source: `train/<class>/*` and `test/<class>/*` for classifiers, COCO's layout for detectors, or the name.
+        like: A model that the data are for.
+        task: The task that they are for, where there is no model; by default what the folder is laid out for.
+        seed: Draws validation examples, or composes scenes.
         skip_unreadable: Leaves out pictures that are not there or cannot be decoded, instead of refusing them.
 
     Raises:
         DataError: The folder is laid out wrongly, or a part of it cannot be used.
-        ModelNotFoundError: `zoo:NAME` is no detector's.
+        ModelNotFoundError: There is no `zoo:NAME` with data for the task.
+        TaskError: There is no such task.
     """
-    text = str(source)
-    if text.startswith(PREFIX):
-        made = scene_data(text)(seed)
-        return made if classes is None else align_scenes(made, classes)
-    if Path(source).is_dir() and not is_coco(Path(source)):
-        raise DataLayoutError(
-            f"{source} holds no boxes; an object detector needs COCO's layout: annotations/instances_train.json and "
-            "instances_test.json, and the pictures in train/ and test/"
-        )
-    splits = load_coco_splits(source, classes=classes, skip_missing=skip_unreadable)
-    found, bad = readable(splits)
-    if bad and not skip_unreadable:
-        raise _unreadable(bad)
-    return found
-
-
-def _unreadable(bad: Sequence[str]) -> ExpungeError:
-    return UnreadableImageError(
-        f"{len(bad)} images cannot be read: {', '.join(bad[:_SHOWN])}{', …' if len(bad) > _SHOWN else ''}. "
-        "Replace them, or leave them out with --skip-unreadable (skip_unreadable=True)"
+    name = like.task if like is not None else task
+    if str(source).startswith(PREFIX):
+        return data_entry(str(source), name).data(seed)
+    folder = Path(source)
+    return (_laid_out(folder) if name is None else find_task(name)).read(
+        folder, seed=seed, skip_unreadable=skip_unreadable
     )
+
+
+def _laid_out(folder: Path) -> Task[Any, Any]:
+    """The task that a folder of data is laid out for.
+
+    Raises:
+        DataLayoutError: It is laid out for none, or for several.
+    """
+    found = [task for task in map(find_task, task_names()) if task.lays_out(folder)]
+    if len(found) != 1:
+        names = ", ".join(task.name for task in found) or "none"
+        raise DataLayoutError(f"{folder} is laid out for these tasks: {names}; say for which it is: like=model")
+    return found[0]

@@ -14,6 +14,7 @@ from expunge.adapters import Edit
 from expunge.data import Images
 from expunge.evidence import Metrics
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
+from expunge.runs.sequence import Answers
 from expunge.tasks.classification.accuracy import per_class
 from expunge.values import Block
 
@@ -27,7 +28,7 @@ def build_report(
     test: Images,
     blocks: Sequence[Block],
     edits: Sequence[Edit],
-    logits: Sequence[Tensor],
+    seen: Sequence[Answers],
     *,
     title: str,
     command: str,
@@ -39,11 +40,12 @@ def build_report(
         test: The test images, in the order of the logits.
         blocks: The model's blocks.
         edits: One edit a request.
-        logits: (n, classes) of the test images: under the original model, then after each request.
+        seen: Answers to the test images: of the original model, then after each request.
         title: Heading of the report.
         command: How to repeat the run.
     """
     forgotten = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
+    logits = [one.logits for one in seen]
     return Report(
         title=title,
         metrics=metrics,

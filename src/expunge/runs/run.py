@@ -17,11 +17,10 @@ from expunge.runs.outputs import RunFolder
 from expunge.tasks.plan import Plan
 from expunge.tasks.request import Progress
 from expunge.tasks.trainable import AnyTask
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 
 S = TypeVar("S")
-M = TypeVar("M", bound=VisionModel | DetectionModel)
+M = TypeVar("M", bound=Wrapped)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from expunge.methods.protocol import uses_memory
 from expunge.methods.sequence import Forgetting
 from expunge.runs.run import Run, Stage
 from expunge.tasks import Budget, available, task_of
-from expunge.tasks.plan import Plan, check_images
+from expunge.tasks.plan import Plan, check_examples
 from expunge.tasks.request import Progress
 from expunge.tasks.rows import HeadRows
 from expunge.vision import ActivationCache, VisionModel
@@ -49,16 +49,16 @@ class SequenceRun(Run[VisionModel, Answers]):
         plan: Plan,
         method: Method,
         *,
-        shots: int | None = None,
-        replay_fraction: float = 1.0,
+        budget: Budget = Budget(),  # noqa: B008 - a frozen value
         seed: int = 0,
         memory: Memory | None = None,
         report: Callable[[Stage], None] = lambda stage: None,
     ):
         """Checks that the plan can be carried out; nothing is computed yet."""
-        check_images(plan, splits, memory.known if memory is not None and uses_memory(method) else ())
+        remembered = memory.known if memory is not None and uses_memory(method) else ()
+        check_examples(plan, splits.train, splits.test, remembered=remembered)
         stack = EditStack(model)
-        data = available(task_of(model), splits, plan, Budget(shots=shots, replay=replay_fraction), seed=seed)
+        data = available(task_of(model), splits, plan, budget, seed=seed)
         forgetting = Forgetting(stack, plan, method, data, seed=seed, memory=memory)
         super().__init__(stack, forgetting, plan, method=method.name, seed=seed, report=report)
         self._activations: ActivationCache = forgetting.activations

@@ -12,7 +12,7 @@ from expunge.evidence.strangers.finding import BesideStrangers, summarise, witho
 from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers, left_out, line_up, refuse_shared
 from expunge.runs.comparing import Compared
-from expunge.runs.loading import load_data
+from expunge.runs.loading import read
 from expunge.tasks.views import View
 from expunge.vision import VisionModel
 
@@ -24,7 +24,7 @@ def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers:
         DataError: There are no images.
         EvidenceError: No class has both training and test images.
     """
-    return strangers_of(load_data(source, seed=0, skip_unreadable=skip_unreadable))
+    return strangers_of(read(source, seed=0, skip_unreadable=skip_unreadable))
 
 
 def strangers_of(splits: Splits) -> Strangers:

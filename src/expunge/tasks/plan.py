@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from expunge.data import Splits
+from expunge.data import Examples
 from expunge.errors import (
     AlreadyForgottenError,
     DuplicateClassError,
+    EmptyClassError,
     NothingRetainedError,
     RequestError,
-    TooFewImagesError,
     UnknownClassError,
 )
 
@@ -77,25 +77,36 @@ def make_plan(classes: Sequence[str], requests: Sequence[Sequence[str]], missing
     )
 
 
-def check_images(plan: Plan, splits: Splits, remembered: Collection[int] = ()) -> None:
+def check_examples(
+    plan: Plan, learned: Examples, tested: Examples, thing: str = "image", remembered: Collection[int] = ()
+) -> None:
     """Refuses a plan whose requests have nothing to learn or to measure from.
 
     Args:
         plan: The requests.
-        splits: Their images.
-        remembered: Classes whose statistics the method can take in place of training images.
+        learned: What methods may learn from.
+        tested: What rates are counted on.
+        thing: What is counted: "image" or "object".
+        remembered: Classes whose statistics the method can take in place of training examples.
 
     Raises:
-        TooFewImagesError: A class to forget has no training or no test image.
+        EmptyClassError: A class to forget has nothing to learn from or to be tested with; or nothing that stays, or of
+            the missing classes, can be tested.
     """
-    for images, kind, spared in ((splits.train, "training", remembered), (splits.test, "test", ())):
-        counts = images.counts()
-        for request in plan.requests:
-            for label in request:
-                if not counts[label] and label not in spared:
-                    raise TooFewImagesError(
-                        f"class {images.classes[label]!r} is to be forgotten but has no {kind} image"
-                    )
+    named = [label for request in plan.requests for label in request]
+    for counts, part, spared in ((learned.counts(), "training", remembered), (tested.counts(), "test", ())):
+        lacking = next((label for label in named if not counts[label] and label not in spared), None)
+        if lacking is not None:
+            without = " beside those of missing classes" if plan.missing and part == "training" else ""
+            raise EmptyClassError(
+                f"class {tested.classes[lacking]!r} is to be forgotten but has no {part} {thing}{without}; "
+                "add some, or leave it out"
+            )
+    counts = tested.counts()
+    if not any(n for label, n in enumerate(counts) if label not in named):
+        raise EmptyClassError(f"no class that stays has a test {thing}; add some of what shall stay")
+    if plan.missing and not any(counts[label] for label in plan.missing):
+        raise EmptyClassError(f"no missing class has a test {thing}; add some of one, or name none")
 
 
 def _check_names(names: Sequence[str], index: dict[str, int], where: str) -> None:

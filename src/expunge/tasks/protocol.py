@@ -1,9 +1,11 @@
 """What a task is: the one seam between what a model does and all that is done with it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from expunge.data import Splits
 from expunge.data.examples import E
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Progress
@@ -26,6 +28,8 @@ class Task(ABC, Generic[M, E]):
     Attributes:
         name: What records and commands call it: "classification".
         noun: What messages call one of its models: "image classifier".
+        thing: What rates are counted on: "image", or "object".
+        example: What holds it: "image", or "scene".
         unit: What its rates are: "accuracy".
         memories: Whether statistics of its classes can be kept in place of examples.
         auto: The method that is taken where nobody names one.
@@ -35,11 +39,77 @@ class Task(ABC, Generic[M, E]):
 
     name: ClassVar[str]
     noun: ClassVar[str]
+    thing: ClassVar[str]
+    example: ClassVar[str]
     unit: ClassVar[str]
     memories: ClassVar[bool] = False
     auto: ClassVar[str] = "closed-form++"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
+
+    # Models and data by name.
+
+    @abstractmethod
+    def recognises(self, folder: Path) -> bool:
+        """Whether a directory, by what it says of itself, holds a model of this task.
+
+        Raises:
+            CorruptWeightsError: The directory was written by `save` and is damaged.
+        """
+
+    @abstractmethod
+    def load(self, source: str | Path) -> M:
+        """Loads a directory or a hub id, on the CPU.
+
+        Raises:
+            ModelError: The model cannot be found, is unsafe to read, damaged, or of no structure that is known.
+        """
+
+    def architecture(self, folder: Path) -> str | None:
+        """The name, such as "zoo:glyphs", that builds the module whose weights a directory of ours holds."""
+        return None
+
+    def restore(self, model: M, folder: Path) -> M:
+        """A model that `architecture` named, with the weights of a directory."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def lays_out(self, folder: Path) -> bool:
+        """Whether a folder of data is laid out for this task and no other."""
+
+    @abstractmethod
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[E]:
+        """Reads a folder of data. Every picture is decoded once: a damaged one is reported before any work starts.
+
+        Raises:
+            DataError: The folder is laid out wrongly, or holds what cannot be read.
+        """
+
+    @abstractmethod
+    def align(
+        self, data: Splits[E], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[E]:
+        """Labels data anew, so that label i is the model's class i.
+
+        Args:
+            data: Examples whose class names are the model's, in any order.
+            classes: The model's class names, in the order of its head's rows.
+            partial: Whether classes of the model may be missing from the data.
+            untrained: Classes that may be tested without being trained; by default none, or all where `partial`.
+
+        Raises:
+            ClassMismatchError: The data have classes that the model does not know, or, unless `partial`, lack some.
+            EmptyClassError: A class is tested and not trained, and is not among `untrained`.
+        """
+
+    def check(self, model: M, data: Splits[E]) -> None:
+        """Makes sure that the model can work with these data, beyond their classes.
+
+        Raises:
+            ModelError: It cannot.
+        """
+
+    # What methods may see.
 
     @abstractmethod
     def few_shot(self, examples: E, shots: int, seed: int) -> E:
@@ -56,6 +126,8 @@ class Task(ABC, Generic[M, E]):
     @abstractmethod
     def untouched_by(self, examples: E, classes: Collection[int]) -> E:
         """The examples in which nothing of `classes` is to be seen."""
+
+    # The model in training.
 
     @abstractmethod
     def cache(self, model: M, entry: int = 0) -> StateCache[M]:

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from expunge.errors import EvidenceError
-from expunge.vision import VisionModel
-from expunge.vision.detection import DetectionModel
+from expunge.vision import Wrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +26,7 @@ class HeadRows:
     width: int
 
     @classmethod
-    def of(cls, model: VisionModel | DetectionModel) -> Self:
+    def of(cls, model: Wrapped) -> Self:
         """The head of `model` as it is now; later edits of the model leave the copy alone."""
         head = deepcopy(model.module.get_submodule(model.head_name)).cpu().float()
         return cls(head.eval().requires_grad_(False), head.get_parameter("weight").shape[1])

@@ -1,5 +1,6 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
+from expunge.vision._hub import find_folder
 from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
@@ -9,6 +10,7 @@ from expunge.vision.loading import architecture_of, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.recognise import architectures, is_classifier
 from expunge.vision.timm import from_timm
 from expunge.vision.wrapped import Wrapped
 
@@ -27,10 +29,13 @@ __all__ = [
     "VisionModel",
     "Wrapped",
     "architecture_of",
+    "architectures",
     "autocast",
     "choose_device",
     "find_blocks",
+    "find_folder",
     "from_timm",
+    "is_classifier",
     "load_model",
     "load_preprocess",
     "load_weights",

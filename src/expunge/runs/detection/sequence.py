@@ -13,8 +13,8 @@ from expunge.methods.protocol import Method
 from expunge.methods.sequence import Forgetting
 from expunge.runs.run import Run, Stage
 from expunge.tasks import Budget, available, task_of
-from expunge.tasks.detection.scenes import check_boxes, check_sizes
-from expunge.tasks.plan import Plan
+from expunge.tasks.detection.scenes import check_sizes
+from expunge.tasks.plan import Plan, check_examples
 from expunge.tasks.request import Progress
 from expunge.tasks.rows import HeadRows
 from expunge.vision.detection import DetectionModel
@@ -39,9 +39,9 @@ class SceneSequence(Run[DetectionModel, SceneView]):
         plan: Plan,
         method: Method,
         *,
-        shots: int | None = None,
-        replay_fraction: float = 1.0,
+        budget: Budget = Budget(),  # noqa: B008 - a frozen value
         seed: int = 0,
+        memory: None = None,
         report: Callable[[Stage], None] = lambda stage: None,
     ):
         """Checks that the plan can be carried out; nothing is computed yet.
@@ -51,8 +51,8 @@ class SceneSequence(Run[DetectionModel, SceneView]):
             ModelError: The detector's preprocessing does not bring all pictures to one size.
             TooFewImagesError: A class is in fewer training scenes than `shots`.
         """
-        found = available(task_of(model), data, plan, Budget(shots=shots, replay=replay_fraction), seed=seed)
-        check_boxes(plan, found, data.test)
+        found = available(task_of(model), data, plan, budget, seed=seed)
+        check_examples(plan, found.forget, data.test, "object")
         check_sizes(model, data)
         stack, cache = EditStack(model), SceneCache(model, method.first_block(model), batch_size=BATCH)
         forgetting = Forgetting(stack, plan, method, found, seed=seed, activations=cache)

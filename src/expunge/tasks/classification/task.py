@@ -1,14 +1,16 @@
 """The task of image classifiers: one class an image."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import ClassVar
 
-from expunge.data import Images, few_shot, replay
+from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.reading import read_images
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Progress
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
 
 
 class Classification(Task[VisionModel, Images]):
@@ -16,8 +18,40 @@ class Classification(Task[VisionModel, Images]):
 
     name: ClassVar[str] = VisionModel.task
     noun: ClassVar[str] = "image classifier"
+    thing: ClassVar[str] = "image"
+    example: ClassVar[str] = "image"
     unit: ClassVar[str] = "accuracy"
     memories: ClassVar[bool] = True
+
+    def recognises(self, folder: Path) -> bool:
+        """A classifier of transformers, a headed backbone, or the weights of a classifier of ours."""
+        return is_classifier(folder)
+
+    def load(self, source: str | Path) -> VisionModel:
+        """What `load_model` loads."""
+        return load_model(source)
+
+    def architecture(self, folder: Path) -> str | None:
+        """What `expunge.json` says."""
+        return architecture_of(folder)
+
+    def restore(self, model: VisionModel, folder: Path) -> VisionModel:
+        """The weights of `model.safetensors`."""
+        return load_weights(model.module, folder)
+
+    def lays_out(self, folder: Path) -> bool:
+        """A folder with `train/`, and no boxes."""
+        return (folder / "train").is_dir() and not is_coco(folder)
+
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[Images]:
+        """Folders `train/<class>` and `test/<class>`."""
+        return read_images(folder, seed=seed, skip_unreadable=skip_unreadable)
+
+    def align(
+        self, data: Splits[Images], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[Images]:
+        """What `expunge.data.align` does."""
+        return align(data, classes, partial=partial, untrained=untrained)
 
     def few_shot(self, examples: Images, shots: int, seed: int) -> Images:
         """Exactly `shots` images of every class that has any."""

@@ -1,12 +1,11 @@
-"""Scenes brought into a detector's class order, and checked before any work starts."""
+"""Scenes for detectors: read, brought into a detector's class order, checked before any work starts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from expunge.data import Notice, Scene, Scenes, Splits
-from expunge.errors import ClassMismatchError, EmptyClassError, ModelError, UnreadableImageError
-from expunge.tasks.plan import Plan
-from expunge.tasks.request import Available
+from expunge.data import Notice, Scene, Scenes, Splits, cannot_read, is_coco, load_coco_splits
+from expunge.errors import ClassMismatchError, DataLayoutError, ModelError, UnreadableImageError
 from expunge.vision.detection import DetectionModel
 
 UNREADABLE = "pictures that cannot be decoded, left out with their boxes"
@@ -54,6 +53,27 @@ def align_scenes(data: Splits[Scenes], classes: Sequence[str], *, partial: bool 
     return Splits(part(data.train), part(data.validation), part(data.test))
 
 
+def read_scenes(folder: Path, *, skip_unreadable: bool = False) -> Splits[Scenes]:
+    """Reads a folder in COCO's layout (`annotations/instances_train.json`, …); every picture is decoded once.
+
+    Args:
+        folder: The folder.
+        skip_unreadable: Leaves out pictures that are not there or cannot be decoded, instead of refusing them.
+
+    Raises:
+        DataError: The folder is laid out wrongly, or a part of it cannot be used.
+    """
+    if folder.is_dir() and not is_coco(folder):
+        raise DataLayoutError(
+            f"{folder} holds no boxes; an object detector needs COCO's layout: annotations/instances_train.json and "
+            "instances_test.json, and the pictures in train/ and test/"
+        )
+    found, bad = readable(load_coco_splits(folder, skip_missing=skip_unreadable))
+    if bad and not skip_unreadable:
+        raise cannot_read(bad)
+    return found
+
+
 def readable(data: Splits[Scenes]) -> tuple[Splits[Scenes], tuple[str, ...]]:
     """The scenes whose pictures can be decoded, and the names of the others.
 
@@ -79,33 +99,6 @@ def _broken(scene: Scene) -> str | None:
     except UnreadableImageError:
         return scene.sample.name
     return None
-
-
-def check_boxes(plan: Plan, available: Available[Scenes], test: Scenes) -> None:
-    """Refuses a plan whose requests have nothing to learn or to measure from.
-
-    Raises:
-        EmptyClassError: A class to forget has no box in the training scenes that may be used, or in the test scenes; or
-            no class that stays has a box in the test scenes.
-    """
-    learned, counted = available.forget.counts(), test.counts()
-    lacking = ", without those that hold a missing class," if plan.missing else ""
-    for label in (label for request in plan.requests for label in request):
-        if not learned[label]:
-            raise EmptyClassError(
-                f"class {test.classes[label]!r} is to be forgotten, but has no box in the training scenes{lacking} "
-                "(groups marked as crowd do not count); add pictures of it, or leave it out"
-            )
-        if not counted[label]:
-            raise EmptyClassError(
-                f"class {test.classes[label]!r} is to be forgotten, but has no box in the test scenes, so nobody could "
-                "tell; add pictures of it, or leave it out"
-            )
-    gone = {label for request in plan.requests for label in request}
-    if not any(n for label, n in enumerate(counted) if label not in gone):
-        raise EmptyClassError("no class that stays has a box in the test scenes; add pictures of what shall stay")
-    if plan.missing and not any(counted[label] for label in plan.missing):
-        raise EmptyClassError("no missing class has a box in the test scenes; add pictures of one, or name none")
 
 
 def check_sizes(model: DetectionModel, data: Splits[Scenes]) -> None:

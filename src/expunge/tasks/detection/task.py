@@ -1,16 +1,18 @@
 """The task of object detectors: boxes with classes in scenes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
-from expunge.data import Scenes, few_shot_scenes, replay_scenes
+from expunge.data import Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.prototypes import prototypes_of
+from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Progress
-from expunge.vision.detection import DetectionModel
+from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
 from expunge.vision.scene_states import SceneCache
 
 
@@ -19,9 +21,46 @@ class Detection(Task[DetectionModel, Scenes]):
 
     name: ClassVar[str] = DetectionModel.task
     noun: ClassVar[str] = "object detector"
+    thing: ClassVar[str] = "object"
+    example: ClassVar[str] = "scene"
     unit: ClassVar[str] = "AP50"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
+
+    def recognises(self, folder: Path) -> bool:
+        """An object detector of transformers, or what stands on a backbone of the zoo."""
+        return holds_detector(folder)
+
+    def load(self, source: str | Path) -> DetectionModel:
+        """What `load_detector` loads."""
+        return load_detector(source)
+
+    def architecture(self, folder: Path) -> str | None:
+        """What the detector is made from, if the directory holds the weights of its own alone."""
+        origin = read_origin(folder)
+        return None if origin is None else origin.architecture
+
+    def restore(self, model: DetectionModel, folder: Path) -> DetectionModel:
+        """The weights of its own."""
+        return read_own_weights(model, folder)
+
+    def lays_out(self, folder: Path) -> bool:
+        """COCO's layout."""
+        return is_coco(folder)
+
+    def read(self, folder: Path, *, seed: int = 0, skip_unreadable: bool = False) -> Splits[Scenes]:
+        """A folder in COCO's layout; the seed is for composed scenes."""
+        return read_scenes(folder, skip_unreadable=skip_unreadable)
+
+    def align(
+        self, data: Splits[Scenes], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
+    ) -> Splits[Scenes]:
+        """By names; a class may be tested and not trained."""
+        return align_scenes(data, classes, partial=partial)
+
+    def check(self, model: DetectionModel, data: Splits[Scenes]) -> None:
+        """Pictures of all shapes must come to one size."""
+        check_sizes(model, data)
 
     def few_shot(self, examples: Scenes, shots: int, seed: int) -> Scenes:
         """`shots` scenes of every class, with all of their boxes."""

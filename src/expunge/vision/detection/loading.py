@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
+from expunge.errors import CorruptWeightsError, HeadError
 from expunge.vision._checkpoint import read_pretrained
-from expunge.vision._hub import fetch
+from expunge.vision._hub import find_folder
 from expunge.vision._quiet import quiet
 from expunge.vision.detection.model import DetectionModel
 from expunge.vision.detection.preprocess import load_detection_preprocess, one_size
@@ -30,7 +30,7 @@ def load_detector(source: str | Path) -> DetectionModel:
         NoBlocksError: It has no blocks with feed-forward networks.
         DetectionError: Its configuration describes no set criterion.
     """
-    folder = _resolve(source)
+    folder = find_folder(source)
     with quiet():
         from transformers import AutoModelForObjectDetection
     try:
@@ -53,11 +53,3 @@ def unique_names(names: list[str]) -> list[str]:
     """Numbers names that several rows share, such as the "N/A" of DETR's unused rows, so that each means one row."""
     counts = Counter(names)
     return [name if counts[name] == 1 else f"{name} ({index})" for index, name in enumerate(names)]
-
-
-def _resolve(source: str | Path) -> Path:
-    if Path(source).is_dir():
-        return Path(source)
-    if isinstance(source, Path):
-        raise ModelNotFoundError(f"There is no directory {source}. Expected one that save_pretrained wrote.")
-    return fetch(source)

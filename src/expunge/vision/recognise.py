@@ -1,0 +1,34 @@
+"""What a model directory says of itself, before any weights are read."""
+
+import json
+from pathlib import Path
+
+from expunge.vision.manifest import FILE, SCHEMA
+
+CLASSIFIER = "ForImageClassification"
+
+
+def architectures(folder: Path) -> tuple[str, ...]:
+    """What `config.json` names; nothing where it cannot be read, which loading will tell."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    names = config.get("architectures") if isinstance(config, dict) else None
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a directory holds an image classifier.
+
+    It does if `config.json` names an architecture that ends in "ForImageClassification", as those of transformers do,
+    or if it was written by `VisionModel.save`. One whose `expunge.json` is damaged counts: loading tells what is wrong.
+    """
+    try:
+        ours = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        ours = {}
+    except (OSError, ValueError):
+        return True
+    written = isinstance(ours, dict) and ours.get("schema") == SCHEMA
+    return written or any(name.endswith(CLASSIFIER) for name in architectures(folder))
