@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV  := .venv
 BIN   := $(VENV)/bin
 SIDE  := .venv-timm
+LIGHT := .venv-light
+DIST  := .venv-dist
 PIP   := $(BIN)/python -m pip --disable-pip-version-check
 # One release of everything, torch above all: with none named, pip takes the newest one whatever the size.
 INSTALL := $(PIP) install -c constraints.txt
@@ -22,7 +24,7 @@ VARIANTS := faces-20x1 faces-strangers glyphs-50x1 glyphs-shadows glyphs-strange
 FEW := original,oracle-scratch,head-mask,closed-form,gs-lora++
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo demo-detection test test-slow check check-fast format docs hooks clean
+.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo demo-detection test test-light test-slow dist check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -40,6 +42,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 test: $(DEV) $(SIDE)/.installed ## Run the tests
 	$(PYTEST)
 	PYTHONPATH=$(SIDE) $(BIN)/python -m pytest tests/timm
+
+test-light: $(LIGHT)/.installed ## Run the tests that need no torch, beside the base package alone
+	$(LIGHT)/bin/python -m pytest @tests/light.txt
 
 test-slow: $(DEV) bench-smoke ## Run the tests that are left out of `make test`, and the benchmark's smoke test
 	$(PYTEST) -m slow
@@ -80,11 +85,19 @@ demo-results: $(RUN) ## Run the demo and put its figures into docs/results and t
 docs: $(DOCS) ## Build the documentation into build/site
 	$(BIN)/zensical build --clean --strict
 
-hooks: ## Run the fast checks before each commit
+# The wheel is built from the sdist, which must therefore hold all that it needs.
+dist: $(DIST)/.installed ## Build sdist and wheel into dist/, check both, try the wheel in an empty environment
+	rm -rf dist build/dist
+	$(DIST)/bin/python -m hatchling build --target sdist --directory dist
+	$(DIST)/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	$(DIST)/bin/python -m twine check --strict dist/*
+	$(DIST)/bin/python scripts/try_dist.py
+
+hooks: ## Check before each commit, in seconds: style, architecture, the subject
 	git config core.hooksPath .githooks
 
 clean: ## Remove environments, caches and everything built
-	rm -rf $(VENV) $(SIDE) build dist .pytest_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) $(SIDE) $(LIGHT) $(DIST) build dist .pytest_cache .ruff_cache .hypothesis .cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BASE): constraints.txt
@@ -110,4 +123,18 @@ $(DOCS): $(RUN)
 $(SIDE)/.installed: $(BASE) requirements/timm.txt
 	rm -rf $(SIDE)
 	$(PIP) install --quiet --no-deps --target $(SIDE) -r requirements/timm.txt
+	touch $@
+
+# As somebody has it who verifies certificates: nothing that runs models.
+$(LIGHT)/.installed: pyproject.toml constraints.txt requirements/light.txt
+	rm -rf $(LIGHT)
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt hatchling editables -r requirements/light.txt
+	$(LIGHT)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt --no-build-isolation --editable .
+	touch $@
+
+$(DIST)/.installed: constraints.txt requirements/dist.txt
+	rm -rf $(DIST)
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -r requirements/dist.txt
 	touch $@

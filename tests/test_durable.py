@@ -8,6 +8,8 @@ import pytest
 
 from expunge.durable import remove, replace_file, sync_tree, whole_folder, write_file
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="files are flushed, linked and guarded as POSIX does it")
+
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:

@@ -85,6 +85,10 @@ class HeadError(ModelError):
     """No classifier was recognised, or it has the wrong shape."""
 
 
+class PromptError(ModelError):
+    """Class names or templates of which a text model cannot make the rows of a head."""
+
+
 class ClassMismatchError(ModelError):
     """The classes of a model and of a data set are not the same."""
 

@@ -1,5 +1,7 @@
 """Locks between processes: whoever waits gets the file, and no lock is left."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -74,6 +76,22 @@ def test_a_lock_is_given_back_when_the_work_fails(file) -> None:
         raise KeyboardInterrupt
     with alone(file) as free:
         assert free
+
+
+WITHOUT = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+from expunge.bench.locks import alone, in_turn
+with in_turn(Path(sys.argv[1])), alone(Path(sys.argv[1])) as free:
+    print(free)
+"""
+
+
+def test_a_system_without_such_locks_leaves_taking_turns_to_the_caller(file) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT, file], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+    assert not list(file.parent.iterdir())
 
 
 def test_a_model_that_two_want_at_once_is_trained_once(tmp_path) -> None:

@@ -10,10 +10,9 @@ from expunge.vision import VisionModel
 
 
 def test_a_model_is_told_by_its_configuration(detector_folder: Path, toy_model_folder: Path) -> None:
-    assert task_at(detector_folder)
-    assert task_at("zoo:scenes")
-    assert not task_at(toy_model_folder)
-    assert not task_at("zoo:faces")
+    assert task_at(detector_folder).name == task_at("zoo:scenes").name == "detection"
+    assert task_at(toy_model_folder).name == "classification"
+    assert task_at("zoo:faces").name == "classification"
     assert isinstance(load(toy_model_folder, device="cpu"), VisionModel)
 
 

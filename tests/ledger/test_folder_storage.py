@@ -1,5 +1,4 @@
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ import pytest
 from expunge.errors import LedgerConflictError, LedgerDamagedError, OutputError
 from expunge.ledger import FolderStorage, Log, Storage, check
 from tests.ledger.ledger_samples import FACTS, KEY, at, ledger
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs locks, limits and modes of files as POSIX has them")
 
 ENTRIES, CHECKPOINTS = "entries.jsonl", "checkpoints.txt"
 
@@ -98,6 +99,8 @@ def test_a_store_that_lost_entries_is_not_extended(folder) -> None:
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
+    import resource  # POSIX only
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -106,6 +109,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@posix
 def test_a_full_disk_leaves_the_old_ledger(folder) -> None:
     """The system writes as many bytes as it may and refuses the rest, for the entry or for its checkpoint."""
     log = Log(FolderStorage(folder), KEY)
@@ -119,7 +123,8 @@ def test_a_full_disk_leaves_the_old_ledger(folder) -> None:
     assert check(FolderStorage(folder)).ok
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes wherever it likes")
+@posix
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root writes wherever it likes")
 def test_a_read_only_ledger_can_be_checked_but_not_extended(folder) -> None:
     log = Log(FolderStorage(folder), KEY)
     for path in folder.iterdir():
@@ -135,6 +140,7 @@ def test_a_place_that_cannot_be_written(tmp_path) -> None:
         FolderStorage.create(tmp_path / "file" / "ledger")
 
 
+@posix
 def test_writers_at_the_same_time_lose_nothing(folder) -> None:
     def write() -> None:
         left = 8

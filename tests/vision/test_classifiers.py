@@ -30,7 +30,7 @@ def test_pooling_by_hand(pooling: str) -> None:
 
 
 def test_unknown_pooling_is_refused() -> None:
-    with pytest.raises(HeadError, match="cls, mean, pooler; got 'max'"):
+    with pytest.raises(HeadError, match="cls, mean, pooler, projected; got 'max'"):
         HeadedBackbone(tiny_dinov2(), "max", nn.Linear(16, 5))
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,8 +22,10 @@ from expunge.vision import (
     VisionModel,
     load_model,
     load_weights,
+    load_zero_shot,
     standard_preprocess,
 )
+from tests import toy_clip
 from tests.vision import conformance
 from tests.vision.conformance import CLASSES, MEAN, SIDE, STD, Subject, randomise
 from tests.vision.handmade import EncoderViT, SequentialViT
@@ -77,6 +80,18 @@ def headed(kind: str, config: Any, pooling: str, classifier: nn.Module) -> Calla
 def clip_classifier() -> nn.Module:
     text = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     return classifier("CLIP", vision_config=TINY, text_config=text, projection_dim=16)()
+
+
+def zero_shot(make: Callable[[], transformers.PreTrainedModel]) -> Callable[[], nn.Module]:
+    """The classifier that a model with words becomes, from the disk."""
+
+    def build() -> nn.Module:
+        model = make()
+        model.get_parameter("logit_scale").data.fill_(0.0)  # its exponential is the scale of the head
+        with TemporaryDirectory() as folder:
+            return load_zero_shot(toy_clip.write(model, Path(folder)), CLASSES).module
+
+    return build
 
 
 CASES = (
@@ -151,6 +166,18 @@ CASES = (
         "vit-mean-softmax",
         headed("ViTModel", transformers.ViTConfig(**TINY), "mean", nn.Linear(16, 5)),
         ("backbone.layers.0", "backbone.layers.1", "backbone.layers.2"),
+    ),
+    Case(
+        "clip-zero-shot",
+        zero_shot(toy_clip.clip),
+        tuple(f"backbone.vision_model.encoder.layers.{number}" for number in range(3)),
+        head=CosFaceHead(scale=1.0, margin=0.0),
+    ),
+    Case(
+        "siglip-zero-shot",
+        zero_shot(toy_clip.siglip),
+        ("backbone.encoder.layers.0", "backbone.encoder.layers.1", "backbone.encoder.layers.2"),
+        head=CosFaceHead(scale=1.0, margin=0.0),
     ),
     Case(
         "handmade-encoder",

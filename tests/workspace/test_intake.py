@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from expunge.data.files import _FORMATS, IMAGE_SUFFIXES
 from expunge.errors import DuplicateClassError, IntakeError, RequestError, UnknownClassError
 from expunge.workspace import Limits, Original, Workspace
 from expunge.workspace.clock import utc_now
@@ -71,11 +70,15 @@ def test_other_formats_whatever_their_names_say(place, tmp_path, kind) -> None:
     (tmp_path / "data").mkdir()
     Image.new("RGB", (9, 9)).save(tmp_path / "data" / "x.png", format=kind)
     (path,) = place.images(place.submit(["amber"], tmp_path / "data", JANE).id)["amber"]
-    assert path.suffix in IMAGE_SUFFIXES
+    assert path.suffix == f".{kind.lower()}"
 
 
-def test_the_formats_are_those_of_data_sets() -> None:
+def test_the_formats_and_their_suffixes_are_those_of_data_sets() -> None:
+    pytest.importorskip("torch")
+    from expunge.data.files import _FORMATS, IMAGE_SUFFIXES
+
     assert set(FORMATS) == set(_FORMATS)
+    assert {f".{name.lower()}" for name in FORMATS} <= IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize(
@@ -191,3 +194,8 @@ def test_classes_that_no_request_could_tell_apart(tmp_path) -> None:
     with pytest.raises(DuplicateClassError, match="Rename one"):
         Workspace.create(tmp_path / "w", Original(source="m", classes=("tabby", " tabby")), actor=JANE)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_system_that_may_follow_links_is_refused(place, images, monkeypatch) -> None:
+    monkeypatch.delattr(os, "O_NOFOLLOW")
+    assert "on Linux and macOS" in refusal(place, images)

@@ -1,15 +1,22 @@
 """Locks between processes, one beside each file that is being made; a lock goes with its process, however it ends."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: one process at a time is then up to the caller
+    fcntl = None
+
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
     """Whether this process has the file `path` to itself while the context lasts; it does not wait for another one."""
+    if fcntl is None:
+        yield True
+        return
     descriptor = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
         yield descriptor is not None
@@ -20,6 +27,9 @@ def alone(path: Path) -> Iterator[bool]:
 @contextmanager
 def in_turn(path: Path) -> Iterator[None]:
     """Waits until this process has the file `path` to itself, and has it while the context lasts."""
+    if fcntl is None:
+        yield
+        return
     descriptor = _locked(path, fcntl.LOCK_EX)
     try:
         yield
@@ -33,6 +43,7 @@ def _locked(path: Path, how: int) -> int | None:
     Whoever gives a lock back deletes it. A process that had it open by then locks a file that nobody else will find,
     so it looks again.
     """
+    assert fcntl is not None, "whoever calls has asked"
     while True:
         descriptor = os.open(_beside(path), os.O_RDWR | os.O_CREAT, 0o666)
         try:

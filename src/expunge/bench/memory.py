@@ -1,6 +1,5 @@
 """Peak memory of a piece of work."""
 
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from expunge.errors import BenchError
+
+try:
+    import resource
+except ImportError:  # Windows, which counts memory in another way
+    resource = None
 
 MEGABYTE = 1e6
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -26,6 +32,9 @@ def peak_memory(device: torch.device) -> Iterator[Peak]:
 
     Linux lets a process forget its high-water mark. Where it does not, the mark of the whole life so far is used, and
     work that stays below an earlier peak reads as 0.
+
+    Raises:
+        BenchError: The work runs on the processor, and this system says nothing of its memory.
     """
     peak = Peak()
     if device.type == "cuda":
@@ -54,7 +63,11 @@ def _resident() -> float:
 def _mark() -> float:
     """The high-water mark in bytes."""
     unit = 1.0 if sys.platform == "darwin" else 1024.0
-    return _field("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if mark := _field("VmHWM"):
+        return mark
+    if resource is None:
+        raise BenchError(f"Peak memory can be read on Linux and macOS, not on {sys.platform}. Run the benchmark there.")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _field(name: str) -> float | None:

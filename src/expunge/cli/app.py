@@ -29,6 +29,7 @@ from expunge.cli.strangers import add_strangers
 from expunge.cli.submit import submit
 from expunge.cli.verify import verify
 from expunge.cli.version import version
+from expunge.cli.zero_shot import zero_shot
 from expunge.errors import ExpungeError
 
 MODEL_PACKAGES = ("jaxtyping", "jinja2", "numpy", "safetensors", "torch", "transformers")
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 for command in (calibrate, demo, forget, inspect, measure, methods, verify, version):
     app.command()(command)
+app.command("zero-shot")(zero_shot)
 for command in (
     *(init, add_strangers, submit, show, approve, reject, hold, unhold),
     *(status, release, rollback, certificate, report),

@@ -37,8 +37,9 @@ def inspect(
     output.print(table)
     kind = loaded.kind if isinstance(loaded, DetectionModel) else loaded.head.kind
     what = "object detector" if isinstance(loaded, DetectionModel) else "image classifier"
+    made_by = f", rows from the text model {escape(loaded.text_model)}" if loaded.text_model else ""
     output.print(
-        f"task: {what}\nhead: {escape(loaded.head_name)} ({kind}), {len(loaded.classes)} classes\n"
+        f"task: {what}\nhead: {escape(loaded.head_name)} ({kind}), {len(loaded.classes)} classes{made_by}\n"
         f"parameters: {loaded.num_parameters:,}\nsha256: {loaded.digest()}",
         highlight=False,
         soft_wrap=True,

@@ -4,6 +4,7 @@ from expunge.data.augment import augment
 from expunge.data.coco import load_coco
 from expunge.data.coco_folder import is_coco, load_coco_splits
 from expunge.data.datasets import from_hf
+from expunge.data.digest import sample_digest
 from expunge.data.examples import Examples
 from expunge.data.files import IMAGE_SUFFIXES, FileSample
 from expunge.data.folder import load_folder
@@ -44,6 +45,7 @@ __all__ = [
     "load_folder",
     "replay",
     "replay_scenes",
+    "sample_digest",
     "to_rgb",
     "verify",
 ]

@@ -42,11 +42,13 @@ class ModelInfo(_Record):
         name: What the user called it: a folder, a hub id or a zoo name.
         sha256: Digest of its weights, 64 hexadecimal digits.
         classes: All class names, in the order of the head's rows.
+        text_model: The text model that made those rows from the names; the key is absent where they were trained.
     """
 
     name: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     classes: tuple[str, ...]
+    text_model: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class Baseline(_Record):

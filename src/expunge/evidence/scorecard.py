@@ -128,6 +128,8 @@ class Scorecard(_Record):
         strangers: How the forgotten classes stand beside strangers; the key is absent where there were none.
         stand_in: What classes that stay, in the strangers' place, let one say; the key is absent with strangers or an
             oracle.
+        text_model: The text model that made the original's rows from the names of the classes; the key is absent where
+            they were trained.
     """
 
     schema_: Annotated[Literal["expunge/scorecard/v1"], Field(alias="schema")] = SCHEMA
@@ -146,6 +148,7 @@ class Scorecard(_Record):
     skipped: Mapping[str, str] = {}
     strangers: Annotated[BesideStrangers | None, Field(exclude_if=lambda value: value is None)] = None
     stand_in: Annotated[str, Field(exclude_if=lambda value: not value)] = ""
+    text_model: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

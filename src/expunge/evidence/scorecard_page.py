@@ -40,7 +40,7 @@ def render_page(scorecard: Scorecard, verdict: Verdict, *, created: str = "") ->
         bring=to_bring(scorecard),
         groups=grouped(row for row in _told_once(scorecard) if row.aim != "context"),
         context=grouped(row for row in scorecard.rows if row.aim == "context"),
-        caveat=CAVEAT,
+        caveat=_caveat(scorecard),
         created=created,
         inline=True,
     )
@@ -73,7 +73,18 @@ def render_markdown(scorecard: Scorecard, verdict: Verdict) -> str:
         *(("oracle", o) for o in scorecard.oracles),
     )
     lines += [f"- {part}: {_safe(model.name)}, sha256 `{model.sha256}`" for part, model in models]
-    return "\n".join([*lines, "", CAVEAT, ""])
+    return "\n".join([*lines, "", _safe(_caveat(scorecard)), ""])
+
+
+def _caveat(scorecard: Scorecard) -> str:
+    """What the numbers do not say; of rows made from words, that the words are known elsewhere."""
+    if scorecard.text_model is None:
+        return CAVEAT
+    return (
+        f"{CAVEAT} The rows of the head were made from the names of the classes by the text model "
+        f"{scorecard.text_model}, which still knows the word: whoever has it makes a struck row anew, and rows in "
+        "place say what that row finds. Another sentence makes another row, which may find more and was not tried."
+    )
 
 
 def _told_once(scorecard: Scorecard) -> list[Row]:

@@ -43,6 +43,8 @@ ENVELOPE = "envelope"
 NAMES = ("classes", "forgotten", "earlier", "missing")
 """Fields of a scorecard that hold names of classes."""
 UNNAMED = {"innocent": "not to be told from somebody it never saw", "known": "still known", "hole": "a hole that shows"}
+TEXT_MODEL = "the text model that made the head's rows from class names: it knows the word, and makes a struck row anew"
+"""Out of reach of an edit, too, where `text_model` stands in the scorecard."""
 SOFTWARE = ("expunge", "torch", "transformers", "Python")
 
 
@@ -140,7 +142,7 @@ class Issue:
             software={name: versions[name] for name in SOFTWARE},
             hardware={name: text for name, text in versions.items() if name not in SOFTWARE},
             times=Times(started=attempt.started, finished=judged.finished),
-            out_of_scope=OUT_OF_SCOPE,
+            out_of_scope=(*OUT_OF_SCOPE, TEXT_MODEL) if "text_model" in scorecard else OUT_OF_SCOPE,
             strangers=_beside(judged.strangers, hidden),
             model_files=files,
         )

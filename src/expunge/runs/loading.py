@@ -7,7 +7,7 @@ from expunge.data import Splits
 from expunge.errors import DataLayoutError, TaskError
 from expunge.tasks import Task, find_task, task_names
 from expunge.tasks.classification import Classification
-from expunge.vision import Wrapped, choose_device, find_folder
+from expunge.vision import Wrapped, choose_device, locate
 from expunge.zoo import PREFIX, data_entry, model_entry
 
 
@@ -28,7 +28,7 @@ def task_at(source: str | Path, name: str | None = None) -> Task[Any, Any]:
     if str(source).startswith(PREFIX):
         found = [find_task(model_entry(str(source)).task)]
     else:
-        folder = find_folder(source)
+        folder = locate(source)
         found = [task for task in map(find_task, task_names()) if task.recognises(folder)]
     names = [task.name for task in found]
     if name is not None:

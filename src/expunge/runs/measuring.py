@@ -118,6 +118,7 @@ def measure_models(
         skipped=skipped,
         strangers=summarise_all(stood, strangers_name, compared.original.classes, map(make_measure, measure_names())),
         stand_in=stand_in(compared, case, views[0]) if asked and not (strangers or oracles) else "",
+        text_model=compared.original.text_model,
     )
 
 

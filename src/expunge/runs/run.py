@@ -105,7 +105,7 @@ class Run(ABC, Generic[M, S]):
         model = self.stack.model
         self.original = self.look("measuring the original model")
         self._forgetting.prepare()
-        info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes)
+        info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes, text_model=model.text_model)
         return self.begun(info, self._method, self._seed)
 
     def replay_edits(self, edits: Sequence[Edit]) -> list[S]:

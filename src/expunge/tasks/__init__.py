@@ -4,12 +4,13 @@ from expunge.tasks.budget import Budget, available
 from expunge.tasks.plan import Plan, make_plan
 from expunge.tasks.protocol import Task
 from expunge.tasks.registry import find_task, task_names, task_of
-from expunge.tasks.request import Available, ForgetTask, Progress
+from expunge.tasks.request import Available, ForgetTask, Gathered, Progress
 
 __all__ = [
     "Available",
     "Budget",
     "ForgetTask",
+    "Gathered",
     "Plan",
     "Progress",
     "Task",

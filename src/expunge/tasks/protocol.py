@@ -1,14 +1,14 @@
 """What a task is: the one seam between what a model does and all that is done with it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from expunge.data import Splits
+from expunge.data import Images, Splits, sample_digest
 from expunge.data.examples import E
 from expunge.memory import Memory, Prototypes
-from expunge.tasks.request import Available, Progress
+from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.trainable import Trainable
 from expunge.vision import StateCache, Wrapped
 
@@ -108,6 +108,24 @@ class Task(ABC, Generic[M, E]):
         Raises:
             ModelError: It cannot.
         """
+
+    @abstractmethod
+    def gather(
+        self, given: Splits[E], submitted: Images, targets: Collection[int], earlier: Collection[int], seed: int
+    ) -> Gathered[E]:
+        """Puts together what a plan of requests works with.
+
+        Args:
+            given: Data of what stays, and test data, in the model's class order.
+            submitted: Images that came with the requests; none where requests of this task bring none.
+            targets: Classes of the plan.
+            earlier: Classes of earlier requests.
+            seed: Draws validation images out of the submitted ones.
+        """
+
+    def digests(self, examples: E) -> Iterable[str]:
+        """SHA-256 of each example, of its picture and of all that is said of it."""
+        return map(sample_digest, examples.samples)
 
     # What methods may see.
 

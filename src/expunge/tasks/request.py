@@ -1,8 +1,10 @@
 """What one request is, whatever the model does: what goes, what stays, and what methods may see of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic
 
+from expunge.data import Splits
 from expunge.data.examples import E
 
 
@@ -41,6 +43,21 @@ class Available(Generic[E]):
     forget: E
     replay: E
     validation: E
+
+
+@dataclass(frozen=True)
+class Gathered(Generic[E]):
+    """What one plan of requests works with.
+
+    Attributes:
+        splits: Training examples without those of earlier requests; validation and test examples.
+        available: The same as a method sees it.
+        used: What is recorded of them, by the part they play, such as "retain" or "test".
+    """
+
+    splits: Splits[E]
+    available: Available[E]
+    used: Mapping[str, E]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
-from expunge.vision._hub import find_folder
+from expunge.vision._hub import locate
 from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
@@ -10,9 +10,11 @@ from expunge.vision.loading import architecture_of, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
-from expunge.vision.recognise import architectures, is_classifier
+from expunge.vision.prompts import Prompts, read_classes
+from expunge.vision.recognise import is_classifier
 from expunge.vision.timm import from_timm
 from expunge.vision.wrapped import Wrapped
+from expunge.vision.zero_shot import load_zero_shot
 
 __all__ = [
     "ActivationCache",
@@ -24,20 +26,22 @@ __all__ = [
     "HeadedBackbone",
     "Output",
     "Preprocess",
+    "Prompts",
     "SoftmaxHead",
     "StateCache",
     "VisionModel",
     "Wrapped",
     "architecture_of",
-    "architectures",
     "autocast",
     "choose_device",
     "find_blocks",
-    "find_folder",
     "from_timm",
     "is_classifier",
     "load_model",
     "load_preprocess",
     "load_weights",
+    "load_zero_shot",
+    "locate",
+    "read_classes",
     "standard_preprocess",
 ]

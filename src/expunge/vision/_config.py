@@ -9,8 +9,20 @@ from expunge.errors import CorruptWeightsError, QuantizedWeightsError, UnsafeWei
 from expunge.vision._quiet import quiet
 
 FILE = "config.json"
+CLIP, SIGLIP = "CLIPModel", "SiglipModel"
+"""Architectures that tell pictures by words."""
 _ATTENTION = ("eager", "sdpa")
 """Ways to compute attention that are part of torch; for others transformers may fetch code, a kernel, from the Hub."""
+
+
+def architectures(folder: Path) -> list[str]:
+    """The classes that `config.json` names; nothing where it cannot be read, which loading will tell."""
+    try:
+        config = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    names = config.get("architectures") if isinstance(config, dict) else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def read_config(folder: Path) -> Any:

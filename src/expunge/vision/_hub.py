@@ -16,6 +16,20 @@ FILES = (
 )
 
 
+def locate(source: str | Path, files: tuple[str, ...] = FILES) -> Path:
+    """The directory of a model: `source` itself, or what `fetch` brings of that name.
+
+    Raises:
+        ModelNotFoundError: Nothing answers to `source`.
+        UnsafeWeightsError: The Hub's model has no safetensors.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    if isinstance(source, Path):
+        raise ModelNotFoundError(f"There is no directory {source}. Expected one that save_pretrained wrote.")
+    return fetch(source, files)
+
+
 def fetch(repo: str, files: tuple[str, ...] = FILES) -> Path:
     """Downloads a repository, or finds it in the local cache.
 
@@ -47,17 +61,3 @@ def fetch(repo: str, files: tuple[str, ...] = FILES) -> Path:
             "code when read. Use a model that has safetensors."
         )
     return folder
-
-
-def find_folder(source: str | Path) -> Path:
-    """The model directory behind a path or a Hub id; a model of the Hub is fetched for that.
-
-    Raises:
-        ModelNotFoundError: Nothing answers to `source`.
-        UnsafeWeightsError: The Hub's model has no safetensors.
-    """
-    if Path(source).is_dir():
-        return Path(source)
-    if isinstance(source, Path):
-        raise ModelNotFoundError(f"There is no directory {source}. Expected one that save_pretrained wrote.")
-    return fetch(source)

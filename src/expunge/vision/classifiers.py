@@ -9,8 +9,11 @@ from torch.nn import functional
 
 from expunge.errors import HeadError
 from expunge.values import Block
+from expunge.vision.prompts import Prompts
 
-POOLINGS = ("cls", "mean", "pooler")
+POOLINGS = ("cls", "mean", "pooler", "projected")
+_FIELDS = {"pooler": "pooler_output", "projected": "image_embeds"}
+"""Poolings that the backbone does itself, and where it puts the result."""
 
 
 class CosineClassifier(nn.Module):
@@ -41,13 +44,17 @@ class HeadedBackbone(nn.Module):
     """A transformers backbone with a classifier of its own.
 
     Attributes:
-        backbone: Gives `last_hidden_state`, and `pooler_output` where `pooling` is "pooler".
+        backbone: Gives `last_hidden_state`, and what `pooling` asks for.
         pooling: How one embedding an image is made: "cls" takes the first token, "mean" the average of the
-            other tokens, "pooler" the backbone's own pooling.
+            other tokens, "pooler" the backbone's own pooling (`pooler_output`), "projected" its own pooling and
+            projection (`image_embeds`, as CLIP has them).
         classifier: A `CosineClassifier`, or an `nn.Linear` for a softmax head.
+        prompts: What made the classifier's rows from class names; None where they were trained.
     """
 
-    def __init__(self, backbone: nn.Module, pooling: str, classifier: nn.Module) -> None:
+    def __init__(
+        self, backbone: nn.Module, pooling: str, classifier: nn.Module, prompts: Prompts | None = None
+    ) -> None:
         """Puts a classifier on a backbone.
 
         Raises:
@@ -59,21 +66,22 @@ class HeadedBackbone(nn.Module):
         self.backbone = backbone
         self.pooling = pooling
         self.classifier = classifier
+        self.prompts = prompts
 
     def forward(self, pixel_values: Float[Tensor, "n ch h w"]) -> Float[Tensor, "n c"]:
         """Logits without any margin."""
         return self.classifier(self._pool(self.backbone(pixel_values)))
 
     def _pool(self, output: object) -> Tensor:
-        pooled = getattr(output, "pooler_output" if self.pooling == "pooler" else "last_hidden_state", None)
-        wanted = 2 if self.pooling == "pooler" else 3
+        pooled = getattr(output, _FIELDS.get(self.pooling, "last_hidden_state"), None)
+        wanted = 2 if self.pooling in _FIELDS else 3
         if not isinstance(pooled, Tensor) or pooled.ndim != wanted:
             came = f"shape {tuple(pooled.shape)}" if isinstance(pooled, Tensor) else "nothing"
             raise HeadError(
                 f"Pooling {self.pooling!r} needs a tensor of {wanted} dimensions from "
                 f"{type(self.backbone).__name__}, but there was {came}. Try another pooling."
             )
-        if self.pooling == "pooler":
+        if self.pooling in _FIELDS:
             return pooled
         return pooled[:, 0] if self.pooling == "cls" else pooled[:, 1:].mean(1)
 

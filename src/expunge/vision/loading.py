@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
 from expunge.vision._checkpoint import read_pretrained, refuse_integers, refuse_missing
-from expunge.vision._hub import find_folder
+from expunge.vision._config import CLIP, SIGLIP, architectures
+from expunge.vision._hub import locate
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
@@ -34,7 +35,7 @@ def load_model(source: str | Path) -> VisionModel:
         HeadError: It is no image classifier, or its classifier and classes differ in number.
         NoBlocksError: It has no blocks with feed-forward networks.
     """
-    folder = find_folder(source)
+    folder = locate(source)
     manifest = read_manifest(folder)
     name = folder.name if Path(source).is_dir() else str(source)
     if manifest is None:
@@ -92,6 +93,13 @@ def architecture_of(source: str | Path) -> str | None:
 
 
 def _load_classifier(folder: Path, name: str) -> VisionModel:
+    told_by_words = sorted({CLIP, SIGLIP}.intersection(architectures(folder)))
+    if told_by_words:
+        raise HeadError(
+            f"{name} is a {told_by_words[0]}, which tells pictures by words and has no classes of its own. Name them: "
+            "expunge zero-shot MODEL --classes FILE --out DIR, or in Python expunge.vision.load_zero_shot, makes a "
+            "classifier of it."
+        )
     with quiet():
         from transformers import AutoModelForImageClassification
 
@@ -104,16 +112,17 @@ def _load_classifier(folder: Path, name: str) -> VisionModel:
 
 def _load_headed(folder: Path, manifest: Manifest, name: str) -> VisionModel:
     with quiet():
-        from transformers import AutoModel
+        from transformers import AutoModel, CLIPVisionModelWithProjection
 
-    backbone, missing = read_pretrained(AutoModel, folder)
+    projected = manifest.pooling == "projected"
+    backbone, missing = read_pretrained(CLIPVisionModelWithProjection if projected else AutoModel, folder)
     if manifest.pooling != "pooler" and missing and all(key.startswith("pooler.") for key in missing):
         backbone.pooler = None  # saved without the pooler that transformers adds by default
         missing = set()
     refuse_missing(missing, folder)
-    width = getattr(backbone.config, "hidden_size", None)
+    width = getattr(backbone.config, "projection_dim" if projected else "hidden_size", None)
     classifier = _read_classifier(folder / "head.safetensors", manifest.head, len(manifest.classes), width)
-    module = HeadedBackbone(backbone, manifest.pooling or "cls", classifier)
+    module = HeadedBackbone(backbone, manifest.pooling or "cls", classifier, manifest.prompts)
     return VisionModel(
         module,
         manifest.classes,

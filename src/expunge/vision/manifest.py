@@ -1,13 +1,14 @@
 """`expunge.json`: what a model directory says of itself beyond the weights."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from expunge.errors import CorruptWeightsError, HeadError
 from expunge.vision.classifiers import POOLINGS
 from expunge.vision.heads import Head, head_from_json, head_to_json
+from expunge.vision.prompts import Prompts
 
 FILE = "expunge.json"
 SCHEMA = "expunge/model/v1"
@@ -26,6 +27,7 @@ class Manifest:
         head: The loss that belongs to the logits.
         pooling: Pooling of a headed backbone; None for weights.
         architecture: A name that builds the module of weights, such as "zoo:glyphs"; None where only Python can.
+        prompts: What made the head's rows from class names; None where they were trained.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class Manifest:
     head: Head
     pooling: str | None = None
     architecture: str | None = None
+    prompts: Prompts | None = None
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
@@ -43,6 +46,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     if manifest.architecture is not None:
         values["architecture"] = manifest.architecture
     values |= {"head": head_to_json(manifest.head), "classes": list(manifest.classes)}
+    if manifest.prompts is not None:
+        values["prompts"] = asdict(manifest.prompts)
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8")
 
@@ -60,9 +65,18 @@ def read_manifest(folder: Path) -> Manifest | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         _check(values)
         head, named = head_from_json(values["head"]), (values.get("pooling"), values.get("architecture"))
-        return Manifest(values["kind"], tuple(values["classes"]), head, *named)
+        return Manifest(values["kind"], tuple(values["classes"]), head, *named, _prompts(values.get("prompts")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptWeightsError(f"{path} cannot be read: {error}") from error
+
+
+def _prompts(values: dict[str, Any] | None) -> Prompts | None:
+    if values is None:
+        return None
+    model, templates = values["model"], values["templates"]
+    if not isinstance(templates, list) or not all(isinstance(text, str) for text in (model, *templates)):
+        raise ValueError("expected the name of a text model, and a list of templates")
+    return Prompts(model, tuple(templates))
 
 
 def _check(values: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from expunge.errors import NoBlocksError
 from expunge.values import Block
 from expunge.vision import _forwards
 from expunge.vision.blocks import check_blocks, find_blocks
-from expunge.vision.classifiers import find_head
+from expunge.vision.classifiers import HeadedBackbone, find_head
 from expunge.vision.heads import Head, SoftmaxHead
 from expunge.vision.output import Output, read_output
 from expunge.vision.preprocess import Preprocess
@@ -71,6 +71,12 @@ class VisionModel(Wrapped):
         self.source = source
         self.architecture = architecture
         self._returns: dict[int, _forwards.Returns] = {}
+
+    @property
+    def text_model(self) -> str | None:
+        """Name of the text model that made the head's rows from class names; None where they were trained."""
+        prompts = self.module.prompts if isinstance(self.module, HeadedBackbone) else None
+        return prompts.model if prompts is not None else None
 
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Float[Tensor, "n ch h w"]:
         """Pixels of images, on the CPU: pictures go through `preprocess`, tensors are taken as they are."""

@@ -3,19 +3,10 @@
 import json
 from pathlib import Path
 
+from expunge.vision._config import architectures
 from expunge.vision.manifest import FILE, SCHEMA
 
 CLASSIFIER = "ForImageClassification"
-
-
-def architectures(folder: Path) -> tuple[str, ...]:
-    """What `config.json` names; nothing where it cannot be read, which loading will tell."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ()
-    names = config.get("architectures") if isinstance(config, dict) else None
-    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def is_classifier(folder: Path) -> bool:

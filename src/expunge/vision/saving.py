@@ -68,7 +68,7 @@ def save_model(
         with quiet():
             backbone.save_pretrained(folder)
         _save_tensors(module.classifier, folder / "head.safetensors")
-        write_manifest(Manifest(HEADED_BACKBONE, classes, head, module.pooling), folder)
+        write_manifest(Manifest(HEADED_BACKBONE, classes, head, module.pooling, prompts=module.prompts), folder)
     else:
         _save_tensors(module, folder / "model.safetensors")
         write_manifest(Manifest(WEIGHTS, classes, head, architecture=architecture), folder)

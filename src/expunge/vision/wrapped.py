@@ -41,6 +41,11 @@ class Wrapped:
         return next(self.module.parameters()).device
 
     @property
+    def text_model(self) -> str | None:
+        """Name of the text model that made the head's rows from class names; None where they were trained."""
+        return None
+
+    @property
     def num_parameters(self) -> int:
         """Number of parameters, buffers not counted."""
         return sum(parameter.numel() for parameter in self.module.parameters())

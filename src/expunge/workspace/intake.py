@@ -7,6 +7,7 @@ here, and messages speak of the place in the list. For the same reason no messag
 
 import os
 import stat
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,9 +26,6 @@ from expunge.workspace.submission import spelled
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF", "AVIF")
 """What Pillow may recognise: with all of its formats, a file that is PostScript inside would reach Ghostscript."""
 _INCOMING = "incoming"
-_READ = os.O_RDONLY | os.O_CLOEXEC
-# NOFOLLOW refuses a link; NONBLOCK does not wait for the other end of a pipe.
-_READ_FILE = _READ | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +64,11 @@ def take_in(source: Path, targets: Sequence[str], into: Path, limits: Limits) ->
         The images, without those that are there twice.
 
     Raises:
-        IntakeError: A folder is missing or empty; something is a link, no plain file or no image; or it is too much.
+        IntakeError: A folder is missing or empty; something is a link, no plain file or no image; it is too much; or
+            this system cannot open what a folder holds without following links.
     """
+    if not hasattr(os, "O_NOFOLLOW"):
+        raise IntakeError(f"Images are taken in on Linux and macOS; {sys.platform} cannot open them safely from links.")
     found: dict[str, ImageRecord] = {}
     with ExitStack() as stack:
         folders = _target_folders(_open_folder(source, stack), targets, stack)
@@ -93,7 +94,7 @@ def take_none(into: Path) -> tuple[ImageRecord, ...]:
 
 
 def _open_folder(path: Path | str, stack: ExitStack, inside: int | None = None) -> int:
-    flags = _READ | os.O_DIRECTORY | (0 if inside is None else os.O_NOFOLLOW)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | (0 if inside is None else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags, dir_fd=inside)
     except OSError as error:
@@ -142,8 +143,10 @@ def _copy_all(folder: int, position: int, into: Path, limits: Limits, what: str)
 
 
 def _open_image(folder: int, name: str, place: str) -> int:
+    # NOFOLLOW refuses a link; NONBLOCK does not wait for the other end of a pipe.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(name, _READ_FILE, dir_fd=folder)
+        return os.open(name, flags, dir_fd=folder)
     except OSError as error:
         why = error.strerror
     raise IntakeError(f"{place} cannot be opened: {why}.")

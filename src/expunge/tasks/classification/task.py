@@ -7,9 +7,10 @@ from typing import ClassVar
 from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.gathering import gather_images
 from expunge.tasks.classification.reading import read_images
 from expunge.tasks.protocol import Task, silent
-from expunge.tasks.request import Available, Progress
+from expunge.tasks.request import Available, Gathered, Progress
 from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
 
 
@@ -52,6 +53,17 @@ class Classification(Task[VisionModel, Images]):
     ) -> Splits[Images]:
         """What `expunge.data.align` does."""
         return align(data, classes, partial=partial, untrained=untrained)
+
+    def gather(
+        self,
+        given: Splits[Images],
+        submitted: Images,
+        targets: Collection[int],
+        earlier: Collection[int],
+        seed: int,
+    ) -> Gathered[Images]:
+        """Submitted images of the targets, all others as given."""
+        return gather_images(given, submitted, targets, earlier, seed)
 
     def few_shot(self, examples: Images, shots: int, seed: int) -> Images:
         """Exactly `shots` images of every class that has any."""

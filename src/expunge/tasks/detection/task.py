@@ -1,17 +1,18 @@
 """The task of object detectors: boxes with classes in scenes."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from expunge.data import Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
+from expunge.data import Images, Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
+from expunge.tasks.detection.gathering import gather_scenes, scene_digests
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.protocol import Task, silent
-from expunge.tasks.request import Available, Progress
+from expunge.tasks.request import Available, Gathered, Progress
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
 from expunge.vision.scene_states import SceneCache
 
@@ -61,6 +62,21 @@ class Detection(Task[DetectionModel, Scenes]):
     def check(self, model: DetectionModel, data: Splits[Scenes]) -> None:
         """Pictures of all shapes must come to one size."""
         check_sizes(model, data)
+
+    def gather(
+        self,
+        given: Splits[Scenes],
+        submitted: Images,
+        targets: Collection[int],
+        earlier: Collection[int],
+        seed: int,
+    ) -> Gathered[Scenes]:
+        """Scenes that hold the targets, among those given."""
+        return gather_scenes(given, targets, earlier)
+
+    def digests(self, examples: Scenes) -> Iterable[str]:
+        """Of pictures and boxes."""
+        return scene_digests(examples)
 
     def few_shot(self, examples: Scenes, shots: int, seed: int) -> Scenes:
         """`shots` scenes of every class, with all of their boxes."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from expunge.errors import CorruptWeightsError, HeadError
 from expunge.vision._checkpoint import read_pretrained
-from expunge.vision._hub import find_folder
+from expunge.vision._hub import locate
 from expunge.vision._quiet import quiet
 from expunge.vision.detection.model import DetectionModel
 from expunge.vision.detection.preprocess import load_detection_preprocess, one_size
@@ -30,7 +30,7 @@ def load_detector(source: str | Path) -> DetectionModel:
         NoBlocksError: It has no blocks with feed-forward networks.
         DetectionError: Its configuration describes no set criterion.
     """
-    folder = find_folder(source)
+    folder = locate(source)
     with quiet():
         from transformers import AutoModelForObjectDetection
     try:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from expunge.vision._config import architectures
 from expunge.vision.detection.own_weights import read_origin
-from expunge.vision.recognise import architectures
 
 DETECTOR = "ForObjectDetection"
 
