@@ -24,7 +24,7 @@ VARIANTS := faces-20x1 faces-strangers glyphs-50x1 glyphs-shadows glyphs-strange
 FEW := original,oracle-scratch,head-mask,closed-form,gs-lora++
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo demo-detection test test-light test-slow dist check check-fast format docs hooks clean
+.PHONY: bench bench-smoke bench-speed benchmarks-page reference demo-results help demo demo-detection test test-light test-slow coverage dist check check-fast format docs hooks clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -48,6 +48,9 @@ test-light: $(LIGHT)/.installed ## Run the tests that need no torch, beside the 
 
 test-slow: $(DEV) bench-smoke ## Run the tests that are left out of `make test`, and the benchmark's smoke test
 	$(PYTEST) -m slow
+
+coverage: $(DEV) ## Run the tests and say which lines they ran; fails below the floor in pyproject.toml
+	$(PYTEST) --cov --cov-report term:skip-covered
 
 bench-smoke: $(DEV) ## A tiny version of every benchmark suite, and of every method and measure, two at a time
 	rm -rf build/bench-smoke
@@ -97,7 +100,7 @@ hooks: ## Check before each commit, in seconds: style, architecture, the subject
 	git config core.hooksPath .githooks
 
 clean: ## Remove environments, caches and everything built
-	rm -rf $(VENV) $(SIDE) $(LIGHT) $(DIST) build dist .pytest_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) $(SIDE) $(LIGHT) $(DIST) build dist .coverage .pytest_cache .ruff_cache .hypothesis .cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BASE): constraints.txt

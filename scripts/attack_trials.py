@@ -18,8 +18,8 @@ from expunge.bench.stand import EVALUATION_SEEDS, Stand, make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case, Measure, make_measure
 from expunge.evidence.measures._attacks import auc
+from expunge.evidence.protocol import take
 from expunge.evidence.strangers.lineup import ByClass, Lineup
-from expunge.evidence.take import take
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
 

@@ -18,9 +18,9 @@ from expunge.data import Splits
 from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
-from expunge.evidence.take import take
 from expunge.methods import make_method
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Budget, available, task_of

@@ -25,7 +25,7 @@ from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.clock import now
 from expunge.bench.stand import FORGETTING_SEEDS, Stand
 from expunge.evidence import make_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.layer_inputs import second_moments
 from expunge.methods.ridge import low_rank

@@ -23,7 +23,7 @@ from expunge.bench.stand import Stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Splits
 from expunge.evidence import make_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.tasks.views import View
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"

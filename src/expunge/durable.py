@@ -6,12 +6,33 @@ the folder that holds the new name. A rename within one folder is atomic, so a r
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from expunge.errors import ExpungeError, OutputError
+
 PARTIAL = ".partial"
 """How the hidden name of what is not finished ends."""
+
+
+@contextmanager
+def writing(place: Path, *refusals: type[Exception]) -> Iterator[None]:
+    """Turns a disk that refuses into one error.
+
+    Args:
+        place: What is being written.
+        refusals: How a library says that the disk refused, beside `OSError`.
+
+    Raises:
+        OutputError: Something inside could not be written.
+    """
+    try:
+        yield
+    except ExpungeError:  # some are OSErrors, too
+        raise
+    except (OSError, *refusals) as error:
+        raise OutputError(f"cannot write to {place}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @contextmanager
@@ -52,21 +73,40 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     sync_folder(path.parent)
 
 
-def write_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Writes a file, in place of an earlier one, and waits until its bytes are on the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a hidden name to write a file under, and its own at the end; whatever goes wrong, nothing is left."""
+    partial = hidden(path)
     try:
-        write_all(descriptor, data)
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        sync_folder(path.parent)
+    finally:
+        remove(partial)
+
+
+def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o666, new: bool = False) -> None:
+    """Writes a file and waits until its bytes are on the disk.
+
+    Args:
+        path: The file.
+        data: Its content, whole or in chunks.
+        mode: Permissions of the file, less the umask.
+        new: Whether to refuse an earlier file; else it is overwritten.
+
+    Raises:
+        OSError: The disk refuses, or there is a file of that name where it is to be new.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC), mode)
+    try:
+        for chunk in (data,) if isinstance(data, bytes) else data:
+            rest = memoryview(chunk)
+            while rest:  # one call of the system may take a part of it
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of `data` to an open file; one call of the system may take a part of it."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def hidden(path: Path) -> Path:

@@ -281,7 +281,7 @@ class TestPage:
         assert summary.final["gs-lora", "relapse"].mean == pytest.approx(6.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counted:
     """A picture that counts how often it is read."""
 

@@ -13,8 +13,8 @@ from expunge.bench.speed.scene import fill
 from expunge.bench.speed.schedule import Enough, Schedule, Steps, schedule_of, step_images
 from expunge.bench.speed.vit import TINY, RandomSample, random_images, random_vit
 from expunge.methods import make_method
-from expunge.methods.batches import paired_batches
 from expunge.methods.damp import DAMP
+from expunge.methods.training import paired_batches
 from expunge.vision import ActivationCache
 
 LIMITS = Limits(runs=1, steps=2, measurement=60.0, total=60.0)

@@ -70,3 +70,15 @@ def test_class_indices_must_be_there(labelled, index):
     for view in (images.only, images.without):
         with pytest.raises(DataError, match=f"class index {index} names no class: there are 3"):
             view({index})
+
+
+def test_a_sum_holds_the_samples_of_both_in_their_order(labelled):
+    images = labelled([0, 1, 2])
+    assert images.select([2, 0]) + images.select([1]) == images.select([2, 0, 1])
+    assert images + images.select([]) == images
+
+
+def test_images_of_other_classes_are_not_joined(labelled):
+    images = labelled([0, 1, 2])
+    with pytest.raises(DataError, match="images of other classes cannot be joined"):
+        _ = images + Images((), (), images.classes[::-1])

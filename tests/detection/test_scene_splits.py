@@ -1,22 +1,25 @@
 """Folders in COCO's layout, with and without years, whole and broken."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from expunge.data import Scenes, Splits, load_coco_splits
+from expunge.data import Notice, Scenes, Splits, load_coco_splits
 from expunge.data.coco import MISSING, NO_AREA
 from expunge.data.coco_folder import is_coco
 from expunge.errors import (
     ClassMismatchError,
     CocoError,
+    DataError,
     DataLayoutError,
     MissingImagesError,
     UnknownCategoryError,
 )
+from tests.detection.drawn import box, drawn_scene, drawn_scenes
 
 CATEGORIES = ((7, "dog"), (2, "cat"))
 
@@ -139,6 +142,18 @@ def test_parts_made_in_memory_are_checked_as_well() -> None:
     assert Splits(some, some, some).classes == ("cat",)
     with pytest.raises(ClassMismatchError, match="the validation scenes"):
         Splits(some, other, some)
+
+
+def test_a_sum_holds_the_scenes_and_notices_of_both() -> None:
+    first = drawn_scenes(drawn_scene(1, box(0)), drawn_scene(2))
+    second = replace(drawn_scenes(drawn_scene(3)), notices=(Notice("mended", 2, "3.png"),))
+    both = first + second
+    assert names(both) == ["1.png", "2.png", "3.png"]
+    assert both.notices == second.notices
+    with pytest.raises(DataError, match="there more than once"):
+        _ = first + first
+    with pytest.raises(DataError, match="scenes of other classes cannot be joined"):
+        _ = first + Scenes((), ("dog",))
 
 
 def test_pictures_that_are_not_there_are_refused_or_counted(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from expunge.evidence.detection.registry import make_detection_measure
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
 from expunge.evidence.policy import load_policy
+from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import ModelName, Scorecard, make_rows
 from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
-from expunge.evidence.take import take
 from expunge.evidence.verdict import judge
 from expunge.runs import Stage
 from expunge.runs.detection.measuring import DetectorComparison, known_detection_keys, measure_detectors

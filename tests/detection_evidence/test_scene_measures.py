@@ -20,7 +20,7 @@ from expunge.evidence.detection import (
 from expunge.evidence.detection.relabelling import best_threshold, fired
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.views import DetectionView
 from expunge.vision.scene_states import SceneView

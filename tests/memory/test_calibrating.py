@@ -21,8 +21,8 @@ from expunge.errors import (
     OutputError,
     UnknownClassError,
 )
+from expunge.locks import in_turn
 from expunge.memory import ClassStatistics, Index, Memory, calibrate, forget_classes, load_memory, save_memory
-from expunge.memory._disk import one_at_a_time
 from expunge.vision import VisionModel, load_model
 from tests.workspace.dying import fresh_copy, survives
 
@@ -159,7 +159,7 @@ class TestStore:
     @pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
     def test_who_waited_forgets_from_the_index_that_is_there_then(self, stored, tmp_path) -> None:
         folder = fresh_copy(stored, tmp_path / "m")
-        with one_at_a_time(folder):
+        with in_turn(folder):
             other = threading.Thread(target=forget_classes, args=(folder, ["blue"]))
             other.start()
             other.join(0.5)

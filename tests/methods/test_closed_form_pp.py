@@ -16,7 +16,8 @@ from expunge.methods.closed_form import ClosedForm
 from expunge.methods.closed_form_pp import ClosedFormPlusPlus
 from expunge.methods.neighbours import Neighbours, answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
-from expunge.methods.states import States, states_of
+from expunge.methods.sensitivity import Rows
+from expunge.methods.states import SeenRows, States, states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
@@ -70,8 +71,10 @@ class TestTarget:
         """Class 7 has mean (1, 0), class 9 mean (0, 5); neighbours lie at (10, 10) and (20, 0)."""
         forget = states((7, [0.0, 1.0]), (9, [0.0, 5.0]), (7, [2.0, -1.0]))
         own, retained = torch.tensor([[[1.0, 0.0]], [[0.0, 5.0]]]), torch.tensor([[[10.0, 10.0]], [[20.0, 0.0]]])
-        wanted = Neighbours(torch.tensor([0, 1, 1])).target(forget.hidden[:, None], forget, own, retained)
-        assert torch.equal(wanted[:, 0], torch.tensor([[9.0, 11.0], [20.0, 0.0], [21.0, -1.0]]))
+        rows = Rows(torch.zeros(3, 1, dtype=torch.int64), torch.ones(3, 1))
+        seen = SeenRows(forget.hidden, forget.hidden, own, None, plain=False, held=())
+        wanted = Neighbours(torch.tensor([0, 1, 1])).target(seen, rows, forget, retained)
+        assert torch.equal(wanted, torch.tensor([[9.0, 11.0], [20.0, 0.0], [21.0, -1.0]]))
 
     def test_embeddings_move_in_the_same_way(self) -> None:
         forget, retain = states((1, [0.0]), (1, [4.0])), states((0, [10.0]), (2, [30.0]), (0, [20.0]))

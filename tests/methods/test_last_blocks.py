@@ -2,7 +2,7 @@
 
 import pytest
 
-from expunge.methods.last_blocks import lowest_block
+from expunge.methods.training import lowest_block
 
 
 @pytest.mark.parametrize(("last_blocks", "lowest"), [(0, 0), (1, 2), (2, 1), (3, 0), (9, 0)])

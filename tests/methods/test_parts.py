@@ -5,9 +5,7 @@ import pytest
 import torch
 
 from expunge.methods import GSLoRA, GSLoRAPlusPlus
-from expunge.methods.average import WeightAverage
-from expunge.methods.batches import paired_batches, shuffled_batches
-from expunge.methods.selection import BestState
+from expunge.methods.training import BestState, WeightAverage, paired_batches, shuffled_batches
 from expunge.tasks.classification.context import Context
 from expunge.tasks.classification.judge import ImageJudge
 

@@ -9,8 +9,9 @@ from expunge.adapters import tuned
 from expunge.data import Splits
 from expunge.errors import TooFewImagesError
 from expunge.memory import Memory, calibrate
-from expunge.methods.sites import find_sites, gain
-from expunge.methods.states import DRAWN, States, states_of
+from expunge.methods.sensitivity import Rows
+from expunge.methods.sites import find_sites, gain, look
+from expunge.methods.states import BATCH, DRAWN, States, states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel
@@ -42,6 +43,10 @@ class TestLabels:
         assert torch.equal(states.spread(9).labels, states.labels)
 
 
+def first_positions(states: States) -> Rows:
+    return Rows(torch.zeros(len(states), 1, dtype=torch.int64), torch.ones(len(states), 1))
+
+
 KINDS = [tiny.vit, tiny.swin, tiny.convnext, tiny.swin_v2, tiny.dinov2]
 
 
@@ -52,7 +57,7 @@ def test_after_a_change_they_are_what_running_the_block_again_gives(build) -> No
     images, labels = tiny.draw_images(1, 0)
     for site in find_sites(model, 0)[:-1]:
         states = States(model.enter(images, site.block), labels)
-        seen = states.look(model, site)
+        seen = states.look(model, site, first_positions(states))
         change = 0.1 * torch.randn_like(model.linear(site.linear).weight)
         with tuned(model.module, [f"{site.linear}.weight"]) as weights:
             weights.parameters[f"{site.linear}.weight"].add_(change)
@@ -69,7 +74,7 @@ def test_where_the_sum_is_enough_the_block_does_not_run() -> None:
     model = tiny.wrapped(randomise(tiny.vit()))
     site = find_sites(model, 2)[0]
     states = States(model.enter(tiny.draw_images(1, 0)[0], 2), torch.arange(10))
-    seen, measured = states.look(model, site), gain(model, site, states.hidden)
+    seen, measured = states.look(model, site, first_positions(states)), gain(model, site, states.hidden)
     model.linear(site.linear).weight.fill_(float("nan"))
     assert states.after(model, site, seen, torch.ones(32, 64), measured).hidden.isfinite().all()
 
@@ -80,10 +85,33 @@ def test_many_are_looked_at_in_batches() -> None:
     images, labels = tiny.draw_images(25, 0)
     states = States(model.enter(images, 2), labels)
     site = find_sites(model, 2)[0]
-    seen = states.look(model, site)
-    assert seen.inputs.shape == (250, 17, 64)
+    rows = Rows(torch.randint(17, (250, 3)), torch.full((250, 3), 1 / 3))
+    seen, whole = states.look(model, site, rows, hold=0), look(model, site, states.hidden)
+    torch.testing.assert_close(seen.inputs, rows.of(whole.inputs))
+    torch.testing.assert_close(seen.outputs, rows.of(whole.outputs))
+    by_class = [whole.outputs[labels == label].mean(0) for label in range(10)]
+    torch.testing.assert_close(seen.means, torch.stack(by_class))
     assert seen.following is not None
     torch.testing.assert_close(seen.following, model.enter(images, 3))
+
+
+@torch.no_grad()
+def test_inputs_that_were_not_held_are_computed_anew_to_the_same_bits() -> None:
+    model = tiny.wrapped(randomise(tiny.vit()))
+    images, labels = tiny.draw_images(25, 0)
+    states = States(model.enter(images, 2), labels)
+    site = find_sites(model, 2)[0]
+    measured, change = gain(model, site, states.hidden[:4]), 0.1 * torch.randn(32, 64)
+    batch = BATCH * 17 * 64 * 4
+    seen = [states.look(model, site, first_positions(states), hold=hold) for hold in (0, batch, 3 * batch)]
+    assert [len(one.held) for one in seen] == [0, 1, 3]
+    with tuned(model.module, [f"{site.linear}.weight"]) as weights:
+        weights.parameters[f"{site.linear}.weight"].add_(change)
+        none, first, every = (states.after(model, site, one, change, measured).hidden for one in seen)
+    assert torch.equal(none, every)
+    assert torch.equal(first, every)
+    assert seen[0].following is not None
+    assert not torch.equal(every, seen[0].following)
 
 
 @pytest.fixture(scope="module")

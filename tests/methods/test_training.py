@@ -5,9 +5,8 @@ import torch
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
-from expunge.methods.batches import shuffled_batches
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.training import Training
+from expunge.methods.training import Training, shuffled_batches
 from expunge.tasks.classification.batches import make_batch
 from expunge.tasks.classification.teacher import Teacher
 from expunge.vision import ActivationCache

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -156,9 +157,9 @@ class TestAvailable:
 
     @pytest.fixture
     def seen(self, splits):
-        def make(requests, missing=(), shots=None, fraction=1.0):
+        def make(requests, missing=(), shots=None, replay=1.0):
             plan = make_plan(splits.classes, requests, missing)
-            return available(find_task("classification"), splits, plan, Budget(shots=shots, replay=fraction), seed=0)
+            return available(find_task("classification"), splits, plan, Budget(shots=shots, replay=replay), seed=0)
 
         return make
 
@@ -168,7 +169,7 @@ class TestAvailable:
         assert found.validation.counts()[3] == 0
 
     def test_replay_thins_out_what_stays_and_leaves_what_goes(self, seen) -> None:
-        found = seen([["amber"], ["fern"]], fraction=0.25)
+        found = seen([["amber"], ["fern"]], replay=0.25)
         assert found.forget.counts() == (8,) * 6
         assert found.replay.counts() == (2,) * 6
         assert {s.name for s in found.replay.samples} < {s.name for s in found.forget.samples}
@@ -250,3 +251,13 @@ class TestRunFolder:
         model.linear(model.blocks[0].linears[0]).weight[0, 0] += 1
         with pytest.raises(ResumeError, match=run.metrics.model.sha256):
             expunge.forget(model, toy_data_folder, [["amber"]], method="head-mask", folder=folder)
+
+
+def test_the_old_name_of_replay_still_counts_and_warns(toy_model_folder, toy_data_folder) -> None:
+    def retained(**settings: Any) -> int:
+        run = expunge.forget(toy_model_folder, toy_data_folder, [["amber"]], method=HeadMask(), **settings)
+        return run.metrics.requests[0].images.retain
+
+    with pytest.warns(DeprecationWarning, match="`replay_fraction` is called `replay` now"):
+        found = retained(replay_fraction=0.5)
+    assert found == retained(replay=0.5) == retained() // 2

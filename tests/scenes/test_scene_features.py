@@ -75,7 +75,7 @@ def test_a_run_goes_on_where_it_was_cut_off(tmp_path, model, small_shards) -> No
     cached(tmp_path, 4, model)  # one scene more: the second file alone is made again
     assert first.stat().st_mtime == 1
     assert second.stat().st_mtime != 1
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not safetensors"], ids=["empty", "other"])

@@ -5,19 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: one process at a time is then up to the caller
-    fcntl = None
+from expunge.locks import LOCKS, lock
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
     """Whether this process has the file `path` to itself while the context lasts; it does not wait for another one."""
-    if fcntl is None:
-        yield True
-        return
-    descriptor = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    descriptor = _locked(path, wait=False)
     try:
         yield descriptor is not None
     finally:
@@ -27,32 +21,27 @@ def alone(path: Path) -> Iterator[bool]:
 @contextmanager
 def in_turn(path: Path) -> Iterator[None]:
     """Waits until this process has the file `path` to itself, and has it while the context lasts."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = _locked(path, fcntl.LOCK_EX)
+    descriptor = _locked(path, wait=True)
     try:
         yield
     finally:
         _give_back(path, descriptor)
 
 
-def _locked(path: Path, how: int) -> int | None:
-    """A locked descriptor of the lock that lies beside `path` now; None if it is taken and `how` does not wait.
+def _locked(path: Path, *, wait: bool) -> int | None:
+    """A locked descriptor of the lock that lies beside `path` now; None if it is taken and not to be waited for.
 
     Whoever gives a lock back deletes it. A process that had it open by then locks a file that nobody else will find,
     so it looks again.
     """
-    assert fcntl is not None, "whoever calls has asked"
     while True:
         descriptor = os.open(_beside(path), os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, how)
+            if not lock(descriptor, wait=wait) and LOCKS:
+                os.close(descriptor)
+                return None
             if _is_there(path, descriptor):
                 return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
         except BaseException:
             os.close(descriptor)
             raise

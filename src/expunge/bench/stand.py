@@ -17,7 +17,7 @@ from expunge.bench.strange import StrangeStand
 from expunge.bench.suite import Setting, Suite, limited
 from expunge.data import Images, Splits
 from expunge.evidence import Case, make_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.methods import Method, make_method, method_class
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Available, available, task_of
@@ -108,7 +108,7 @@ class Stand:
     def attack(self) -> Images:
         """What evidence may learn from: anything but test images."""
         first, second = self.splits.train, self.splits.validation
-        both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+        both = first + second
         return limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
 
     @cached_property

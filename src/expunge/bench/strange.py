@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from expunge.bench.suite import Suite, limited
-from expunge.data import Images
 from expunge.evidence import Case, make_measure
 from expunge.evidence.strangers.alike import Alike, alike
 from expunge.evidence.strangers.beside import beside
@@ -41,7 +40,7 @@ class StrangeStand:
         assert self.suite.strangers is not None
         splits, suite = self.suite.strangers(), self.suite
         first, second = splits.train, splits.validation
-        both = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+        both = first + second
         found = Strangers(limited(both, suite.attack, self.seed), limited(splits.test, suite.test, self.seed))
         found.refuse_known(self.model.classes)
         refuse_shared(self.original, self._seen_by_original(found))

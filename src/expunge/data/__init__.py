@@ -11,7 +11,7 @@ from expunge.data.folder import load_folder
 from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
-from expunge.data.pixels import Pixels, to_rgb
+from expunge.data.pixels import Pixels, as_picture, thumbnail, to_rgb
 from expunge.data.scene_views import few_shot_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
@@ -32,6 +32,7 @@ __all__ = [
     "Scenes",
     "Splits",
     "align",
+    "as_picture",
     "augment",
     "cannot_read",
     "carve",
@@ -46,6 +47,7 @@ __all__ = [
     "replay",
     "replay_scenes",
     "sample_digest",
+    "thumbnail",
     "to_rgb",
     "verify",
 ]

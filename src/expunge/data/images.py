@@ -11,7 +11,11 @@ from expunge.errors import DataError, DuplicateClassError
 
 @runtime_checkable
 class Sample(Protocol):
-    """One image that can be read. Implementations are frozen and hold no pixels and no open file."""
+    """One image that can be read.
+
+    Implementations are frozen, hold no pixels and no open file, and are equal only where they are the same image: what
+    is known of an image is kept by its sample.
+    """
 
     @property
     def name(self) -> str:
@@ -60,6 +64,16 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __add__(self, other: "Images") -> "Images":
+        """The samples of both, one after the other.
+
+        Raises:
+            DataError: They are not of the same classes in the same order.
+        """
+        if self.classes != other.classes:
+            raise DataError("images of other classes cannot be joined: bring both into one order with `align` first")
+        return Images((*self.samples, *other.samples), (*self.labels, *other.labels), self.classes)
 
     def select(self, indices: Iterable[int]) -> "Images":
         """The samples at `indices`, in the order given.

@@ -1,5 +1,6 @@
 """What a sample yields: an upright RGB image, or a tensor that is already prepared for the model."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,9 @@ Pixels = Image.Image | Float[Tensor, "_channels _height _width"]
 
 LONGEST = 100
 """How many times its shorter side the longer side of an image may be."""
+
+THUMBNAIL = 112
+"""The most pixels of a thumbnail's side."""
 
 
 @contextmanager
@@ -95,3 +99,21 @@ def _check_size(image: Image.Image) -> None:
             f"{image.width} x {image.height} pixels are a line, which would not fit into memory once it is resized to "
             f"a model's size with its shape kept; one side may be {LONGEST} times the other"
         )
+
+
+def thumbnail(image: Pixels) -> bytes:
+    """A small PNG."""
+    small = as_picture(image)
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def as_picture(image: Image.Image | Tensor) -> Image.Image:
+    """A copy to look at. A prepared tensor is shown with its values stretched to the full range."""
+    if not isinstance(image, Tensor):
+        return image.copy()
+    low, high = image.amin(), image.amax()
+    pixels = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().movedim(0, -1)
+    return Image.fromarray(pixels.expand(*pixels.shape[:2], 3).contiguous().numpy())

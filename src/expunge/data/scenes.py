@@ -115,6 +115,16 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.scenes)
 
+    def __add__(self, other: "Scenes") -> "Scenes":
+        """The scenes of both, one after the other.
+
+        Raises:
+            DataError: They are not of the same classes in the same order, or share an image.
+        """
+        if self.classes != other.classes:
+            raise DataError("scenes of other classes cannot be joined: bring both into one order first")
+        return Scenes((*self.scenes, *other.scenes), self.classes, (*self.notices, *other.notices))
+
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The images without their boxes."""

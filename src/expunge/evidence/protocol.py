@@ -1,6 +1,6 @@
 """What every measure answers to, and what it is given."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.data import Images
+from expunge.errors import EvidenceError
 from expunge.evidence.strangers.beside import Beside
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed, View
@@ -164,3 +165,24 @@ class MeasureOf(Protocol[C]):
 @runtime_checkable
 class Measure(MeasureOf[Case], Protocol):
     """A measure of classifiers: a frozen dataclass whose fields are its settings."""
+
+
+def take(case: C, measures: Iterable[MeasureOf[C]]) -> tuple[tuple[Reading, ...], Mapping[str, str]]:
+    """Runs every measure on `case`; one that fails does not take the others with it.
+
+    Returns:
+        The readings of all measures in order, and measure name -> reason for those that cannot be taken here, or that
+        found out on the way that they cannot.
+    """
+    readings: list[Reading] = []
+    skipped: dict[str, str] = {}
+    for measure in measures:
+        reason = measure.missing(case)
+        if reason is None:
+            try:
+                readings += measure.measure(case)
+            except EvidenceError as error:
+                reason = str(error)
+        if reason is not None:
+            skipped[measure.name] = reason
+    return tuple(readings), skipped

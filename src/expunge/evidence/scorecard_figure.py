@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from textwrap import wrap
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from expunge.evidence.report import formats
 from expunge.evidence.scorecard import Part, Row, Scorecard
@@ -12,6 +12,7 @@ from expunge.evidence.scorecard_groups import HINTS, drawn, grouped, struck
 from expunge.evidence.scorecard_strips import span
 from expunge.evidence.scorecard_words import SAYS, chance, headline
 from expunge.evidence.verdict import Verdict
+from expunge.pages import page_environment
 
 WIDTH = 860.0
 _AXIS_LEFT, _AXIS_RIGHT = 258.0, 610.0
@@ -120,13 +121,7 @@ def shortened(text: str, length: int) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("expunge.evidence.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("expunge.evidence.report")
     environment.filters |= {"number": number, "shown": shown, "names": names, "shortened": shortened}
     environment.filters |= {"count": formats.count, "chance": chance, "ranged": span}
     axis = {"left": _AXIS_LEFT, "right": _AXIS_RIGHT, "width": WIDTH, "label": _LABEL}

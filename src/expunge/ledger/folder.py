@@ -6,18 +6,13 @@ A note has several lines but no tabs: its newlines are stored as tabs.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from expunge.durable import sync_folder
 from expunge.errors import LedgerDamagedError, LedgerNotFoundError, OutputError
 from expunge.ledger.storage import conflict
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: one writer at a time is then up to the caller
-    fcntl = None
+from expunge.locks import in_turn
 
 ENTRIES, CHECKPOINTS, LOCK = "entries.jsonl", "checkpoints.txt", "lock"
 
@@ -65,7 +60,7 @@ class FolderStorage:
     def commit(self, at: int, entry: bytes, checkpoint: str) -> None:
         """See `Storage.commit`."""
         try:
-            with self._locked():
+            with in_turn(self._path / LOCK):
                 entries_end, checkpoints_end = self._ends(at)
                 entries_end = _append(self._path / ENTRIES, entries_end, entry)
                 checkpoints_end = _append(
@@ -97,13 +92,6 @@ class FolderStorage:
             return (self._path / name).read_bytes()
         except OSError as error:
             raise LedgerNotFoundError(f"{self._path} holds no ledger that can be read: {error.strerror}.") from error
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._path / LOCK).open("ab") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield  # closing the file lets go of the lock, as does the end of the process
 
 
 def _lines(data: bytes) -> list[bytes]:

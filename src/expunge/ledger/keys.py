@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from expunge.durable import write_file
 from expunge.errors import KeyFileError, OutputError
 from expunge.ledger.text import from_base64, to_base64
 
@@ -152,10 +153,7 @@ class SigningKey:
         pem = self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(pem)
-                file.flush()
-                os.fsync(file.fileno())
+            write_file(draft, pem, mode=0o600, new=True)
             os.link(draft, path)  # unlike a rename, it never replaces a key that is already there
         except FileExistsError as error:
             raise OutputError(f"{path} exists already. A key is never overwritten: choose another place.") from error

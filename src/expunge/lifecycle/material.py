@@ -71,13 +71,13 @@ def gather(
     submitted = {sample_digest(sample) for images in (forget, held_out) for sample in images.samples}
     tests = [sample_digest(sample) for sample in given.test.samples]
     kept = [i for i, digest in enumerate(tests) if digest not in submitted]
-    test, validation = given.test.select(kept), _joined(validation, held_out)
+    test, validation = given.test.select(kept), validation + held_out
     learnable = {*retain.labels, *validation.labels}
     missing = tuple(
         name for i, name in enumerate(classes) if i not in out and i not in learnable and i in set(test.labels)
     )
     return Material(
-        splits=Splits(_joined(retain, forget), validation, test, given.skipped),
+        splits=Splits(retain + forget, validation, test, given.skipped),
         available=Available(forget=forget, replay=retain, validation=validation),
         missing=missing,
         facts=(
@@ -109,10 +109,6 @@ def _quarantined(workspace: Workspace, requests: Sequence[str], classes: Sequenc
             samples += [FileSample(root, path.relative_to(root).as_posix()) for path in paths]
             labels += [classes.index(target)] * len(paths)
     return Images(tuple(samples), tuple(labels), tuple(classes))
-
-
-def _joined(first: Images, second: Images) -> Images:
-    return Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
 
 
 def _facts(role: str, digests: Iterable[str], count: int) -> DataFacts:

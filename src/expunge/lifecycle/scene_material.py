@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from expunge.data import Scene, Scenes, Splits
+from expunge.data import Sample, Scene, Scenes, Splits
 from expunge.ledger import DataFacts
 from expunge.lifecycle.material import FORGET, Material, sample_digest
 from expunge.runs import read
@@ -62,7 +62,7 @@ class SceneDigests:
     """Digests of scenes, each picture read once."""
 
     def __init__(self) -> None:
-        self._pictures: dict[int, str] = {}
+        self._pictures: dict[Sample, str] = {}
 
     def facts(self, role: str, scenes: Scenes) -> DataFacts:
         """How many scenes there are, and one digest over their pictures and boxes."""
@@ -70,8 +70,7 @@ class SceneDigests:
         return DataFacts(role=role, count=len(scenes), sha256=digest_of(names))
 
     def _of(self, scene: Scene, classes: Sequence[str]) -> str:
-        key = id(scene.sample)  # the caller holds all samples meanwhile
-        if key not in self._pictures:
-            self._pictures[key] = sample_digest(scene.sample)
+        if scene.sample not in self._pictures:
+            self._pictures[scene.sample] = sample_digest(scene.sample)
         boxes = sorted([classes[box.label], list(box.corners), box.crowd] for box in (*scene.boxes, *scene.crowds))
-        return hashlib.sha256(json.dumps([self._pictures[key], boxes]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self._pictures[scene.sample], boxes]).encode()).hexdigest()

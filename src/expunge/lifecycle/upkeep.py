@@ -11,10 +11,10 @@ from hashlib import sha256
 
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
+from expunge.locks import alone
 from expunge.release import ReleaseRecord, Releases
 from expunge.runs import load
 from expunge.workspace import Actor, Role, Transaction, Workspace
-from expunge.workspace.disk import alone
 from expunge.workspace.published import RECORD, RELEASES, ROLE
 
 LOCK = "releases.lock"

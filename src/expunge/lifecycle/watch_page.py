@@ -1,12 +1,10 @@
 """The cumulative watch as one page that loads nothing and runs no script."""
 
 from collections.abc import Sequence
-from functools import cache
-
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from expunge.lifecycle.economics import Economics, Prices
 from expunge.lifecycle.watch import Point
+from expunge.pages import page_environment
 
 WIDTH, HEIGHT = 600, 200
 
@@ -22,7 +20,7 @@ def render_watch(points: Sequence[Point], warnings: Sequence[str], money: Econom
     """
     rate = points[-1].rate if points else ""
     return (
-        _environment()
+        page_environment("expunge.lifecycle", "expunge.evidence.report")
         .get_template("watch.html.j2")
         .render(
             points=points,
@@ -60,15 +58,4 @@ def in_words(money: Economics) -> tuple[str, ...]:
         "whether they may.",
         f"Compaction, which merges all edits for good, would free {money.edit_bytes:,} bytes and end all undoing. "
         "Served models are merged already, so it saves no time when they answer.",
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader([PackageLoader("expunge.lifecycle"), PackageLoader("expunge.evidence.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from expunge.durable import replace_file, sync_folder, whole_folder, write_file
+from expunge.durable import replace_file, sync_folder, whole_folder, write_file, writing
 from expunge.errors import ClassMemoryError, DamagedMemoryError, OutputError, UnknownClassError
-from expunge.memory._disk import one_at_a_time, writing
+from expunge.locks import in_turn
 from expunge.memory.index import FILE, Entry, Index
 from expunge.memory.memory import Memory
 from expunge.memory.statistics import ClassStatistics
@@ -113,7 +113,7 @@ def forget_classes(folder: Path, classes: Sequence[str]) -> None:
     for name in classes:
         if name not in index.classes:
             raise UnknownClassError(f"{name!r} is no class of the model that the memory {folder} was taken from")
-    with writing(folder), one_at_a_time(folder):
+    with writing(folder), in_turn(folder):
         index = Index.read(folder)  # another process may have been here
         kept = index.without(classes)
         if kept != index:

@@ -9,19 +9,16 @@ from torch import Tensor
 
 from expunge.methods.sensitivity import Rows, draw, sensitivities
 from expunge.methods.sites import Gain, Site, gain
-from expunge.methods.states import States
+from expunge.methods.states import SeenRows, States
 from expunge.vision import VisionModel
 
 FEW, VERY_FEW = 32, 4
 """Images that sensitivities, and gains, are measured on."""
 
 
-Target = Callable[
-    [Float[Tensor, "n t d"], States, Float[Tensor, "classes t d"], Float[Tensor, "retained t d"]],
-    Float[Tensor, "n t d"],
-]
-"""(residual streams of forget images, which they are, their classes' means, retained classes' means), all before the
-request -> where the images are to lie."""
+Target = Callable[[SeenRows, Rows, States, Float[Tensor, "retained t d"]], Float[Tensor, "nk d"]]
+"""(forget images at a site, at which positions, which they are, retained classes' means), all before the request ->
+where the images are to lie at the positions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +42,11 @@ class Aim:
     gain: Gain
     wanted: Float[Tensor, "going d"] | None = None
 
-    def away(self, outputs: Float[Tensor, "n t d"], forget: States) -> Float[Tensor, "going d"]:
+    def away(self, seen: SeenRows, forget: States) -> Float[Tensor, "going d"]:
         """How forget images are to move, at the positions that count, from what they are now."""
         if self.wanted is not None:
-            return self.wanted - self.forget.of(outputs)
-        return self.forget.of((self.mean - class_means(outputs, forget))[forget.numbers])
+            return self.wanted - seen.outputs
+        return self.forget.of_each(self.mean - seen.means, forget.numbers)
 
 
 def find_aims(
@@ -76,30 +73,21 @@ def find_aims(
     shares = sensitivities(model, sites[0].block, retain.spread(FEW).hidden, sites, generator=generator)
     aims, going = {}, forget
     for site, share in zip(sites, shares, strict=True):
-        seen = retain.look(model, site)
         kept, moved = (draw(share, len(states), rows, generator) for states in (retain, forget))
-        means = class_means(seen.outputs, retain)
+        seen = retain.look(model, site, kept, hold=0)
         wanted = None
         if target is not None:
-            there = going.look(model, site)
-            wanted = moved.of(target(there.outputs, forget, class_means(there.outputs, forget), means))
+            there = going.look(model, site, moved, hold=0)
+            wanted = target(there, moved, forget, seen.means)
             going = going if there.following is None else States(there.following, forget.labels)
         aims[site] = Aim(
-            mean=means.mean(0),
+            mean=seen.means.mean(0),
             forget=moved,
             retain=kept,
-            before=kept.of(seen.outputs),
+            before=seen.outputs,
             gain=gain(model, site, retain.spread(VERY_FEW).hidden),
             wanted=wanted,
         )
         if seen.following is not None:
             retain = States(seen.following, retain.labels)
     return aims
-
-
-def class_means(values: Float[Tensor, "n t d"], states: States) -> Float[Tensor, "classes t d"]:
-    """The mean of each class that occurs, in ascending order."""
-    numbers = states.numbers
-    counts = numbers.bincount()
-    sums = values.new_zeros(len(counts), *values.shape[1:]).index_add_(0, numbers, values)
-    return sums / counts[:, None, None]

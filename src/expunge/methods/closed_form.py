@@ -15,8 +15,8 @@ from expunge.errors import MethodError
 from expunge.methods.aims import Aim, Target, find_aims
 from expunge.methods.checks import refuse_negative, refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.ridge import low_rank, ridge
-from expunge.methods.sites import Seen, Site, find_sites
-from expunge.methods.states import States, states_of
+from expunge.methods.sites import Site, find_sites
+from expunge.methods.states import SeenRows, States, states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import VisionModel
@@ -132,20 +132,22 @@ class ClosedForm:
         """Solves every site once, each on states that have run through the edits below it."""
         *_, last = aims
         for site, aim in aims.items():
-            going, staying = forget.look(model, site), retain.look(model, site)
+            going, staying = forget.look(model, site, aim.forget), retain.look(model, site, aim.retain)
             change = self._solve(aim, going, staying, forget, retain)
             weights.parameters[f"{site.linear}.weight"].add_(change)
             if site is not last:
                 forget = forget.after(model, site, going, change, aim.gain)
                 retain = retain.after(model, site, staying, change, aim.gain)
 
-    def _solve(self, aim: Aim, going: Seen, staying: Seen, forget: States, retain: States) -> Float[Tensor, "out in"]:
+    def _solve(
+        self, aim: Aim, going: SeenRows, staying: SeenRows, forget: States, retain: States
+    ) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained states are there."""
-        back = aim.before - aim.retain.of(staying.outputs)
+        back = aim.before - staying.outputs
         balance = self.weight * len(retain.classes) / len(forget.classes)
         change = ridge(
-            torch.cat([aim.forget.of(going.inputs), aim.retain.of(staying.inputs)]),
-            torch.cat([aim.away(going.outputs, forget), back]),
+            torch.cat([going.inputs, staying.inputs]),
+            torch.cat([aim.away(going, forget), back]),
             torch.cat([aim.forget.counted(forget.shares), balance * aim.retain.counted(retain.shares)]),
             self.ridge * going.inputs.shape[-1] / (len(forget) + len(retain)),
         )

@@ -11,8 +11,8 @@ from torch import Tensor
 from expunge.adapters import Edit, LowRank
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
-from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import has_class_token, image_inputs
+from expunge.methods.training import lowest_block
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import VisionModel

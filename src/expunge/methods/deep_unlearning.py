@@ -11,9 +11,9 @@ from torch import Tensor
 from expunge.adapters import Edit, tuned
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite
-from expunge.methods.last_blocks import lowest_block
 from expunge.methods.layer_inputs import block_linears, second_moments
 from expunge.methods.search import keep_best
+from expunge.methods.training import lowest_block
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
 from expunge.vision import VisionModel

@@ -11,10 +11,9 @@ from typing import Generic, Literal
 from torch import Tensor
 
 from expunge.adapters import Edit, Grouping, attached, group_penalty, make_groups, proximal_step, to_edit
-from expunge.methods.average import WeightAverage
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import C
-from expunge.methods.training import Training
+from expunge.methods.training import Training, WeightAverage
 from expunge.tasks.trainable import B, T
 
 

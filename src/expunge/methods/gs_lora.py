@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from expunge.methods.average import WeightAverage
 from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import forget_term
 from expunge.methods.protocol import EVERY_TASK
+from expunge.methods.training import WeightAverage
 from expunge.tasks.trainable import B, T
 
 PUBLISHED: Mapping[str, object] = {

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from expunge.errors import MethodError
 from expunge.memory import Prototypes
-from expunge.methods.average import WeightAverage
 from expunge.methods.checks import refuse_negative, refuse_outside_fractions
 from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, forget_term, prototype_divergence
 from expunge.methods.protocol import EVERY_TASK
+from expunge.methods.training import WeightAverage
 from expunge.tasks.classification.bounds import prototype_bound
 from expunge.tasks.trainable import B, T
 

@@ -1,17 +1,17 @@
 """Methods that hold each weight near its old value, the important ones harder: what L2, EWC and MAS share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.batches import shuffled_batches
 from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.losses import forget_term
+from expunge.methods.training import shuffled_batches
 from expunge.tasks.trainable import B, T
 
 
@@ -91,12 +91,20 @@ class MeasuredImportance(ImportancePenalty[C, T, B], ABC):
         parameters = list(weights.parameters.values())
         generator = torch.Generator().manual_seed(context.seed)
         drawn = next(shuffled_batches(len(task.retain), self.samples or len(task.retain), generator))
-        totals = [torch.zeros_like(parameter) for parameter in parameters]
-        for index in drawn:
-            gradients = torch.autograd.grad(of(context.replayed(task, [index])), parameters, materialize_grads=True)
-            for total, gradient in zip(totals, gradients, strict=True):
-                total += each(gradient)
-        return [total / len(drawn) for total in totals]
+        replayed = (context.replayed(task, [index]) for index in drawn)
+        return [total / len(drawn) for total in summed_gradients(replayed, parameters, of=of, each=each)]
+
+
+def summed_gradients(
+    batches: Iterable[B], parameters: Sequence[Tensor], *, of: Callable[[B], Tensor], each: Callable[[Tensor], Tensor]
+) -> list[Tensor]:
+    """Sum over batches of `each(∂ of / ∂ parameter)`, a tensor of every parameter's shape, in order."""
+    totals = [torch.zeros_like(parameter) for parameter in parameters]
+    for batch in batches:
+        gradients = torch.autograd.grad(of(batch), parameters, materialize_grads=True)
+        for total, gradient in zip(totals, gradients, strict=True):
+            total += each(gradient)
+    return totals
 
 
 def scaled_to_mean_one(importance: Sequence[Tensor]) -> list[Tensor]:

@@ -111,7 +111,7 @@ class OldAttention:
     def __init__(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]):
         """Runs the model once over the forget images and the targets' validation images."""
         rows: list[Tensor] = []
-        self._samples: list[Sample] = []  # held so that the ids stay unique
+        samples: list[Sample] = []
         cache = context.activations
         for images, trained in ((task.forget, True), (task.validation.only(task.targets), False)):
             for indices in cache.batches(images):
@@ -119,14 +119,14 @@ class OldAttention:
                 with torch.no_grad():
                     _ = output_as_trained(cache, images, indices) if trained else cache.output(images, indices)
                 rows.append(seen[-1].cpu())
-                self._samples.extend(images.samples[i] for i in indices)
+                samples.extend(images.samples[i] for i in indices)
         seen.clear()
         self._rows = torch.cat(rows)
-        self._index = {id(sample): row for row, sample in enumerate(self._samples)}
+        self._index = {sample: row for row, sample in enumerate(samples)}
 
     def of(self, batch: Batch) -> Float[Tensor, "n d"]:
         """The old attention of the batch's images, on its device."""
-        return self._rows[[self._index[id(sample)] for sample in batch.samples]].to(batch.labels.device)
+        return self._rows[[self._index[sample] for sample in batch.samples]].to(batch.labels.device)
 
 
 @contextmanager

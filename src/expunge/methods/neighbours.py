@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.methods.aims import class_means
 from expunge.methods.delete import without_classes
-from expunge.methods.states import States
+from expunge.methods.sensitivity import Rows
+from expunge.methods.states import SeenRows, States, class_means
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,22 +25,21 @@ class Neighbours:
     nearest: Int[Tensor, " n"]
 
     def target(
-        self,
-        outputs: Float[Tensor, "n t d"],
-        forget: States,
-        own: Float[Tensor, "classes t d"],
-        retained: Float[Tensor, "retained t d"],
-    ) -> Float[Tensor, "n t d"]:
+        self, seen: SeenRows, rows: Rows, forget: States, retained: Float[Tensor, "retained t d"]
+    ) -> Float[Tensor, "nk d"]:
         """T(x) = M_r(x) + h(x) − C_c, the mean over all M where M_r is unknown; see `expunge.methods.aims.Target`."""
-        guides = torch.cat([retained, retained.mean(0, keepdim=True)])
-        return guides[self.nearest] + outputs - own[forget.numbers]
+        return rows.of_each(_guides(retained), self.nearest) + seen.outputs - rows.of_each(seen.means, forget.numbers)
 
     def moved(
         self, embedding: Float[Tensor, "n d"], forget: States, kept: Float[Tensor, "m d"], retain: States
     ) -> Float[Tensor, "n d"]:
         """The same of what the head is given: embeddings of the forget images, with those of retained ones as guide."""
-        one = embedding[:, None]
-        return self.target(one, forget, class_means(one, forget), class_means(kept[:, None], retain))[:, 0]
+        own, retained = class_means(embedding[:, None], forget)[:, 0], class_means(kept[:, None], retain)[:, 0]
+        return _guides(retained)[self.nearest] + embedding - own[forget.numbers]
+
+
+def _guides(retained: Float[Tensor, "retained *rest"]) -> Float[Tensor, "_ *rest"]:
+    return torch.cat([retained, retained.mean(0, keepdim=True)])
 
 
 def neighbours(logits: Float[Tensor, "n c"], retain: States, gone: Sequence[int]) -> Neighbours:

@@ -54,12 +54,11 @@ class Relabelling:
         kept = torch.tensor(staying(task, classes))
         samples = (*task.forget.samples, *task.validation.only(task.targets).samples)
         drawn = torch.randint(len(kept), (len(samples),), generator=torch.Generator().manual_seed(seed))
-        self._samples = samples  # held so that the ids stay unique
-        self._labels = dict(zip((id(sample) for sample in samples), kept[drawn].tolist(), strict=True))
+        self._labels = dict(zip(samples, kept[drawn].tolist(), strict=True))
 
     def labels(self, batch: Batch) -> Int[Tensor, " n"]:
         """The wrong labels of a forget batch, on its device."""
-        found = [self._labels[id(sample)] for sample in batch.samples]
+        found = [self._labels[sample] for sample in batch.samples]
         return torch.tensor(found, device=batch.labels.device, dtype=torch.int64)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.methods.losses import forget_term
-from expunge.methods.selection import BestState
+from expunge.methods.training import BestState
 from expunge.tasks.classification.batches import Batch
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
@@ -38,7 +38,7 @@ def keep_best(
     def objective(retain: Batch, forget: Batch) -> Tensor:
         return context.retain_loss(retain) + forgotten(forget)
 
-    judged = task if len(task.validation) else replace(task, validation=_together(task.forget, task.retain))
+    judged = task if len(task.validation) else replace(task, validation=task.forget + task.retain)
     best = BestState(parameters, context.judge(judged, objective))
     tried = list(candidates)
     for number, candidate in enumerate(tried, start=1):
@@ -46,8 +46,3 @@ def keep_best(
         best.consider()
         context.report(Progress(number, len(tried), "judged on validation images"))
     best.restore()
-
-
-def _together(first: Images, second: Images) -> Images:
-    """The images of both."""
-    return Images(first.samples + second.samples, first.labels + second.labels, first.classes)

@@ -62,6 +62,15 @@ class Rows:
         """The values at the positions, one row each."""
         return values.gather(1, self.positions[..., None].expand(-1, -1, values.shape[-1])).flatten(0, 1)
 
+    def of_each(self, groups: Float[Tensor, "groups t d"], numbers: Int[Tensor, " n"]) -> Float[Tensor, "nk d"]:
+        """The values of each image's group at its positions, one row each."""
+        return groups[numbers[:, None], self.positions].flatten(0, 1)
+
+    def split(self, size: int) -> list["Rows"]:
+        """Those of the images in batches, in their order."""
+        parts = zip(self.positions.split(size), self.weights.split(size), strict=True)
+        return [Rows(positions, weights) for positions, weights in parts]
+
     def counted(self, shares: Float[Tensor, " n"]) -> Float[Tensor, " nk"]:
         """What each row counts, given what each image does."""
         return (self.weights * shares[:, None]).flatten()

@@ -11,8 +11,9 @@ from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.last_blocks import lowest_block
+from expunge.methods.importance import summed_gradients
 from expunge.methods.search import keep_best
+from expunge.methods.training import lowest_block, shuffled_batches
 from expunge.tasks.classification.batches import make_batch
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
@@ -100,16 +101,15 @@ def importance(context: Context, images: Images, weights: Tuned, samples: int) -
         weights: The open parameters.
         samples: How many of the images to take, drawn at random; 0 takes all.
     """
-    drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(context.seed)).tolist()
-    drawn = drawn[: samples or len(images)]
-    totals = {name: torch.zeros_like(parameter) for name, parameter in weights.parameters.items()}
-    for index in drawn:
-        batch = make_batch(images, [index], context.activations.output(images, [index]))
-        loss = context.model.loss(batch.output.logits, batch.labels)
-        gradients = torch.autograd.grad(loss, list(weights.parameters.values()), materialize_grads=True)
-        for total, gradient in zip(totals.values(), gradients, strict=True):
-            total += gradient.square() / len(drawn)
-    return totals
+    generator = torch.Generator().manual_seed(context.seed)
+    drawn = next(shuffled_batches(len(images), samples or len(images), generator))
+    means = summed_gradients(
+        (make_batch(images, [index], context.activations.output(images, [index])) for index in drawn),
+        list(weights.parameters.values()),
+        of=lambda batch: context.model.loss(batch.output.logits, batch.labels),
+        each=lambda gradient: gradient.square() / len(drawn),
+    )
+    return dict(zip(weights.parameters, means, strict=True))
 
 
 def dampening_factor(forget: Tensor, retain: Tensor, alpha: float, dampening: float) -> Tensor:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 from jaxtyping import Float, Int
@@ -10,15 +11,41 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import TooFewImagesError
-from expunge.methods.sites import Gain, Seen, Site, look, step
+from expunge.methods.sensitivity import Rows
+from expunge.methods.sites import Gain, Site, look, step
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
 from expunge.vision import VisionModel
 
 BATCH = 100
 
+HELD = 1 << 29
+"""Bytes of a layer's inputs that are held, at all positions, until a change of the layer is known; those of images past
+that are computed anew."""
+
 DRAWN = 16
 """States of a class that are drawn from a memory, at the most."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRows:
+    """What n images are at a site, at k positions each.
+
+    Attributes:
+        inputs: What enters the Linear layer.
+        outputs: The residual stream after the block.
+        means: The mean residual stream of each class that occurs, in ascending order, at all positions.
+        following: What enters the next block; nothing after the last.
+        plain: Whether that is the residual stream as it is.
+        held: What enters the Linear layer at all positions, of the first batches of images.
+    """
+
+    inputs: Float[Tensor, "nk m"]
+    outputs: Float[Tensor, "nk d"]
+    means: Float[Tensor, "classes t d"]
+    following: Tensor | None
+    plain: bool
+    held: Sequence[Float[Tensor, "_ t m"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,23 +85,76 @@ class States:
         rows = torch.linspace(0, len(self) - 1, min(n, len(self))).round().long()
         return States(self.hidden[rows], self.labels[rows])
 
-    def look(self, model: VisionModel, site: Site) -> Seen:
-        """What they are at the site whose block they enter."""
-        parts = [look(model, site, hidden) for hidden in self.hidden.split(BATCH)]
-        following = [part.following for part in parts if part.following is not None]
-        inputs, outputs = torch.cat([part.inputs for part in parts]), torch.cat([part.outputs for part in parts])
-        return Seen(inputs, outputs, torch.cat(following) if following else None)
+    def look(self, model: VisionModel, site: Site, rows: Rows, *, hold: int = HELD) -> SeenRows:
+        """What they are at the site whose block they enter; only the rows are kept of what is inside the block.
 
-    def after(self, model: VisionModel, site: Site, seen: Seen, change: Float[Tensor, "d m"], gain: Gain) -> "States":
+        Args:
+            model: The model.
+            site: The site.
+            rows: The positions of each image that count.
+            hold: Bytes of the layer's inputs to hold for `after`.
+        """
+        inputs, outputs, following, held = [], [], [], []
+        means, plain = ClassMeans(self), True
+        for hidden, part in zip(self.hidden.split(BATCH), rows.split(BATCH), strict=True):
+            seen = look(model, site, hidden)
+            inputs.append(part.of(seen.inputs))
+            outputs.append(part.of(seen.outputs))
+            means.add(seen.outputs)
+            if seen.following is not None:
+                following.append(seen.following)
+                plain = plain and torch.equal(seen.following, seen.outputs)
+                hold -= seen.inputs.nbytes
+                if hold >= 0:
+                    held.append(seen.inputs)
+        entering = torch.cat(following) if following else None
+        return SeenRows(torch.cat(inputs), torch.cat(outputs), means.of_all(), entering, plain, held)
+
+    def after(
+        self, model: VisionModel, site: Site, seen: SeenRows, change: Float[Tensor, "d m"], gain: Gain
+    ) -> "States":
         """The same images at the entry of the next block, once `change` was added to the site's weight.
 
         Where the block hands on its output and adds what the layer writes, the sum is enough; else the block runs.
         """
-        following = seen.following
-        if gain.exact and following is not None and torch.equal(following, seen.outputs):
-            return States(following + seen.inputs @ change.T * gain.values, self.labels)
-        parts = [step(model, site, hidden) for hidden in self.hidden.split(BATCH)]
+        batches = self.hidden.split(BATCH)
+        if gain.exact and seen.plain and seen.following is not None:
+            following = seen.following.clone()
+            for now, hidden, held in zip_longest(following.split(BATCH), batches, seen.held):
+                now += (look(model, site, hidden).inputs if held is None else held) @ change.T * gain.values
+            return States(following, self.labels)
+        parts = [step(model, site, hidden) for hidden in batches]
         return States(torch.cat([part for part in parts if part is not None]), self.labels)
+
+
+class ClassMeans:
+    """The mean of each class that occurs, in ascending order, of values that come in batches."""
+
+    def __init__(self, states: States):
+        """Of values that come in the order of `states`."""
+        self._numbers = states.numbers
+        self._sums: Tensor | None = None
+        self._taken = 0
+
+    def add(self, values: Float[Tensor, "n t d"]) -> None:
+        """Takes in the values of the next n images."""
+        numbers = self._numbers[self._taken : self._taken + len(values)]
+        self._taken += len(values)
+        if self._sums is None:
+            self._sums = values.new_zeros(int(self._numbers.max()) + 1, *values.shape[1:])
+        self._sums.index_add_(0, numbers, values)
+
+    def of_all(self) -> Float[Tensor, "classes t d"]:
+        """The means, once all values are in; there is at least one."""
+        assert self._sums is not None
+        return self._sums / self._numbers.bincount()[:, None, None]
+
+
+def class_means(values: Float[Tensor, "n t d"], states: States) -> Float[Tensor, "classes t d"]:
+    """The mean of each class that occurs, in ascending order."""
+    means = ClassMeans(states)
+    means.add(values)
+    return means.of_all()
 
 
 def states_of(context: Context, task: ForgetTask[Images], most: int) -> tuple[States, States]:

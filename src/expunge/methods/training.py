@@ -6,21 +6,18 @@ set; the state that the validation data like best is kept. Images and scenes go 
 
 import math
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor
 
-from expunge.methods.average import WeightAverage
-from expunge.methods.batches import paired_batches
+from expunge.errors import MethodError
 from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
-from expunge.methods.last_blocks import lowest_block
-from expunge.methods.selection import BestState
 from expunge.tasks.request import Progress
-from expunge.tasks.trainable import B, T, Trainable
+from expunge.tasks.trainable import B, Score, T, Trainable
 from expunge.vision.wrapped import Wrapped
 
 
@@ -68,7 +65,7 @@ class Training:
         penalty: Callable[[float], Tensor | None] = lambda done: None,
         before_step: Callable[[], None] = lambda: None,
         after_step: Callable[[float, float], None] = lambda done, lr: None,
-        average: WeightAverage | None = None,
+        average: "WeightAverage | None" = None,
     ) -> None:
         """Trains `parameters` in place and leaves them at their best state on the validation data.
 
@@ -113,3 +110,98 @@ class Training:
                     best.consider()
             context.report(Progress(step, total, f"loss {loss.item():.2f}"))
         best.restore()
+
+
+def lowest_block(model: Wrapped, last_blocks: int) -> int:
+    """Index of the lowest of a model's `last_blocks` last blocks; 0 stands for all of them."""
+    return max(0, len(model.blocks) - last_blocks) if last_blocks else 0
+
+
+def shuffled_batches(n: int, size: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """Endless batches over `range(n)`, reshuffled after each pass; the last batch of a pass may be smaller.
+
+    Raises:
+        MethodError: `n` is 0: there would be nothing to train on.
+    """
+    if n < 1:
+        raise MethodError("there is no image to train on: give at least one of what is forgotten and of what stays")
+    while True:
+        order = torch.randperm(n, generator=generator).tolist()
+        for start in range(0, n, size):
+            yield order[start : start + size]
+
+
+def paired_batches(retain: int, forget: int, size: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Endless pairs of one retain batch and one forget batch, each kind shuffled by its own generator."""
+    first = shuffled_batches(retain, size, torch.Generator().manual_seed(seed))
+    second = shuffled_batches(forget, size, torch.Generator().manual_seed(seed + 1))
+    return zip(first, second, strict=False)
+
+
+class BestState:
+    """Copies of the trained parameters at the best validation score so far; of equal scores the later state is kept.
+
+    Without validation data all scores are equal, and the last state is kept.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], judge: Callable[[], Score]):
+        """`judge` scores the parameters as they are at the time."""
+        self._parameters = parameters
+        self._judge = judge
+        self._best = (-1.0, 0.0)
+        self._state: list[Tensor] | None = None
+
+    @torch.no_grad()
+    def consider(self) -> None:
+        """Keeps the present state if no earlier one was better."""
+        score = self._judge()
+        if score >= self._best:
+            self._best = score
+            self._state = [p.detach().clone() for p in self._parameters]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Puts the kept state back into the parameters."""
+        if self._state is not None:
+            for parameter, value in zip(self._parameters, self._state, strict=True):
+                parameter.copy_(value)
+
+
+class WeightAverage:
+    """`average ← decay · average + (1 - decay) · weights`, from a point of the training on; it starts as their copy."""
+
+    def __init__(self, parameters: Sequence[Tensor], *, decay: float, start: float):
+        """Averages `parameters`; `start` is the fraction of the training after which averaging begins."""
+        self._parameters = parameters
+        self._decay = decay
+        self._start = start
+        self._average: list[Tensor] | None = None
+
+    @torch.no_grad()
+    def update(self, done: float) -> None:
+        """Takes the weights in; `done` is the fraction of the training behind us."""
+        if done < self._start:
+            return
+        if self._average is None:
+            self._average = [p.detach().clone() for p in self._parameters]
+            return
+        for average, parameter in zip(self._average, self._parameters, strict=True):
+            average.lerp_(parameter, 1 - self._decay)
+            average.masked_fill_(parameter == 0, 0.0)  # a pruned group stays pruned
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Puts the averages in place of the weights while the context lasts, if there are any yet."""
+        if self._average is None:
+            yield
+            return
+        with torch.no_grad():
+            kept = [p.detach().clone() for p in self._parameters]
+            for parameter, average in zip(self._parameters, self._average, strict=True):
+                parameter.copy_(average)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in zip(self._parameters, kept, strict=True):
+                    parameter.copy_(value)

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from expunge.data import FileSample
-from expunge.durable import whole_folder
-from expunge.release import files
+from expunge.data import FileSample, thumbnail
+from expunge.durable import whole_folder, writing
 from expunge.release.compare import Comparison
 from expunge.release.pages import render
-from expunge.release.pictures import thumbnail
 
 SHOWN = 120
 """Most images on one page; the JSON file lists all."""
@@ -47,6 +45,6 @@ def write_page(
         one.index: (samples[one.index].name, thumbnail(samples[one.index].load())) for one in found.changed[:SHOWN]
     }
     html = render_comparison(found, a=a, b=b, images=images)
-    with files.writing(folder), whole_folder(folder) as partial:
+    with writing(folder), whole_folder(folder) as partial:
         for name, text in {**texts, page: html}.items():
             (partial / name).write_text(text, encoding="utf-8")

@@ -2,32 +2,13 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from expunge.durable import PARTIAL, remove, sync_folder
-from expunge.errors import ExpungeError, OutputError, ReleaseDamagedError
+from expunge.errors import ReleaseDamagedError
 
 REMOVED = ".removed"
 """How the hidden name of what is being deleted ends."""
-
-
-@contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """Turns a disk that refuses into one error.
-
-    Raises:
-        OutputError: Something inside could not be written.
-    """
-    try:
-        yield
-    except ExpungeError:  # some are OSErrors, too
-        raise
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write to {place}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def put_aside(path: Path, beside: Path) -> None:

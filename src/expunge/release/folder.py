@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.durable import replace_file, whole_folder
+from expunge.durable import replace_file, whole_folder, writing
 from expunge.errors import ExpungeError, OnnxError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
 from expunge.release import files, record
 from expunge.release.digests import edit_digest
@@ -137,7 +138,7 @@ class Releases:
             OnnxError: The export fails, or answers otherwise than torch; or the model is a detector.
             OutputError: The folder cannot be written.
         """
-        with files.writing(self.folder):
+        with writing(self.folder, SafetensorError):
             self.folder.mkdir(parents=True, exist_ok=True)
             files.remove_leftovers(self.folder)
         now = self.current()
@@ -200,7 +201,7 @@ class Releases:
             now = self.record(now.previous)
             kept.add(now.number)
         gone = tuple(n for n in self.numbers() if n not in kept and (self._place(n) / MODEL).is_dir())
-        with files.writing(self.folder):
+        with writing(self.folder, SafetensorError):
             files.remove_leftovers(self.folder)
             for number in gone:
                 files.put_aside(self._place(number) / MODEL, beside=self._place(number))
@@ -222,7 +223,7 @@ class Releases:
 
     def _write(self, wanted: ReleaseRecord, model: Wrapped, onnx_pixels: Tensor | None) -> ReleaseRecord:
         place = self._place(wanted.number)
-        with files.writing(place), whole_folder(place) as partial:
+        with writing(place, SafetensorError), whole_folder(place) as partial:
             folder, onnx = partial / MODEL, None
             model.save(folder)
             self._loaded(folder, wanted.weights_after)
@@ -250,7 +251,7 @@ class Releases:
         return model
 
     def _point_to(self, number: int) -> None:
-        with files.writing(self.folder / CURRENT):
+        with writing(self.folder / CURRENT, SafetensorError):
             replace_file(self.folder / CURRENT, record.Pointer(number=number).to_bytes() + b"\n")
 
     def _place(self, number: int) -> Path:

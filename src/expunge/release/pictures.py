@@ -1,20 +1,18 @@
 """A person's own images in a folder, and what two models answer to them."""
 
-import io
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from expunge.data import IMAGE_SUFFIXES, FileSample, Pixels
 from expunge.errors import ClassMismatchError, DataLayoutError, EmptyClassError, UnreadableImageError
 from expunge.vision import VisionModel
 
-BATCH, THUMBNAIL = 32, 112
+BATCH = 32
 
 
 def list_pictures(root: Path, classes: Sequence[str]) -> tuple[tuple[FileSample, ...], tuple[int, ...] | None]:
@@ -89,15 +87,6 @@ def require_same_classes(a: VisionModel, b: VisionModel) -> None:
 def readable(images: Sequence[FileSample]) -> tuple[int, ...]:
     """Places of the images that can be decoded."""
     return tuple(place for place, image in enumerate(images) if _decodes(image))
-
-
-def thumbnail(image: Image.Image) -> bytes:
-    """A small PNG."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _images(root: Path, folder: Path) -> list[FileSample]:

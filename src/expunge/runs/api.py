@@ -121,7 +121,7 @@ def forget(
         OutputError: `folder` cannot be written.
     """
     if replay_fraction is not None:
-        warnings.warn("replay_fraction is called replay now", DeprecationWarning, stacklevel=2)
+        warnings.warn("`replay_fraction` is called `replay` now", DeprecationWarning, stacklevel=2)
         replay = replay_fraction
     edited: Any = load(model) if isinstance(model, str | Path) else model if inplace else copy.deepcopy(model)
     task = task_of(edited)

@@ -8,9 +8,9 @@ import torch
 from expunge.data import Images, Splits, align
 from expunge.errors import TooFewImagesError
 from expunge.evidence import Case, Measure, Reading, Shadows, make_measure, measure_names
+from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
 from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.take import take
 from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
@@ -141,7 +141,7 @@ def _shadows(shadows: ShadowModels, case: Case, tell: Steps) -> Shadows:
 def _case(compared: Comparison, data: Splits) -> Case:
     """The case but for its views, which stay empty until the models have run."""
     parts = parts_of(compared)
-    attack = _together(data.train, data.validation)
+    attack = data.train + data.validation
     _check_images(attack, data.test, parts)
     empty = Observed(torch.empty(0, 0), torch.empty(0, len(data.classes)), torch.empty(0).long())
     nothing = View(empty, empty)
@@ -158,10 +158,6 @@ def _case(compared: Comparison, data: Splits) -> Case:
         missing=parts.missing,
         seed=compared.seed,
     )
-
-
-def _together(first: Images, second: Images) -> Images:
-    return Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
 
 
 def _check_images(attack: Images, test: Images, parts: Parts) -> None:

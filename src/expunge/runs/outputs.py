@@ -9,12 +9,11 @@ report.html     the report
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from expunge.adapters import Edit, load_edit, save_edit
-from expunge.durable import remove, replace_file, whole_folder
+from expunge.durable import remove, replace_file, whole_folder, writing
 from expunge.errors import OutputError, ResumeError
 from expunge.evidence import Metrics
 
@@ -128,16 +127,3 @@ class RunFolder:
         with writing(target), whole_folder(target) as partial:
             save(partial)
             remove(target)
-
-
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turns a disk that refuses into one error.
-
-    Raises:
-        OutputError: Something inside could not be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write to {target}: {error.strerror or error}") from error

@@ -1,24 +1,21 @@
 """Turns a finished run into the values that the report shows."""
 
-import io
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Images
+from expunge.data import Images, thumbnail
 from expunge.evidence import Metrics
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
 from expunge.runs.sequence import Answers
 from expunge.tasks.classification.accuracy import per_class
 from expunge.values import Block
 
-THUMBNAIL = 112
 PER_REQUEST, RETAINED = 2, 4
 """Sample images shown: of every request, and of the classes that stay."""
 
@@ -124,21 +121,3 @@ def _example(test: Images, index: int, logits: Sequence[Tensor], forgotten: Mapp
         request=forgotten.get(truth),
         predictions=tuple(predictions),
     )
-
-
-def thumbnail(image: Image.Image | Tensor) -> bytes:
-    """A small PNG."""
-    small = as_picture(image)
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def as_picture(image: Image.Image | Tensor) -> Image.Image:
-    """A copy to look at. A prepared tensor is shown with its values stretched to the full range."""
-    if not isinstance(image, Tensor):
-        return image.copy()
-    low, high = image.amin(), image.amax()
-    pixels = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().movedim(0, -1)
-    return Image.fromarray(pixels.expand(*pixels.shape[:2], 3).contiguous().numpy())

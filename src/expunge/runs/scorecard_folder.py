@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from expunge.durable import whole_folder
+from expunge.durable import whole_folder, writing
 from expunge.errors import OutputError
 from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.scorecard_figure import render_figure
 from expunge.evidence.scorecard_page import render_markdown, render_page
 from expunge.evidence.verdict import Verdict
-from expunge.runs.outputs import writing
 
 FILES = ("scorecard.json", "scorecard.md", "scorecard.svg", "scorecard.html", "verdict.json")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from expunge.data import Images, Splits
+from expunge.data import Splits
 from expunge.evidence import Case, make_measure, measure_names
 from expunge.evidence.protocol import MeasureOf
 from expunge.evidence.strangers.alike import alike
@@ -30,7 +30,7 @@ def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers:
 def strangers_of(splits: Splits) -> Strangers:
     """Strangers from a data set of their own; nobody validates on them, so validation images attack, too."""
     first, second = splits.train, splits.validation
-    attack = Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)
+    attack = first + second
     return Strangers(attack, splits.test)
 
 

@@ -32,37 +32,37 @@ class StateCache(Generic[M]):
         self.entry = entry
         self.batch_size = batch_size
         self._room = limit_bytes
-        self._kept: dict[int, tuple[Sample, Tensor]] = {}  # keyed by id; the sample is held so that ids stay unique
+        self._kept: dict[Sample, Tensor] = {}  # not by name: images of two data sets may have one
 
     def states(self, samples: Sequence[Sample]) -> Tensor:
-        """Hidden states of images, stacked, on the model's device."""
-        fresh: dict[int, Tensor] = {}
-        missing = {id(s): s for s in samples if id(s) not in self._kept}
-        if missing:
-            pixels = self.model.prepare([s.load() for s in missing.values()]).to(self.model.device)
-            with torch.no_grad():
-                computed = self.model.enter(pixels, self.entry)
-            fresh = dict(zip(missing, computed, strict=True))
-            for key, state in fresh.items():
-                self._keep(missing[key], state)
-        states = [fresh[id(s)] if id(s) in fresh else self._kept[id(s)][1] for s in samples]
-        return torch.stack([state.to(self.model.device) for state in states])
+        """Hidden states of images, stacked, on the model's device; those kept go there together."""
+        missing = [sample for sample in dict.fromkeys(samples) if sample not in self._kept]
+        if not missing:
+            return torch.stack([self._kept[sample] for sample in samples]).to(self.model.device)
+        known = [sample for sample in dict.fromkeys(samples) if sample in self._kept]
+        parts = [self._computed(missing), *([self.states(known)] if known else [])]
+        rows = {sample: row for row, sample in enumerate((*missing, *known))}
+        return torch.cat(parts)[[rows[sample] for sample in samples]]
 
     def put(self, samples: Sequence[Sample], states: Tensor) -> None:
         """Takes in hidden states that were computed earlier, whatever room they need; their samples are never read."""
-        for sample, state in zip(samples, states, strict=True):
-            self._kept[id(sample)] = (sample, state)
+        self._kept.update(zip(samples, states.cpu(), strict=True))
 
     def indices(self, n: int) -> Iterator[list[int]]:
         """0 to n - 1 in order, in batches."""
         for start in range(0, n, self.batch_size):
             yield list(range(start, min(start + self.batch_size, n)))
 
-    def _keep(self, sample: Sample, state: Tensor) -> None:
-        size = state.numel() * state.element_size()
-        if size <= self._room:
-            self._room -= size
-            self._kept[id(sample)] = (sample, state.cpu().clone())
+    @torch.no_grad()
+    def _computed(self, samples: Sequence[Sample]) -> Tensor:
+        """Hidden states of images that are read now; as many as there is room for are kept."""
+        pixels = self.model.prepare([sample.load() for sample in samples]).to(self.model.device)
+        states = self.model.enter(pixels, self.entry)
+        size = states[0].numel() * states.element_size()
+        n = min(len(samples), self._room // size)
+        self._room -= n * size
+        self._kept.update(zip(samples, states[:n].cpu(), strict=False))
+        return states
 
 
 class ActivationCache(StateCache[VisionModel]):

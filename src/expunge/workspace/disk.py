@@ -12,16 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from expunge.durable import sync_folder, write_all
+from expunge.durable import sync_folder, write_file
 from expunge.errors import ExpungeError, OutputError, ReadOnlyWorkspaceError
 
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: one process at a time is then up to the caller
-    fcntl = None
-
-LOCKS = fcntl is not None
-"""Whether this system can tell that another process holds a file."""
 DRAFT = ".draft-"
 CHUNK = 1 << 20
 
@@ -67,15 +60,15 @@ def write_durable(path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
         Its SHA-256 in hexadecimal and its size.
     """
     digest, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
-            write_all(descriptor, chunk)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            yield chunk
+
+    write_file(path, counted(), mode=0o600, new=True)
     return digest.hexdigest(), size
 
 
@@ -106,30 +99,3 @@ def links_in(path: Path) -> tuple[Path, ...]:
         return (path,)
     below = [Path(root, name) for root, folders, files in os.walk(path) for name in (*folders, *files)]
     return tuple(sorted(one for one in below if one.is_symlink()))
-
-
-@contextmanager
-def shared(path: Path) -> Iterator[None]:
-    """Keeps `alone` from succeeding on the same file meanwhile, in any process."""
-    with path.open("ab") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_SH)
-        yield
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Whether nobody is within `shared` or `alone` on the same file; if so, nobody enters meanwhile."""
-    with path.open("ab") as file:
-        yield lock(file.fileno())
-
-
-def lock(descriptor: int) -> bool:
-    """Locks an open file until it is closed or the process ends; False if somebody else has."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -5,7 +5,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from expunge.workspace.disk import LOCKS, lock
+from expunge.locks import LOCKS, lock
 
 
 class Presence:

@@ -19,12 +19,13 @@ from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, IntakeError, LeaseLostError, UnknownRequestError
 from expunge.ledger.keys import SigningKey
 from expunge.ledger.log import Log
+from expunge.locks import alone, shared
 from expunge.workspace import creation
 from expunge.workspace.artefacts import Digest
 from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
 from expunge.workspace.database import Database
 from expunge.workspace.destroy import Forget, destroy_images
-from expunge.workspace.disk import alone, remove_folder, shared, writing
+from expunge.workspace.disk import remove_folder, writing
 from expunge.workspace.intake import LIMITS, Limits, take_in, take_none
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.reading import WorkspaceReader

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, Reading, make_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 
 
 class Always:

@@ -6,8 +6,7 @@ import torch
 from expunge.adapters import tuned
 from expunge.errors import MethodError
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.selection import BestState
-from expunge.methods.training import Training
+from expunge.methods.training import BestState, Training
 from expunge.tasks.request import Progress
 from expunge.vision.detection import DetectionOutput
 from tests.methods.detection.little import CLASSES, NOTHING, VALIDATION, context_of, little_task, made

@@ -18,7 +18,7 @@ from expunge.data import Scenes, Splits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence.detection.protocol import SceneCase
 from expunge.evidence.detection.registry import make_detection_measure
-from expunge.evidence.take import take
+from expunge.evidence.protocol import take
 from expunge.methods import Method, make_method, method_class
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import available, task_of
@@ -102,7 +102,7 @@ class SceneStand:
     def attack(self) -> Scenes:
         """Scenes whose objects evidence may learn from: anything but test scenes."""
         first, second = self.splits.train, self.splits.validation
-        both = Scenes((*first.scenes, *second.scenes), first.classes)
+        both = first + second
         if not self.suite.attack:
             return both
         orders = draw_orders(both, EVALUATION_SEEDS + self.seed)

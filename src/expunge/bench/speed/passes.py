@@ -56,7 +56,7 @@ class Reads:
         return Images(tuple(_Watched(sample, self.names) for sample in images.samples), images.labels, images.classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Watched:
     original: Sample
     names: set[str]

@@ -91,7 +91,7 @@ def schedule_of(method: Method, retain: int, forget: int) -> Schedule | None:
 
 
 def step_images(step: int, retain: int, forget: int, size: int) -> int:
-    """Images in one step, counted from 0, of `expunge.methods.batches.paired_batches`.
+    """Images in one step, counted from 0, of `expunge.methods.training.paired_batches`.
 
     Each kind is gone through in batches of `size`, over and over; the last batch of a pass is what is left.
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from expunge.errors import EvidenceError
-
-JPEG_SIGNATURE = b"\xff\xd8\xff"
+from expunge.pages import JPEG_SIGNATURE
 
 
 class Fate(StrEnum):

@@ -1,16 +1,15 @@
 """From a `Report` to its HTML."""
 
-from base64 import b64encode
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from expunge.evidence.report import formats, overlay, panels
 from expunge.evidence.report.cohorts import cohorts, listing, staircase
-from expunge.evidence.report.pictures import JPEG_SIGNATURE
 from expunge.evidence.report.summary import summarise
 from expunge.evidence.report.values import Example, GroupNorms, Report
 from expunge.evidence.report.words import words_of
+from expunge.pages import data_uri, page_environment
 
 _ALL_STATES = 7  # longest story of one image told in full; beyond it only the turning points
 
@@ -54,13 +53,7 @@ def render_report(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("expunge.evidence.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("expunge.evidence.report")
     for filter_ in (
         formats.percent,
         formats.points,
@@ -68,17 +61,12 @@ def _environment() -> Environment:
         formats.count,
         formats.size,
         formats.duration,
+        data_uri,
     ):
         environment.filters[filter_.__name__] = filter_
-    environment.filters["data_uri"] = _data_uri
     environment.globals["plural"] = formats.plural
     environment.globals["panel_size"] = (panels.WIDTH, panels.HEIGHT)
     return environment
-
-
-def _data_uri(image: bytes) -> str:
-    kind = "jpeg" if image.startswith(JPEG_SIGNATURE) else "png"
-    return f"data:image/{kind};base64," + b64encode(image).decode("ascii")
 
 
 def _top_norm(groups: GroupNorms) -> float:

@@ -9,9 +9,9 @@ from expunge.evidence import Reading
 from expunge.evidence.detection.lineup import scene_lineup
 from expunge.evidence.detection.protocol import DetectionMeasure, SceneCase
 from expunge.evidence.detection.registry import detection_measure_names, make_detection_measure
+from expunge.evidence.protocol import take
 from expunge.evidence.scorecard import Scorecard, make_rows
 from expunge.evidence.strangers.beside import Beside, beside
-from expunge.evidence.take import take
 from expunge.runs.comparing import Compared, Parts, Steps, check_models, named, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import by_class, summarise_all

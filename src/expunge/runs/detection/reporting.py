@@ -10,13 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Pixels, Scene, Scenes
+from expunge.data import Pixels, Scene, Scenes, as_picture
 from expunge.evidence import Metrics, Work
 from expunge.evidence.detection.relabelling import best_threshold, fired
 from expunge.evidence.detection.request import measure_scene_request
 from expunge.evidence.metrics import Change, Groups, ImagesUsed, Parameters
 from expunge.evidence.report import Answers, ClassAccuracy, Fate, FoundBox, GroupNorms, Report, ScenePicture
-from expunge.runs.reporting import as_picture, block_norm, environment
+from expunge.runs.reporting import block_norm, environment
 from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.matching import match_scenes
 from expunge.values import Block

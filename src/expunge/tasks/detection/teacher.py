@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.data import Sample, Scenes
+from expunge.data import Scenes
+from expunge.tasks.classification.teacher import first_rows
 from expunge.tasks.detection.batches import SceneBatch, at_images, outputs
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.request import ForgetTask
@@ -29,27 +30,21 @@ class SceneTeacher:
 
     def __init__(self, context: SceneContext, task: ForgetTask[Scenes]):
         """Runs the detector once over the forget, retain and validation scenes."""
-        self._rows: dict[int, int] = {}
-        self._samples: list[Sample] = []  # held so that the ids stay unique
         self._criterion = context.model.criterion
         gone = {*task.targets, *task.forgotten}
         rows = len(context.model.classes) + (context.model.kind == "softmax")
         self._kept = [row for row in range(rows) if row not in gone]
-        found = [self._take(part, context, as_trained=True) for part in (task.forget, task.retain) if len(part)]
+        cache = context.activations
+        found = [outputs(cache, part, as_trained=True) for part in (task.forget, task.retain) if len(part)]
         if len(task.validation):
-            found.append(self._take(task.validation, context, as_trained=False))
+            found.append(outputs(cache, task.validation))
         columns = zip(*((one.features, one.logits, one.boxes) for one in found), strict=True)
         self._output = DetectionOutput(*(torch.cat(column) for column in columns), kind=context.model.kind)
-
-    def _take(self, scenes: Scenes, context: SceneContext, *, as_trained: bool) -> DetectionOutput:
-        for sample in scenes.samples:
-            self._rows.setdefault(id(sample), len(self._samples))
-            self._samples.append(sample)
-        return outputs(context.activations, scenes, as_trained=as_trained)
+        self._rows = first_rows((*task.forget.samples, *task.retain.samples, *task.validation.samples))
 
     def pair(self, batch: SceneBatch) -> tuple[DetectionOutput, DetectionOutput]:
         """What the detector says now and said then of a batch's scenes, query by query, without the classes that go."""
-        old = self._without_gone(at_images(self._output, [self._rows[id(scene.sample)] for scene in batch.scenes]))
+        old = self._without_gone(at_images(self._output, [self._rows[scene.sample] for scene in batch.scenes]))
         return in_order_of(self._without_gone(batch.output), old, self._criterion), old
 
     def _without_gone(self, output: DetectionOutput) -> DetectionOutput:

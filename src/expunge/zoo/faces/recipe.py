@@ -135,7 +135,7 @@ def _with_copies(recipe: Recipe, photos: Images) -> Images:
     copies = augment(photos, recipe.copies, recipe.seed)
     order = [i * recipe.copies + k for k in range(recipe.copies) for i in range(len(photos))]
     shuffled = copies.select(order)
-    return Images((*photos.samples, *shuffled.samples), (*photos.labels, *shuffled.labels), photos.classes)
+    return photos + shuffled
 
 
 def leave_one_out(recipe: Recipe) -> list[float]:

@@ -6,7 +6,6 @@ of portraits 100 pixels high, one a photo, told the 72 test photos' people apart
 is in the scenes is kept beside the features.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from expunge.durable import whole_file
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import Target, to_centres
 from expunge.zoo.dinov2 import SHA256, dinov2_small
@@ -139,9 +139,8 @@ def cache_features(
         path = folder / file_name(seed, split, layers, shard)
         if _kept(path, stamp) < wanted:
             model = model or backbone(layers)
-            partial = path.with_suffix(".part")
-            save_file(_computed(model, seed, split, range(first, first + wanted)), partial, metadata=stamp)
-            os.replace(partial, path)
+            with whole_file(path) as partial:
+                save_file(_computed(model, seed, split, range(first, first + wanted)), partial, metadata=stamp)
         report(first + wanted, n)
     return SceneFeatures(folder, seed, split, n, layers)
 

@@ -1,7 +1,6 @@
 """A training that was cut off goes on where it was: weights and AdamW's moments after each epoch, in one file."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from expunge.durable import whole_file
 from expunge.errors import CorruptWeightsError, DataError
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -45,10 +45,9 @@ def write_progress(path: Path, stamp: Mapping[str, object], progress: Progress) 
         tensors |= {f"{moment}.{name}": state[moment] for moment in MOMENTS}
         tensors["step"] = state["step"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
     metadata = {"stamp": _text(stamp), "epochs": str(progress.epochs)}
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata=metadata)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata=metadata)
 
 
 def read_progress(path: Path, stamp: Mapping[str, object], module: nn.Module, optimizer: torch.optim.AdamW) -> int:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from expunge.durable import whole_file
 from expunge.vision.detection.ap50 import ap50, mean
 from expunge.zoo.scenes.cutouts import CLASSES, SPLITS, cutouts, digest
 from expunge.zoo.scenes.detr import Detr
@@ -93,9 +93,8 @@ def result(recipe: SceneRecipe, weights: Path, cache: Path) -> dict[str, object]
 
 def save(detector: Detr, path: Path) -> None:
     """Writes the weights in float16, whole or not at all."""
-    partial = path.with_suffix(".part")
-    save_file({name: value.half().contiguous() for name, value in detector.state_dict().items()}, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        save_file({name: value.half().contiguous() for name, value in detector.state_dict().items()}, partial)
 
 
 def main() -> None:
