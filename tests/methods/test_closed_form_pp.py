@@ -218,7 +218,7 @@ def test_pooled_networks_and_a_cosface_head_forget_with_their_rows_in_place(buil
         ({"steps": 0}, "steps must be greater than 0"),
         ({"rate": 0.0}, "rate must be greater than 0"),
         ({"batch": 0}, "batch must be greater than 0"),
-        ({"enough": 1.5}, "enough is a fraction"),
+        ({"enough": 1.5}, "enough must be 1 or less"),
         ({"weight": 0.0}, "weight must be greater than 0"),
     ],
 )

@@ -108,8 +108,8 @@ def test_without_the_forget_term_nothing_is_forgotten(context, task, splits) -> 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"energy": 0.0}, "energy is a fraction, above 0"),
-        ({"energy": 1.5}, "energy is a fraction"),
+        ({"energy": 0.0}, "energy must be greater than 0"),
+        ({"energy": 1.5}, "energy must be 1 or less"),
         ({"rank": 0}, "rank must be"),
         ({"forget_weight": -0.1}, "forget_weight must be 0 or more"),
         ({"retain_weight": -0.1}, "retain_weight must be 0 or more"),

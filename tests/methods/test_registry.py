@@ -48,7 +48,7 @@ def test_auto_is_the_closed_form() -> None:
         ({"name": "gs-lora", "settings": {"epoch": 3}}, "no setting 'epoch'; it has: .*epochs"),
         ({"name": "gs-lora", "settings": {"epochs": "many"}}, "setting 'epochs': .* got 'many'"),
         ({"name": "gs-lora", "settings": {"epochs": 0}}, "^method 'gs-lora': epochs must be greater than 0, got 0$"),
-        ({"name": "gs-lora", "settings": {"warmup": 2}}, "warmup is a fraction"),
+        ({"name": "gs-lora", "settings": {"warmup": 2}}, "warmup must be 1 or less, got 2$"),
         ({"name": "gs-lora", "settings": {"last_blocks": -1}}, "last_blocks must be 0"),
         ({"name": "gs-lora", "settings": {"grouping": "layer"}}, "setting 'grouping'"),
         ({"name": "head-mask", "settings": {"epochs": 3}}, "no setting 'epochs'; it has: none"),

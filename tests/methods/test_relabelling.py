@@ -130,5 +130,5 @@ def test_salun_with_every_weight_is_random_labels(context, task) -> None:
 
 @pytest.mark.parametrize("salient", [0.0, 1.1])
 def test_bad_fraction(salient) -> None:
-    with pytest.raises(MethodError, match="salient is a fraction"):
+    with pytest.raises(MethodError, match="salient must be"):
         SalUn(salient=salient)

@@ -195,7 +195,7 @@ class TestNegGradPlus:
         (SCRUB, {"distil": -0.1}, "distil must be 0 or more"),
         (SCRUB, {"classify": -0.1}, "classify must be 0 or more"),
         (SCRUBS, {"smoothing": -0.1}, "smoothing must be 0 or more"),
-        (SCRUBS, {"max_fraction": 1.5}, "max_fraction is a fraction"),
+        (SCRUBS, {"max_fraction": 1.5}, "max_fraction must be 1 or less"),
         (NegGradPlus, {"clip": -1.0}, "clip must be 0"),
         (NegGradPlus, {"epochs": 0}, "epochs must be greater than 0"),
     ],

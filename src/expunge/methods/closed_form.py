@@ -7,14 +7,14 @@ from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.errors import MethodError
 from expunge.methods.aims import Aim, Target, find_aims
-from expunge.methods.checks import refuse_negative, refuse_non_finite, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.ridge import low_rank, ridge
+from expunge.methods.settings import PositiveFraction, Settings
 from expunge.methods.sites import Site, find_sites
 from expunge.methods.states import SeenRows, States, states_of
 from expunge.tasks.classification.context import Context
@@ -29,7 +29,7 @@ DEPTHS: Mapping[Depth, float] = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
 
 
 @dataclass(frozen=True)
-class ClosedForm:
+class ClosedForm(Settings):
     """Moves each class's mean activation onto that of the classes that stay, block by block, and strikes its head row.
 
     At every site (an FFN's last Linear layer, inputs x, residual stream h after the block, position t) the change of
@@ -66,23 +66,14 @@ class ClosedForm:
     uses_memory: ClassVar[bool] = True
 
     depth: Depth = "default"
-    weight: float = 3.0
-    ridge: float = 0.1
-    passes: int = 2
-    states: int = 1000
-    rows: int = 16
-    energy: float = 0.999
-    directions: int = 0
+    weight: PositiveFloat = 3.0
+    ridge: PositiveFloat = 0.1
+    passes: PositiveInt = 2
+    states: PositiveInt = 1000
+    rows: PositiveInt = 16
+    energy: PositiveFraction = 0.999
+    directions: NonNegativeInt = 0
     half: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if self.depth not in DEPTHS:
-            raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
-        refuse_non_finite(self)
-        refuse_zero_or_less(self, "weight", "ridge", "passes", "states", "rows")
-        refuse_negative(self, "directions")
-        refuse_outside_fractions(self, "energy", above_zero=True)
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""

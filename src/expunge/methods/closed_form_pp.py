@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from expunge.adapters import Edit
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
+from expunge.methods.settings import Fraction
 from expunge.methods.states import states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
@@ -36,23 +37,16 @@ class ClosedFormPlusPlus(ClosedForm):
     """
 
     half: bool = True
-    rounds: int = 18
-    steps: int = 5
-    rate: float = 0.33
-    batch: int = 64
-    enough: float = 0.05
+    rounds: NonNegativeInt = 18
+    steps: PositiveInt = 5
+    rate: PositiveFloat = 0.33
+    batch: PositiveInt = 64
+    enough: Fraction = 0.05
 
     name: ClassVar[str] = "closed-form++"
     summary: ClassVar[str] = (
         "move each image to the class it resembles that stays, then polish, with head rows in place"
     )
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "rounds")
-        refuse_zero_or_less(self, "steps", "rate", "batch")
-        refuse_outside_fractions(self, "enough")
 
     @torch.no_grad()
     def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import NonNegativeInt, PositiveFloat
 from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
 from expunge.methods.layer_inputs import has_class_token, image_inputs
+from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
@@ -22,7 +24,7 @@ NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True)
-class DAMP:
+class DAMP(Settings):
     """W ← W (I − s · Q Qᵀ) for every Linear layer of the FFNs: a LoRA with one rank a class.
 
     Q is an orthonormal basis of the forget directions in the layer's input space: each forget class's prototype minus
@@ -47,14 +49,8 @@ class DAMP:
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    strength: float = 1.0
-    last_blocks: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        refuse_non_finite(self)
-        refuse_zero_or_less(self, "strength")
-        refuse_negative(self, "last_blocks")
+    strength: PositiveFloat = 1.0
+    last_blocks: NonNegativeInt = 0
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""

@@ -6,13 +6,15 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite
+from expunge.methods.checks import refuse_empty
 from expunge.methods.layer_inputs import block_linears, second_moments
 from expunge.methods.search import keep_best
+from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
@@ -25,7 +27,7 @@ images or more; with a small replay the best pair lay at smaller α_r and larger
 
 
 @dataclass(frozen=True)
-class DeepUnlearning:
+class DeepUnlearning(Settings):
     """W ← W (I − P_f (I − P_r))ᵀ for every Linear layer of the blocks, attention and FFN.
 
     P = U Λ Uᵀ from the singular vectors U and values σ of a layer's inputs (all tokens of all images), with the scaled
@@ -49,14 +51,9 @@ class DeepUnlearning:
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    alpha_retain: float = 0.0
-    alpha_forget: float = 0.0
-    last_blocks: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        refuse_non_finite(self)
-        refuse_negative(self, "alpha_retain", "alpha_forget", "last_blocks")
+    alpha_retain: NonNegativeFloat = 0.0
+    alpha_forget: NonNegativeFloat = 0.0
+    last_blocks: NonNegativeInt = 0
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block edited."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.classification.batches import Batch, Objective
@@ -30,18 +30,13 @@ class DER(FineTuning):
         logit_weight: α, per squared logit.
     """
 
-    logit_weight: float = 0.5
+    logit_weight: NonNegativeFloat = 0.5
 
     name: ClassVar[str] = "der"
     summary: ClassVar[str] = "bounded forgetting, with the old logits of retained images replayed"
     source: ClassVar[str] = "Buzzega et al., NeurIPS 2020, arXiv 2004.07211"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "logit_weight")
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the regression on the replay's old logits."""

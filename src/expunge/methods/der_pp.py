@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative
 from expunge.methods.der import DER
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.classification.context import Context
@@ -25,15 +25,10 @@ class DERPlusPlus(DER):
         label_weight: b, weight of the replay's own loss.
     """
 
-    label_weight: float = 1.0
+    label_weight: NonNegativeFloat = 1.0
 
     name: ClassVar[str] = "der++"
     summary: ClassVar[str] = "bounded forgetting, with the old logits and the labels of retained images replayed"
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "label_weight")
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """DER's objective and the replay's loss."""

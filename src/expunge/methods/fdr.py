@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.classification.batches import Batch, Objective
@@ -33,18 +33,13 @@ class FDR(FineTuning):
         distance_weight: λ, in nats per unit of logit.
     """
 
-    distance_weight: float = 0.2
+    distance_weight: NonNegativeFloat = 0.2
 
     name: ClassVar[str] = "fdr"
     summary: ClassVar[str] = "bounded forgetting, with the distance to the old function kept small on retained images"
     source: ClassVar[str] = "Benjamin et al., ICLR 2019, arXiv 1805.08289"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "distance_weight")
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the function distance on the replay."""

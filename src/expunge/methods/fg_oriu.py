@@ -6,13 +6,15 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, LoRALinear, attached, to_edit
 from expunge.data import Images
 from expunge.methods.block_features import BlockFeatures, recorded
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
+from expunge.methods.settings import PositiveFraction
 from expunge.methods.training import Training
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.classification.context import Context
@@ -71,18 +73,11 @@ class FGOrIU(Training):
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    rank: int = 8
-    lora_alpha: float = 8.0
-    energy: float = 0.99
-    forget_weight: float = 0.1
-    retain_weight: float = 0.01
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_zero_or_less(self, "rank", "lora_alpha")
-        refuse_outside_fractions(self, "energy", above_zero=True)
-        refuse_negative(self, "forget_weight", "retain_weight")
+    rank: PositiveInt = 8
+    lora_alpha: PositiveFloat = 8.0
+    energy: PositiveFraction = 0.99
+    forget_weight: NonNegativeFloat = 0.1
+    retain_weight: NonNegativeFloat = 0.01
 
     def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Trains the LoRA layers and returns the state that the validation split liked best.

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty, refuse_negative
+from expunge.methods.checks import refuse_empty
 from expunge.methods.training import Training
 from expunge.tasks.classification.batches import Batch
 from expunge.tasks.classification.context import Context
@@ -34,13 +35,8 @@ class BlockTuning(Training, ABC, Generic[C, T, B]):
     """
 
     lr: float = 1e-3
-    beta: float = 0.25
-    bound: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "beta", "bound")
+    beta: NonNegativeFloat = 0.25
+    bound: NonNegativeFloat = 0.0
 
     @abstractmethod
     def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal
 
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.adapters import Edit, Grouping, attached, group_penalty, make_groups, proximal_step, to_edit
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_outside_fractions, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
 from expunge.methods.fine_tuning import C
+from expunge.methods.settings import Fraction
 from expunge.methods.training import Training, WeightAverage
 from expunge.tasks.trainable import B, T
 
@@ -35,21 +37,14 @@ class GroupSparse(Training, ABC, Generic[C, T, B]):
             group ever becomes zero.
     """
 
-    rank: int = 8
-    lora_alpha: float = 8.0
+    rank: PositiveInt = 8
+    lora_alpha: PositiveFloat = 8.0
     grouping: Grouping = "block"
-    beta: float = 0.25
-    bound: float = 0.0
-    alpha: float = 0.3
-    warmup: float = 0.1
+    beta: NonNegativeFloat = 0.25
+    bound: NonNegativeFloat = 0.0
+    alpha: NonNegativeFloat = 0.3
+    warmup: Fraction = 0.1
     sparsity: Literal["proximal", "subgradient"] = "proximal"
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_zero_or_less(self, "rank", "lora_alpha")
-        refuse_outside_fractions(self, "warmup")
-        refuse_negative(self, "beta", "bound", "alpha")
 
     @abstractmethod
     def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from jaxtyping import Float, Int
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.errors import MethodError
 from expunge.memory import Prototypes
-from expunge.methods.checks import refuse_negative, refuse_outside_fractions
 from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, forget_term, prototype_divergence
 from expunge.methods.protocol import EVERY_TASK
+from expunge.methods.settings import Fraction
 from expunge.methods.training import WeightAverage
 from expunge.tasks.classification.bounds import prototype_bound
 from expunge.tasks.trainable import B, T
@@ -42,11 +43,11 @@ class GSLoRAPlusPlus(GroupSparse[C, T, B]):
         ema_start: Fraction of the training after which averaging begins.
     """
 
-    prototype_forget: float = 1.0
-    prototype_retain: float = 1.0
-    prototype_bound: float = 0.0
-    ema_decay: float = 0.9
-    ema_start: float = 0.8
+    prototype_forget: NonNegativeFloat = 1.0
+    prototype_retain: NonNegativeFloat = 1.0
+    prototype_bound: NonNegativeFloat = 0.0
+    ema_decay: Fraction = 0.9
+    ema_start: Fraction = 0.8
 
     name: ClassVar[str] = "gs-lora++"
     summary: ClassVar[str] = "GS-LoRA with prototypes of the original model and a weight average"
@@ -56,12 +57,6 @@ class GSLoRAPlusPlus(GroupSparse[C, T, B]):
     }
     needs_prototypes: ClassVar[bool] = True
     tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "prototype_forget", "prototype_retain", "prototype_bound")
-        refuse_outside_fractions(self, "ema_decay", "ema_start")
 
     def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
         """GS-LoRA's data loss and the two prototype terms. What is of a class without a prototype has no such term.

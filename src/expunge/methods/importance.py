@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.losses import forget_term
 from expunge.methods.training import shuffled_batches
@@ -26,12 +26,7 @@ class ImportancePenalty(BlockTuning[C, T, B], ABC):
         strength: λ, in units of loss per squared change of a weight of mean importance.
     """
 
-    strength: float = 0.01
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "strength")
+    strength: NonNegativeFloat = 0.01
 
     @abstractmethod
     def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
@@ -58,12 +53,7 @@ class MeasuredImportance(ImportancePenalty[C, T, B], ABC):
         samples: How much of the replay, drawn at random, on which importance is measured; 0 takes all.
     """
 
-    samples: int = 256
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "samples")
+    samples: NonNegativeInt = 256
 
     def mean_over_replay(
         self,

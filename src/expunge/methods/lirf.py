@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Images, Sample
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
 from expunge.methods.training import Training
@@ -44,11 +45,11 @@ class LIRF(Training):
     """
 
     lr: float = 1e-3
-    relabel: float = 0.9
-    attention: float = 0.6
-    preserve: float = 1.0
-    replay: float = 5.0
-    temperature: float = 10.0
+    relabel: NonNegativeFloat = 0.9
+    attention: NonNegativeFloat = 0.6
+    preserve: NonNegativeFloat = 1.0
+    replay: NonNegativeFloat = 5.0
+    temperature: PositiveFloat = 10.0
 
     name: ClassVar[str] = "lirf"
     summary: ClassVar[str] = "lower blocks unlearn labels and attention, the teacher keeps the other classes in place"
@@ -56,12 +57,6 @@ class LIRF(Training):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"lr": 1e-4}}
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_zero_or_less(self, "temperature")
-        refuse_negative(self, "relabel", "attention", "preserve", "replay")
 
     def trained(self, model: VisionModel) -> tuple[Block, ...]:
         """The lower half of the blocks that may be edited, rounded up."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.classification.batches import Batch, Objective
@@ -31,20 +31,14 @@ class LwF(FineTuning):
         temperature: What logits are divided by before the softmax; the paper uses 2.
     """
 
-    distillation: float = 1.0
-    temperature: float = 2.0
+    distillation: NonNegativeFloat = 1.0
+    temperature: PositiveFloat = 2.0
 
     name: ClassVar[str] = "lwf"
     summary: ClassVar[str] = "bounded forgetting, with the old softened predictions distilled on retained images"
     source: ClassVar[str] = "Li and Hoiem, ECCV 2016, arXiv 1606.09282"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "distillation")
-        refuse_zero_or_less(self, "temperature")
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The replay's loss, the bounded forget loss, and the distillation."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks.trainable import B, T
@@ -29,7 +29,7 @@ class NegGradPlus(BlockTuning[C, T, B]):
     """
 
     beta: float = 0.05
-    clip: float = 0.0
+    clip: NonNegativeFloat = 0.0
 
     name: ClassVar[str] = "neg-grad+"
     summary: ClassVar[str] = "gradient ascent on what is forgotten and descent on the replay, unbounded"
@@ -37,11 +37,6 @@ class NegGradPlus(BlockTuning[C, T, B]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "clip")
 
     def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """Loss on the replay minus the weighted loss on what is forgotten."""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from expunge.errors import MethodError
 from expunge.methods.checks import refuse_non_finite
 from expunge.methods.protocol import IMAGES, Method, is_for
+from expunge.methods.settings import refusal
 from expunge.tasks import Task, find_task, task_names
 
 GROUP, OLD_GROUP = "expunge.methods", "expunge.detection_methods"
@@ -167,8 +168,6 @@ def _presets(name: str, found: type[Any], kind: Task[Any, Any]) -> Mapping[str, 
 def _in_one_sentence(name: str, error: ValidationError) -> str:
     """What is wrong with a method's settings: the constructor's own words, or which setting has the wrong type."""
     first = error.errors()[0]
-    refusal = first.get("ctx", {}).get("error")
-    if isinstance(refusal, Exception):
-        return f"method {name!r}: {refusal}"
+    own = first.get("ctx", {}).get("error")
     where = ".".join(str(part) for part in first["loc"])
-    return f"method {name!r}, setting {where!r}: {first['msg']}, got {first['input']!r}"
+    return f"method {name!r}: {own if isinstance(own, Exception) else refusal(where, error)}"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_outside_fractions
 from expunge.methods.random_labels import RandomLabels
+from expunge.methods.settings import PositiveFraction
 from expunge.tasks.classification.batches import make_batch
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
@@ -29,18 +29,13 @@ class SalUn(RandomLabels):
         salient: Fraction of the weights that may move; 0.5 is the paper's median.
     """
 
-    salient: float = 0.5
+    salient: PositiveFraction = 0.5
 
     name: ClassVar[str] = "salun"
     summary: ClassVar[str] = "random relabelling of the weights most salient to the forget loss"
     source: ClassVar[str] = "Fan et al., ICLR 2024, arXiv 2310.12508"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_outside_fractions(self, "salient", above_zero=True)
 
     def train(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> None:
         """Trains the salient weights."""

@@ -6,13 +6,14 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_negative, refuse_outside_fractions, refuse_zero_or_less
 from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.settings import Fraction
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.classification.context import Context
 from expunge.tasks.classification.teacher import Teacher
@@ -53,25 +54,18 @@ class SCRUB(FineTuning):
     """
 
     beta: float = 1.0
-    distil: float = 0.5
-    classify: float = 0.99
-    temperature: float = 2.0
-    turn: int = 1
-    max_fraction: float = 0.5
-    smoothing: float = 0.0
+    distil: NonNegativeFloat = 0.5
+    classify: NonNegativeFloat = 0.99
+    temperature: PositiveFloat = 2.0
+    turn: PositiveInt = 1
+    max_fraction: Fraction = 0.5
+    smoothing: NonNegativeFloat = 0.0
 
     name: ClassVar[str] = "scrub"
     summary: ClassVar[str] = "in turns, diverge from the teacher on forget images and follow it on retained ones"
     source: ClassVar[str] = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"distil": 0.001, "lr": 1e-4}}
     needs_prototypes: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_zero_or_less(self, "temperature", "turn")
-        refuse_negative(self, "distil", "classify", "smoothing")
-        refuse_outside_fractions(self, "max_fraction")
 
     def objective(
         self, context: Context, task: ForgetTask[Images], weights: Tuned, turns: "Turns | None" = None

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.importance import summed_gradients
 from expunge.methods.search import keep_best
+from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block, shuffled_batches
 from expunge.tasks.classification.batches import make_batch
 from expunge.tasks.classification.context import Context
@@ -26,7 +28,7 @@ Below 1 nothing more would happen with λ = 1, as no weight may grow."""
 
 
 @dataclass(frozen=True)
-class SSD:
+class SSD(Settings):
     """θ ← min(λ · I_r / I_f, 1) · θ wherever I_f > α · I_r, with I the mean squared gradient of the loss.
 
     The paper compares the forget set with all of the training data; here it is compared with the replay, the only
@@ -49,16 +51,10 @@ class SSD:
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    alpha: float = 0.0
-    dampening: float = 1.0
-    samples: int = 256
-    last_blocks: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        refuse_non_finite(self)
-        refuse_negative(self, "alpha", "samples", "last_blocks")
-        refuse_zero_or_less(self, "dampening")
+    alpha: NonNegativeFloat = 0.0
+    dampening: PositiveFloat = 1.0
+    samples: NonNegativeInt = 256
+    last_blocks: NonNegativeInt = 0
 
     def first_block(self, model: VisionModel) -> int:
         """The lowest block dampened."""

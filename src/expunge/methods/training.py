@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.errors import MethodError
-from expunge.methods.checks import refuse_empty, refuse_negative, refuse_non_finite, refuse_zero_or_less
+from expunge.methods.checks import refuse_empty
+from expunge.methods.settings import Settings
 from expunge.tasks.request import Progress
 from expunge.tasks.trainable import B, Score, T, Trainable
 from expunge.vision.wrapped import Wrapped
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Settings):
     """The settings and the loop that trained methods have in common.
 
     Attributes:
@@ -36,20 +38,14 @@ class Training:
         validate_every: Epochs between looks at the validation data.
     """
 
-    last_blocks: int = 0
-    epochs: int = 30
-    max_steps: int = 200
-    batch_size: int = 16
-    lr: float = 1e-2
-    min_lr: float = 1e-5
-    weight_decay: float = 0.05
-    validate_every: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        refuse_non_finite(self)
-        refuse_zero_or_less(self, "epochs", "batch_size", "lr", "validate_every")
-        refuse_negative(self, "last_blocks", "max_steps", "min_lr", "weight_decay")
+    last_blocks: NonNegativeInt = 0
+    epochs: PositiveInt = 30
+    max_steps: NonNegativeInt = 200
+    batch_size: PositiveInt = 16
+    lr: PositiveFloat = 1e-2
+    min_lr: NonNegativeFloat = 1e-5
+    weight_decay: NonNegativeFloat = 0.05
+    validate_every: PositiveInt = 1
 
     def first_block(self, model: Wrapped) -> int:
         """The lowest block edited."""

@@ -61,7 +61,7 @@ class StateCache(Generic[M]):
         size = states[0].numel() * states.element_size()
         n = min(len(samples), self._room // size)
         self._room -= n * size
-        self._kept.update(zip(samples, states[:n].cpu(), strict=False))
+        self._kept.update(zip(samples, states[:n].to("cpu", copy=True), strict=False))
         return states
 
 

@@ -7,22 +7,18 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Scenes
 from expunge.errors import MethodError
-from expunge.methods.checks import (
-    refuse_empty,
-    refuse_negative,
-    refuse_non_finite,
-    refuse_outside_fractions,
-    refuse_zero_or_less,
-)
+from expunge.methods.checks import refuse_empty
 from expunge.methods.closed_form import Depth
 from expunge.methods.detection.scene_aims import SceneAim, query_aim, token_aim
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
 from expunge.methods.ridge import low_rank, ridge
+from expunge.methods.settings import Fraction, PositiveFraction, Settings
 from expunge.methods.sites import Gain, Site, find_sites
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.request import ForgetTask, Progress
@@ -33,7 +29,7 @@ DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
 
 
 @dataclass(frozen=True)
-class ClosedForm:
+class ClosedForm(Settings):
     """Moves the mean query of each class to between others and nothing, block by block, and strikes its head row.
 
     The twin of `expunge.methods.closed_form.ClosedForm`, with the mathematics in `docs/explanation/closed-form.md`.
@@ -62,23 +58,13 @@ class ClosedForm:
     tasks: ClassVar[tuple[str, ...]] = ("detection",)
 
     depth: Depth = "default"
-    weight: float = 0.75
-    ridge: float = 0.1
-    passes: int = 1
-    scenes: int = 256
-    background: float = 1.0
-    silence: float = 0.3
-    energy: float = 0.999
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if self.depth not in DEPTHS:
-            raise MethodError(f"depth must be one of {', '.join(DEPTHS)}, got {self.depth!r}")
-        refuse_non_finite(self)
-        refuse_zero_or_less(self, "weight", "ridge", "passes", "scenes")
-        refuse_negative(self, "background")
-        refuse_outside_fractions(self, "silence")
-        refuse_outside_fractions(self, "energy", above_zero=True)
+    weight: PositiveFloat = 0.75
+    ridge: PositiveFloat = 0.1
+    passes: PositiveInt = 1
+    scenes: PositiveInt = 256
+    background: NonNegativeFloat = 1.0
+    silence: Fraction = 0.3
+    energy: PositiveFraction = 0.999
 
     def first_block(self, model: DetectionModel) -> int:
         """The lowest block edited."""

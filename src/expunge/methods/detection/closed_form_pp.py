@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from expunge.adapters import Edit, Tuned
 from expunge.data import Scenes
-from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.detection.closed_form import ClosedForm
 from expunge.methods.detection.scene_polish import Going, Staying, going, said_of, staying
 from expunge.tasks.detection.context import SceneContext
@@ -37,18 +37,12 @@ class ClosedFormPlusPlus(ClosedForm):
     name: ClassVar[str] = "closed-form++"
     summary: ClassVar[str] = "the closed form, then a short polish until the class's own row tells nothing any more"
 
-    steps: int = 60
-    rate: float = 3e-3
-    size: int = 12
-    margin: float = 0.3
-    hold: float = 0.3
-    keep: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_zero_or_less(self, "rate", "size")
-        refuse_negative(self, "steps", "margin", "hold", "keep")
+    steps: NonNegativeInt = 60
+    rate: PositiveFloat = 3e-3
+    size: PositiveInt = 12
+    margin: NonNegativeFloat = 0.3
+    hold: NonNegativeFloat = 0.3
+    keep: NonNegativeFloat = 1.0
 
     def forget(self, context: SceneContext, task: ForgetTask[Scenes]) -> Edit:
         """Solves, polishes, and strikes the rows.

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Scenes
-from expunge.methods.checks import refuse_negative
 from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
@@ -30,8 +30,8 @@ class DER(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
         box_weight: b, weight of the boxes beside it.
     """
 
-    logit_weight: float = 0.5
-    box_weight: float = 1.0
+    logit_weight: NonNegativeFloat = 0.5
+    box_weight: NonNegativeFloat = 1.0
 
     name: ClassVar[str] = "der"
     summary: ClassVar[str] = "bounded forgetting, with the old logits and boxes of retained scenes replayed"
@@ -39,11 +39,6 @@ class DER(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("detection",)
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "logit_weight", "box_weight")
 
     def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The bounded forget loss and the regression on what the queries said before."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Scenes
-from expunge.methods.checks import refuse_negative
 from expunge.methods.detection.der import DER
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
 from expunge.tasks.detection.context import SceneContext
@@ -25,15 +25,10 @@ class DERPlusPlus(DER):
         label_weight: c, weight of the set criterion on the replay.
     """
 
-    label_weight: float = 1.0
+    label_weight: NonNegativeFloat = 1.0
 
     name: ClassVar[str] = "der++"
     summary: ClassVar[str] = "bounded forgetting, with old logits and boxes and the true boxes of retained scenes"
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "label_weight")
 
     def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """DER's objective and the replay's loss."""

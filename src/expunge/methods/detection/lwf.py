@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Scenes
-from expunge.methods.checks import refuse_negative, refuse_zero_or_less
 from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
@@ -31,9 +31,9 @@ class LwF(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
         temperature: What logits are divided by before the softmax or the sigmoid; the paper uses 2.
     """
 
-    distillation: float = 1.0
-    box_weight: float = 1.0
-    temperature: float = 2.0
+    distillation: NonNegativeFloat = 1.0
+    box_weight: NonNegativeFloat = 1.0
+    temperature: PositiveFloat = 2.0
 
     name: ClassVar[str] = "lwf"
     summary: ClassVar[str] = "bounded forgetting, with old softened classes and boxes distilled on retained scenes"
@@ -41,12 +41,6 @@ class LwF(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
     tasks: ClassVar[tuple[str, ...]] = ("detection",)
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        super().__post_init__()
-        refuse_negative(self, "distillation", "box_weight")
-        refuse_zero_or_less(self, "temperature")
 
     def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The replay's loss, the bounded forget loss, and the distillation."""
