@@ -19,7 +19,7 @@ from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside
 from expunge.evidence.strangers.lineup import ByClass
 from expunge.evidence.strangers.sample import Strangers, line_up
-from expunge.methods.detection import make_detection_method
+from expunge.methods import make_method
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Budget, available, task_of
 from expunge.tasks.detection.views import DetectionView
@@ -102,7 +102,7 @@ def main() -> None:
     for trial in sys.argv[1:] or TRIALS:
         name, _, text = trial.rpartition(":")
         settings = dict(part.split("=", 1) for part in text.split(",") if part)
-        method = make_detection_method(name or "closed-form", settings=settings)
+        method = make_method(name or "closed-form", task="detection", settings=settings)
         Forgetting(stack, plan, method, data, activations=cache).carry_out(0)
         show(trial or "as it is", cache)
         stack.undo()

@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from expunge.evidence import make_measures, metrics, reasons, scorecard, verdict
 from expunge.evidence.strangers import finding
-from expunge.methods.detection.registry import REGISTRY as DETECTION
-from expunge.methods.registry import AUTO, REGISTRY, Registry
+from expunge.methods import make_method, method_names, method_presets
+from expunge.methods.protocol import IMAGES
+from expunge.tasks import Task, find_task, task_names
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -33,30 +34,32 @@ def settings_page() -> str:
         "",
         "Give a setting with `--set NAME=VALUE`, a preset with `--preset NAME`.",
     ]
-    lines += _methods(REGISTRY, "##")
-    lines += ["", "## For detectors", "", "The same names and options where a detector forgets."]
-    return "\n".join([*lines, *_methods(DETECTION, "###")]) + "\n"
+    for task in sorted(map(find_task, task_names()), key=lambda task: (task.name != IMAGES, task.name)):
+        if task.name != IMAGES:
+            lines += ["", f"## For {task.noun}s", "", "The same names and options, where one of these forgets."]
+        lines += _methods(task, "##" if task.name == IMAGES else "###")
+    return "\n".join(lines) + "\n"
 
 
-def _methods(registry: Registry[Any], heading: str) -> list[str]:
-    lines, auto = [], registry.make(AUTO).name
-    for name in registry.names():
-        found = registry.find(name)
+def _methods(task: Task[Any, Any], heading: str) -> list[str]:
+    lines = []
+    for name in method_names(task.name):
+        made: Any = make_method(name, task=task.name)
         lines += ["", f"{heading} {name}", ""]
-        lines += [f"{found.summary[0].upper()}{found.summary[1:]}. Source: {found.source}.", ""]
-        if name == auto:
+        lines += [f"{made.summary[0].upper()}{made.summary[1:]}. Source: {made.source}.", ""]
+        if name == task.auto:
             lines += ["This is what `--method auto`, the default, takes.", ""]
-        texts = attribute_texts(found)
-        fields = dataclasses.fields(found)
+        texts = attribute_texts(type(made))
+        fields = dataclasses.fields(made)
         if not fields:
             lines.append("It has no settings.")
             continue
-        presets = list(found.presets)
+        presets = method_presets(name, task=task.name)
         lines.append("| setting | default | " + "".join(f"{p} | " for p in presets) + "what it is |")
         lines.append("|---" * (3 + len(presets)) + "|")
         for field in fields:
-            special = "".join(f"{found.presets[p].get(field.name, '')} | " for p in presets)
-            lines.append(f"| `{field.name}` | {field.default} | {special}{texts.get(field.name, '')} |")
+            special = "".join(f"{values.get(field.name, '')} | " for values in presets.values())
+            lines.append(f"| `{field.name}` | {getattr(made, field.name)} | {special}{texts.get(field.name, '')} |")
     return lines
 
 

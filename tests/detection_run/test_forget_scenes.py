@@ -9,7 +9,7 @@ import torch
 from expunge.adapters import EditStack
 from expunge.cli.app import run
 from expunge.errors import EmptyClassError, HeadError, ResumeError
-from expunge.methods.detection.head_mask import HeadMask
+from expunge.methods import HeadMask, make_method
 from expunge.runs import ForgetRun, RunFolder, Stage, forget, load, read
 from expunge.vision.detection import DetectionModel
 from expunge.vision.scene_states import SceneCache, look
@@ -92,9 +92,10 @@ def test_a_run_that_was_cut_off_goes_on(detector_folder: Path, scenes_folder: Pa
 
         return report
 
-    from expunge.methods.detection.gs_lora import GSLoRA
-
-    method, requests = GSLoRA(max_steps=2, last_blocks=1), [["ant"], ["bee"]]
+    method, requests = (
+        make_method("gs-lora", task="detection", settings={"max_steps": 2, "last_blocks": 1}),
+        [["ant"], ["bee"]],
+    )
     whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
     for folder in (whole, broken):
         folder.create({})

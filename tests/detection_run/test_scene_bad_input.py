@@ -43,7 +43,10 @@ def refused(tmp_path: Path, detector_folder: Path, scenes_folder: Path, capsys):
     [
         ("request 1 names 'zebra', which is no class of the model", ["--request", "zebra", "--method", "head-mask"]),
         ("--memory is for classifiers", [*ANT, "--memory", "somewhere"]),
-        ("unknown method for detectors 'scrub'; installed: closed-form", ["--request", "ant", "--method", "scrub"]),
+        (
+            "method 'scrub' is for image classifiers; for object detectors there are: closed-form",
+            ["--request", "ant", "--method", "scrub"],
+        ),
         ("99 shots were asked for", [*ANT, "--shots", "99"]),
         ("the requests name all 3 classes", ["--request", "ant,bee,cat", "--method", "head-mask"]),
     ],

@@ -9,7 +9,7 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.data import Scenes, Splits
 from expunge.evidence.measures.average_precision import AveragePrecision
-from expunge.methods.detection.head_mask import HeadMask
+from expunge.methods.head_mask import HeadMask
 from expunge.runs import forget, read
 from expunge.runs.comparing import Compared
 from expunge.runs.measuring import measure_models

@@ -14,7 +14,7 @@ from expunge.tasks.request import ForgetTask
 from expunge.tasks.scores import harmonic_mean
 from expunge.vision import ActivationCache, Output
 from expunge.vision.scene_states import SceneCache
-from tests.detection_methods.little import VALIDATION, little_model, little_task
+from tests.methods.detection.little import VALIDATION, little_model, little_task
 
 
 class Blank:

@@ -8,13 +8,13 @@ import torch
 import transformers
 
 from expunge.adapters import EditStack
-from expunge.methods.detection import make_detection_method
+from expunge.methods import make_method
 from expunge.tasks.detection.context import SceneContext
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.scene_states import SceneCache
 from tests.detection import detectors
 from tests.detection.detectors import Kind, pixels, write
-from tests.detection_methods.little import little_task
+from tests.methods.detection.little import little_task
 
 pytest.importorskip("timm")
 
@@ -69,7 +69,7 @@ def test_a_pass_that_was_cut_says_what_the_whole_pass_says(kind, model) -> None:
 
 
 def test_it_forgets_and_gets_every_bit_back(model) -> None:
-    method = make_detection_method("closed-form")
+    method = make_method("closed-form", task="detection")
     context = SceneContext(model, SceneCache(model, method.first_block(model)))
     before = model.digest()
     edit = method.forget(context, little_task())

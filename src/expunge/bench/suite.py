@@ -66,7 +66,13 @@ class Suite(Benchmark):
 
     def rows(self) -> tuple[str, ...]:
         """Four anchors first, then every installed method."""
-        return (ORIGINAL, SCRATCH, FINETUNE, "head-mask", *(m for m in method_names() if m != "head-mask"))
+        return (
+            ORIGINAL,
+            SCRATCH,
+            FINETUNE,
+            "head-mask",
+            *(m for m in method_names(VisionModel.task) if m != "head-mask"),
+        )
 
     def check_row(self, name: str) -> None:
         """Makes sure that a row can be run.

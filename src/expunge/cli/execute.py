@@ -72,14 +72,12 @@ def _method(asked: Asked) -> "Method":
         ModelError: There is no such model.
     """
     from expunge.methods import make_method
-    from expunge.methods.detection.registry import make_detection_method
     from expunge.runs import task_at
 
     task = task_at(asked.model)
     if asked.memory is not None and not task.memories:
         raise RequestError(f"no statistics are kept of an {task.noun}, and {asked.model} is one: leave --memory out")
-    make = make_detection_method if task.name == "detection" else make_method
-    return make(asked.method, preset=asked.preset, settings=asked.settings)
+    return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
 
 
 def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun":

@@ -17,8 +17,7 @@ from expunge.lifecycle.material import Material
 from expunge.lifecycle.scene_material import gather_scenes
 from expunge.lifecycle.scene_strangers import scene_strangers
 from expunge.lifecycle.standing import Standing
-from expunge.methods.detection import make_detection_method
-from expunge.methods.protocol import Method
+from expunge.methods import Method, make_method
 from expunge.methods.sequence import Forgetting
 from expunge.runs import read
 from expunge.runs.comparing import Compared
@@ -47,8 +46,8 @@ class Detectors:
         return known_keys() | known_keys(task=DETECTION)
 
     def make_method(self, asked: Asked) -> Method:
-        """One of `expunge.methods.detection`."""
-        return make_detection_method(asked.method, preset=asked.preset, settings=asked.settings)
+        """One that is for detectors."""
+        return make_method(asked.method, task=DETECTION, preset=asked.preset, settings=asked.settings)
 
     def lowest_block(self, workspace: Workspace, method: Method) -> int:
         """The lowest of all: there is no memory of detectors."""

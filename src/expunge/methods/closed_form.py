@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
+from expunge.data import Images
 from expunge.methods.aims import Aim, Target, find_aims
 from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.settings import PositiveFraction, Settings
@@ -61,6 +62,7 @@ class ClosedForm(Settings):
     source: ClassVar[str] = "expunge"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
     uses_memory: ClassVar[bool] = True
 
     depth: Depth = "default"
@@ -79,7 +81,7 @@ class ClosedForm(Settings):
         return blocks - max(1, round(DEPTHS[self.depth] * blocks))
 
     @torch.no_grad()
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Solves the blocks from the lowest up, `passes` times over."""
         states = states_of(context, task, self.states)
         with self.solved(context, *states) as weights:

@@ -7,6 +7,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from expunge.adapters import Edit
+from expunge.data import Images
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
@@ -48,7 +49,7 @@ class ClosedFormPlusPlus(ClosedForm):
     )
 
     @torch.no_grad()
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Solves the blocks, then polishes what came out."""
         model, entry = context.model, self.first_block(context.model)
         forget, retain = states_of(context, task, self.states)

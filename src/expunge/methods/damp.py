@@ -10,6 +10,7 @@ from pydantic import NonNegativeInt, PositiveFloat
 from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
+from expunge.data import Images
 from expunge.methods.checks import refuse_empty
 from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.settings import Settings
@@ -46,6 +47,7 @@ class DAMP(Settings):
     source: ClassVar[str] = "Hatami et al., CVPR 2026 workshop, arXiv 2604.15166"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     strength: PositiveFloat = 1.0
     last_blocks: NonNegativeInt = 0
@@ -54,7 +56,7 @@ class DAMP(Settings):
         """The lowest block edited."""
         return lowest_block(model, self.last_blocks)
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Makes the projections; the model is read, never written.
 
         Raises:

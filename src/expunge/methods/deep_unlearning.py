@@ -49,6 +49,7 @@ class DeepUnlearning(Settings):
         "published": {"alpha_retain": 100.0, "alpha_forget": 3.0},
     }
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     alpha_retain: NonNegativeFloat = 0.0
     alpha_forget: NonNegativeFloat = 0.0
@@ -58,7 +59,7 @@ class DeepUnlearning(Settings):
         """The lowest block edited."""
         return lowest_block(model, self.last_blocks)
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Projects the weights; the spectra are those of the model before the edit.
 
         Raises:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.scrub import distillation
 from expunge.tasks.classification.batches import Batch, Objective
@@ -32,7 +33,7 @@ class DELETE(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The divergence on the forget batch; the retain batch plays no part."""
         teacher, gone = Teacher(context, task), (*task.targets, *task.forgotten)
 

@@ -7,6 +7,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.der import DER
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.classification.context import Context
@@ -29,7 +30,7 @@ class DERPlusPlus(DER):
     name: ClassVar[str] = "der++"
     summary: ClassVar[str] = "bounded forgetting, with the old logits and the labels of retained images replayed"
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """DER's objective and the replay's loss."""
         without_labels = super().objective(context, task, weights)
 

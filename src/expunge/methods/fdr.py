@@ -11,6 +11,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.classification.batches import Batch, Objective
@@ -40,7 +41,7 @@ class FDR(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the function distance on the replay."""
         teacher = Teacher(context, task)
         forgotten = forget_term(context, self.beta, self.bound)

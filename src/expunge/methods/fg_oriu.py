@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, LoRALinear, attached, to_edit
+from expunge.data import Images
 from expunge.methods.block_features import BlockFeatures, recorded
 from expunge.methods.checks import refuse_empty
 from expunge.methods.settings import PositiveFraction
@@ -70,6 +71,7 @@ class FGOrIU(Training):
         }
     }
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     rank: PositiveInt = 8
     lora_alpha: PositiveFloat = 8.0
@@ -77,7 +79,7 @@ class FGOrIU(Training):
     forget_weight: NonNegativeFloat = 0.1
     retain_weight: NonNegativeFloat = 0.01
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Trains the LoRA layers and returns the state that the validation split liked best.
 
         Raises:
@@ -102,7 +104,7 @@ class FGOrIU(Training):
                 return to_edit(layers)
 
     def _subspaces(
-        self, context: Context, task: ForgetTask, features: BlockFeatures
+        self, context: Context, task: ForgetTask[Images], features: BlockFeatures
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """P_f and P_r of every block."""
         found = []

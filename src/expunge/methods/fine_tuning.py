@@ -7,12 +7,13 @@ which fixes the head for all methods.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
+from expunge.data import Images
 from expunge.methods.checks import refuse_empty
 from expunge.methods.training import Training
 from expunge.tasks.classification.batches import Batch
@@ -59,8 +60,10 @@ class BlockTuning(Training, ABC, Generic[C, T, B]):
 
 
 @dataclass(frozen=True)
-class FineTuning(BlockTuning[Context, ForgetTask, Batch], ABC):
+class FineTuning(BlockTuning[Context, ForgetTask[Images], Batch], ABC):
     """Block tuning of classifiers on images."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
 
 def block_parameters(model: Wrapped, first: int) -> tuple[str, ...]:

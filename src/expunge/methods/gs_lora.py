@@ -9,6 +9,7 @@ from torch import Tensor
 from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import forget_term
+from expunge.methods.protocol import EVERY_TASK
 from expunge.methods.training import WeightAverage
 from expunge.tasks.trainable import B, T
 
@@ -40,13 +41,19 @@ count α from the first step (other scripts there warm up for 20 or 30 of 100 ep
 
 @dataclass(frozen=True)
 class GSLoRA(GroupSparse[C, T, B]):
-    """L_retain + β · ReLU(BND - L_forget) + α · Σ ‖group‖, with the task's own loss for both."""
+    """L_retain + β · ReLU(BND - L_forget) + α · Σ ‖group‖, with the task's own loss for both.
+
+    On detectors the released code pushes the class term alone, of all queries of the forget scenes; the box terms of
+    what is to be forgotten keep their positive weights, so where it is goes on being learned. We push the whole
+    criterion of the queries that answer for an object of a target, see `expunge.tasks.detection.losses`.
+    """
 
     name: ClassVar[str] = "gs-lora"
     summary: ClassVar[str] = "group-sparse LoRA with bounded forgetting and a retain loss"
     source: ClassVar[str] = "Zhao et al., CVPR 2024, arXiv 2403.11530"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": PUBLISHED}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
         """Retain loss and bounded forget loss."""

@@ -14,6 +14,7 @@ from expunge.methods.fine_tuning import C
 from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
 from expunge.methods.losses import bounded, forget_term, prototype_divergence
+from expunge.methods.protocol import EVERY_TASK
 from expunge.methods.settings import Fraction
 from expunge.methods.training import WeightAverage
 from expunge.tasks.classification.bounds import prototype_bound
@@ -29,6 +30,7 @@ class GSLoRAPlusPlus(GroupSparse[C, T, B]):
     4-shot command of the released `scripts/run_cl_forget.sh`. w_r is ours: there it is left at 0. So is the start of
     the average, which is after 30 of 100 epochs there. BND_pro = 50 is beyond the reach of our divergence over
     embeddings with entries of about N(0, 1), so in that preset the push has no end; `prototype_bound=0` gives it one.
+    On detectors z are the features of the queries that answer for an object, matched as the criterion matches them.
 
     Attributes:
         prototype_forget: w_f, weight of the push away from the forgotten class's prototype.
@@ -54,6 +56,7 @@ class GSLoRAPlusPlus(GroupSparse[C, T, B]):
         "published": {**PUBLISHED, "prototype_forget": 0.015, "prototype_retain": 0.015, "prototype_bound": 50.0}
     }
     needs_prototypes: ClassVar[bool] = True
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def objective(self, context: C, task: T) -> Callable[[B, B], Tensor]:
         """GS-LoRA's data loss and the two prototype terms. What is of a class without a prototype has no such term.

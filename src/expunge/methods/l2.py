@@ -10,6 +10,7 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import C
 from expunge.methods.importance import ImportancePenalty
+from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks.trainable import B, T
 
 
@@ -25,6 +26,7 @@ class L2(ImportancePenalty[C, T, B]):
     source: ClassVar[str] = "the L2 baseline of Kirkpatrick et al., PNAS 2017, arXiv 1612.00796"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """One for every weight."""

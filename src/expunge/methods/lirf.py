@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.adapters import Edit, tuned
-from expunge.data import Sample
+from expunge.data import Images, Sample
 from expunge.methods.checks import refuse_empty
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
@@ -56,13 +56,14 @@ class LIRF(Training):
     source: ClassVar[str] = "Ye et al., ECCV 2022, arXiv 2207.08224, as in Zhao et al., arXiv 2403.11530"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"lr": 1e-4}}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def trained(self, model: VisionModel) -> tuple[Block, ...]:
         """The lower half of the blocks that may be edited, rounded up."""
         blocks = model.blocks[self.first_block(model) :]
         return blocks[: (len(blocks) + 1) // 2]
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Trains the lower half and returns the change of the state that the validation split liked best.
 
         Raises:
@@ -77,7 +78,7 @@ class LIRF(Training):
             self.fit(context, task, list(weights.parameters.values()), objective)
             return weights.edit()
 
-    def objective(self, context: Context, task: ForgetTask, seen: list[Tensor]) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]) -> Objective:
         """The data loss for one request; `seen` takes up the attention of every forward pass, see `watched`."""
         model, teacher, kept = context.model, Teacher(context, task), staying(task, len(context.model.classes))
         relabelling = Relabelling(task, len(model.classes), context.seed)
@@ -102,7 +103,7 @@ class LIRF(Training):
 class OldAttention:
     """The attention of the targets' images, frozen at the moment of creation, in the precision it is compared in."""
 
-    def __init__(self, context: Context, task: ForgetTask, seen: list[Tensor]):
+    def __init__(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]):
         """Runs the model once over the forget images and the targets' validation images."""
         rows: list[Tensor] = []
         samples: list[Sample] = []

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.classification.batches import Batch, Objective
@@ -39,7 +40,7 @@ class LwF(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The replay's loss, the bounded forget loss, and the distillation."""
         teacher = Teacher(context, task)
         forgotten = forget_term(context, self.beta, self.bound)

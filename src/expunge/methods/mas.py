@@ -10,6 +10,7 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import C
 from expunge.methods.importance import MeasuredImportance
+from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks.trainable import B, T
 
 
@@ -18,7 +19,9 @@ class MAS(MeasuredImportance[C, T, B]):
     """L_retain + β · ReLU(BND - L_forget) + λ/2 · Σ Ω_i (θ_i - θ*_i)²; Ω_i = mean of |∂‖F(x)‖²/∂θ_i| over images.
 
     F(x) are the logits, without labels (the paper's global variant). The paper may measure on any images; we take the
-    replay, which holds what is to stay. Its λ has no factor of a half: ours is twice that.
+    replay, which holds what is to stay. Its λ has no factor of a half: ours is twice that. Of a detector F(x) are the
+    logits of all queries; boxes, in other units, are left out, as the paper has none. A struck class, whose logit
+    cannot move, adds nothing.
     """
 
     name: ClassVar[str] = "mas"
@@ -26,6 +29,7 @@ class MAS(MeasuredImportance[C, T, B]):
     source: ClassVar[str] = "Aljundi et al., ECCV 2018, arXiv 1711.09601"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def importance(self, context: C, task: T, weights: Tuned) -> list[Tensor]:
         """Mean sensitivity of the squared length of the logits on the replay."""

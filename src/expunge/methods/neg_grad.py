@@ -1,4 +1,4 @@
-"""NegGrad+: ascend on the forget images, descend on the replay, with no bound."""
+"""NegGrad+: ascend on what is forgotten, descend on the replay, with no bound."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import BlockTuning, C
+from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks.trainable import B, T
 
 
@@ -19,7 +20,8 @@ class NegGradPlus(BlockTuning[C, T, B]):
 
     Nothing bounds the ascent: as training goes on, the forget loss rises for ever, and the choice of the state on the
     validation split is what saves the model. α is there to be tuned; our default is 0.95. `bound`, which the
-    other methods share, has no effect here.
+    other methods share, has no effect here. The paper has no detectors; there L_forget is the criterion of the queries
+    that answer for an object, as in the other methods.
 
     Attributes:
         beta: Weight of the ascent.
@@ -30,10 +32,11 @@ class NegGradPlus(BlockTuning[C, T, B]):
     clip: NonNegativeFloat = 0.0
 
     name: ClassVar[str] = "neg-grad+"
-    summary: ClassVar[str] = "gradient ascent on forget images and descent on the replay, unbounded"
+    summary: ClassVar[str] = "gradient ascent on what is forgotten and descent on the replay, unbounded"
     source: ClassVar[str] = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """Loss on the replay minus the weighted loss on what is forgotten."""

@@ -1,6 +1,6 @@
 """What every forgetting method answers to, and what it is given.
 
-A method sees the forget images of one request, the replay of what is retained, and a validation split. It never sees
+A method sees the forget examples of one request, the replay of what is retained, and a validation split. It never sees
 test data: there is no field for it.
 """
 
@@ -9,7 +9,13 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from expunge.adapters import Edit
 
-__all__ = ["Method", "uses_memory"]
+__all__ = ["EVERY_TASK", "IMAGES", "Method", "is_for", "uses_memory"]
+
+IMAGES = "classification"
+"""The task that is meant where nobody names one."""
+
+EVERY_TASK: tuple[str, ...] = ()
+"""What a method says in `tasks` that asks its context for nothing but what every `Trainable` answers."""
 
 
 @runtime_checkable
@@ -21,7 +27,10 @@ class Method(Protocol):
         summary: One line on what it does.
         source: Paper or origin.
         presets: Named sets of settings, applied over the defaults.
-        needs_prototypes: Whether `Context.prototypes` must be there.
+        needs_prototypes: Whether the context's `prototypes` must be there.
+
+    A method says for which tasks it is by `tasks: ClassVar[tuple[str, ...]]`, their names, or `EVERY_TASK`; one that
+    says nothing is for image classifiers.
 
     A method that reads `Context.memory` also says `uses_memory: ClassVar[bool] = True`. It then gets requests without
     an image of a target, too, if the memory has statistics of it.
@@ -38,8 +47,14 @@ class Method(Protocol):
         ...
 
     def forget(self, context: Any, task: Any) -> Edit:
-        """Makes the edit that forgets `task.targets`. Leaves the model as it found it."""
+        """Makes the edit that forgets `task.targets`, a `ForgetTask`. Leaves the model as it found it."""
         ...
+
+
+def is_for(method: Method | type[Any], task: str) -> bool:
+    """Whether a method, or its class, is for a task."""
+    tasks = getattr(method, "tasks", (IMAGES,))
+    return not tasks or task in tasks
 
 
 def uses_memory(method: Method) -> bool:

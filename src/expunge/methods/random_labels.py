@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.tasks.classification.batches import Batch, Objective
 from expunge.tasks.classification.context import Context
@@ -34,7 +35,7 @@ class RandomLabels(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned) -> Objective:
+    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """Loss on the replay and on the relabelled forget images."""
         model, relabelling = context.model, Relabelling(task, len(context.model.classes), context.seed)
 
@@ -48,7 +49,7 @@ class RandomLabels(FineTuning):
 class Relabelling:
     """One wrong label, a class that stays, for every image of the targets."""
 
-    def __init__(self, task: ForgetTask, classes: int, seed: int):
+    def __init__(self, task: ForgetTask[Images], classes: int, seed: int):
         """Draws the labels of the forget images and of the targets' validation images, evenly among what stays."""
         kept = torch.tensor(staying(task, classes))
         samples = (*task.forget.samples, *task.validation.only(task.targets).samples)
@@ -61,7 +62,7 @@ class Relabelling:
         return torch.tensor(found, device=batch.labels.device, dtype=torch.int64)
 
 
-def staying(task: ForgetTask, classes: int) -> list[int]:
+def staying(task: ForgetTask[Images], classes: int) -> list[int]:
     """Indices of the classes that neither this request nor an earlier one takes."""
     gone = {*task.targets, *task.forgotten}
     return [index for index in range(classes) if index not in gone]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import BlockTuning, C
+from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks.trainable import B, T
 
 
@@ -17,10 +18,10 @@ class Retrain(BlockTuning[C, T, B]):
     """L_retain alone, from blocks that were drawn anew, for as many steps on as small a replay as every other method.
 
     The papers start faces from scratch and ImageNet from weights that know the forgotten classes. We draw the blocks
-    anew for all, as it is their state that a request is about, and keep embeddings and classifier, which are frozen for
-    every method. Each tensor is drawn from a normal distribution with its own mean and deviation, which suits any
-    architecture and leaves two numbers a tensor of what was learned. `beta` and `bound`, which the other methods
-    share, have no effect here.
+    anew for all, as it is their state that a request is about, and keep embeddings and classifier, and of a detector
+    the backbone and what makes logits and boxes, which are frozen for every method. Each tensor is drawn from a normal
+    distribution with its own mean and deviation, which suits any architecture and leaves two numbers a tensor of what
+    was learned. `beta` and `bound`, which the other methods share, have no effect here.
     """
 
     name: ClassVar[str] = "retrain"
@@ -28,6 +29,7 @@ class Retrain(BlockTuning[C, T, B]):
     source: ClassVar[str] = "Zhao et al., CVPR 2024, arXiv 2403.11530 (their baseline)"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"lr": 3e-4}}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = EVERY_TASK
 
     def objective(self, context: C, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
         """The loss on the replay; the forget batch plays no part."""

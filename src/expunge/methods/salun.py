@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.random_labels import RandomLabels
 from expunge.methods.settings import PositiveFraction
 from expunge.tasks.classification.batches import make_batch
@@ -36,7 +37,7 @@ class SalUn(RandomLabels):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
 
-    def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
+    def train(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> None:
         """Trains the salient weights."""
         parameters, before = list(weights.parameters.values()), list(weights.before.values())
         masks = saliency_masks(forget_gradient(context, task, parameters), self.salient)
@@ -49,7 +50,7 @@ class SalUn(RandomLabels):
         self.fit(context, task, parameters, self.objective(context, task, weights), after_step=put_back)
 
 
-def forget_gradient(context: Context, task: ForgetTask, parameters: Sequence[Tensor]) -> list[Tensor]:
+def forget_gradient(context: Context, task: ForgetTask[Images], parameters: Sequence[Tensor]) -> list[Tensor]:
     """Gradient of the mean loss over all forget images, of the parameters' shapes."""
     total = [torch.zeros_like(parameter) for parameter in parameters]
     for indices in context.activations.batches(task.forget):

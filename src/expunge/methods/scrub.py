@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.settings import Fraction
 from expunge.tasks.classification.batches import Batch, Objective
@@ -66,7 +67,9 @@ class SCRUB(FineTuning):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"distil": 0.001, "lr": 1e-4}}
     needs_prototypes: ClassVar[bool] = False
 
-    def objective(self, context: Context, task: ForgetTask, weights: Tuned, turns: "Turns | None" = None) -> Objective:
+    def objective(
+        self, context: Context, task: ForgetTask[Images], weights: Tuned, turns: "Turns | None" = None
+    ) -> Objective:
         """The whole objective; with `turns`, only the part whose turn it is has a gradient, and the value is the same.
 
         So the validation split judges both parts, whatever step it is looked at after.
@@ -86,7 +89,7 @@ class SCRUB(FineTuning):
 
         return loss
 
-    def train(self, context: Context, task: ForgetTask, weights: Tuned) -> None:
+    def train(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> None:
         """Trains the blocks in turns."""
         parameters = list(weights.parameters.values())
         turns = Turns(self.turn, self.max_fraction)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from expunge.data import Images
 from expunge.methods.losses import forget_term
 from expunge.methods.training import BestState
 from expunge.tasks.classification.batches import Batch
@@ -19,7 +20,7 @@ from expunge.tasks.request import ForgetTask, Progress
 
 @torch.no_grad()
 def keep_best(
-    context: Context, task: ForgetTask, parameters: Sequence[Tensor], candidates: Iterable[Callable[[], None]]
+    context: Context, task: ForgetTask[Images], parameters: Sequence[Tensor], candidates: Iterable[Callable[[], None]]
 ) -> None:
     """Tries every candidate and leaves `parameters` as the best one made them.
 

@@ -49,6 +49,7 @@ class SSD(Settings):
     source: ClassVar[str] = "Foster et al., AAAI 2024, arXiv 2308.07707"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"published": {"alpha": 10.0, "dampening": 1.0}}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     alpha: NonNegativeFloat = 0.0
     dampening: PositiveFloat = 1.0
@@ -59,7 +60,7 @@ class SSD(Settings):
         """The lowest block dampened."""
         return lowest_block(model, self.last_blocks)
 
-    def forget(self, context: Context, task: ForgetTask) -> Edit:
+    def forget(self, context: Context, task: ForgetTask[Images]) -> Edit:
         """Dampens the blocks' parameters.
 
         Raises:

@@ -157,7 +157,7 @@ def class_means(values: Float[Tensor, "n t d"], states: States) -> Float[Tensor,
     return means.of_all()
 
 
-def states_of(context: Context, task: ForgetTask, most: int) -> tuple[States, States]:
+def states_of(context: Context, task: ForgetTask[Images], most: int) -> tuple[States, States]:
     """States of the forget and of the retained classes where the context's cache enters the model.
 
     Retained classes that the memory knows come from there, the others from images. Forget classes come from both: a

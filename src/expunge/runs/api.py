@@ -13,7 +13,6 @@ from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.memory import Memory
 from expunge.methods import Method, make_method
-from expunge.methods.detection import make_detection_method
 from expunge.methods.protocol import uses_memory
 from expunge.runs.detection.reporting import build_scene_report
 from expunge.runs.loading import load, read
@@ -126,7 +125,7 @@ def forget(
     task = task_of(edited)
     data = data if isinstance(data, Splits) else read(data, like=edited, seed=seed)
     if isinstance(method, str):
-        method = make_detection_method(method) if task.name == "detection" else make_method(method)
+        method = make_method(method, task=task.name)
     if memory is not None:
         memory.check_model(edited)
     wanted = [[str(name) for name in requests]] if all(isinstance(one, str) for one in requests) else requests

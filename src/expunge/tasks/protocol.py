@@ -39,7 +39,9 @@ class Task(ABC, Generic[M, E]):
         batch: Examples that run together in a run, for edits and for looking.
         most_each: So many images, or objects, of a class stand beside strangers at the most; None for all.
         memories: Whether statistics of its classes can be kept in place of examples.
+        auto: The method that is taken where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
+        presets: Method -> presets of this task, in place of the method's own of those names.
     """
 
     name: ClassVar[str]
@@ -51,7 +53,9 @@ class Task(ABC, Generic[M, E]):
     batch: ClassVar[int] = 48
     most_each: ClassVar[int | None] = None
     memories: ClassVar[bool] = False
+    auto: ClassVar[str] = "closed-form++"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
 
     # Models and data by name.
 

@@ -15,8 +15,8 @@ from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.tasks.rows import HeadRows
 from expunge.vision.heads import STRUCK_LOGIT
 from expunge.vision.scene_states import SceneCache, SceneView, look
-from tests.detection_methods.little import TRAIN, little_model
 from tests.evidence.detection.made import NAMES, grid, nobody, view_of
+from tests.methods.detection.little import TRAIN, little_model
 
 TRUTH = grid(seed=3)
 

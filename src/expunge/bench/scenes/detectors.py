@@ -13,8 +13,7 @@ from expunge.bench.tuned import DETECTORS, tuned_settings
 from expunge.data import Scenes, Splits
 from expunge.errors import BenchError
 from expunge.evidence import measure_names
-from expunge.methods.detection import detection_methods
-from expunge.methods.detection.registry import REGISTRY
+from expunge.methods import method_class, method_names
 from expunge.vision.detection import DetectionModel
 
 
@@ -61,7 +60,12 @@ class SceneSuite(Benchmark):
 
     def rows(self) -> tuple[str, ...]:
         """Three anchors first, then every installed method for detectors."""
-        return (ORIGINAL, SCRATCH, "head-mask", *(name for name in detection_methods() if name != "head-mask"))
+        return (
+            ORIGINAL,
+            SCRATCH,
+            "head-mask",
+            *(name for name in method_names(DetectionModel.task) if name != "head-mask"),
+        )
 
     def check_row(self, name: str) -> None:
         """Makes sure that a row can be run.
@@ -73,7 +77,7 @@ class SceneSuite(Benchmark):
         if name == FINETUNE:
             raise BenchError(f"suite {self.name!r} has no {FINETUNE}; its rows: {', '.join(self.rows())}")
         if name not in ANCHORS:
-            REGISTRY.find(name)
+            method_class(name, task=DetectionModel.task)
 
     def measures(self) -> tuple[str, ...]:
         """Names of all installed measures of detectors, sorted."""

@@ -18,9 +18,7 @@ from expunge.data import Scenes, Splits
 from expunge.data.scene_views import draw_orders
 from expunge.evidence import Case, make_measure
 from expunge.evidence.protocol import take
-from expunge.methods.detection import make_detection_method
-from expunge.methods.detection.registry import REGISTRY
-from expunge.methods.protocol import Method
+from expunge.methods import Method, make_method, method_class
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import available, task_of
 from expunge.tasks.detection.views import DetectionView
@@ -184,9 +182,9 @@ class SceneStand:
 
     def method(self, name: str, settings: Mapping[str, object]) -> Method:
         """The method with its settings and those of the suite's budget that it has."""
-        known = {field.name for field in fields(REGISTRY.find(name))}
+        known = {field.name for field in fields(method_class(name, task=DetectionModel.task))}
         budget = {key: value for key, value in self.suite.budget.items() if key in known}
-        return make_detection_method(name, settings={**settings, **budget})
+        return make_method(name, task=DetectionModel.task, settings={**settings, **budget})
 
     def of_original(self, number: int) -> Taken:
         """See `CellStand.of_original`."""

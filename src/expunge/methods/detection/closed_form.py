@@ -55,6 +55,7 @@ class ClosedForm(Settings):
     source: ClassVar[str] = "expunge"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
 
     depth: Depth = "default"
     weight: PositiveFloat = 0.75

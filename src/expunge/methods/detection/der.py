@@ -9,7 +9,7 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Scenes
-from expunge.methods.detection.fine_tuning import SceneFineTuning
+from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
 from expunge.tasks.detection.context import SceneContext
@@ -18,7 +18,7 @@ from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class DER(SceneFineTuning):
+class DER(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """β · ReLU(BND - L_forget) + α · (mean (z - h(x))² + b · L_box) on retained scenes, at all queries (section 3).
 
     z are the logits before the request, of the classes that stay; the boxes of the replay are not used. As for
@@ -38,6 +38,7 @@ class DER(SceneFineTuning):
     source: ClassVar[str] = "Buzzega et al., NeurIPS 2020, arXiv 2004.07211"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
 
     def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The bounded forget loss and the regression on what the queries said before."""

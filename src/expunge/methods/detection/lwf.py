@@ -9,7 +9,7 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Scenes
-from expunge.methods.detection.fine_tuning import SceneFineTuning
+from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
 from expunge.tasks.detection.context import SceneContext
@@ -18,7 +18,7 @@ from expunge.tasks.request import ForgetTask
 
 
 @dataclass(frozen=True)
-class LwF(SceneFineTuning):
+class LwF(BlockTuning[SceneContext, ForgetTask[Scenes], SceneBatch]):
     """L_retain + β · ReLU(BND - L_forget) + λ · (L_old + b · L_box) on retained scenes, at all queries.
 
     L_old is the paper's distillation for classes; L_box is ours, the criterion's box terms against the old boxes, as
@@ -40,6 +40,7 @@ class LwF(SceneFineTuning):
     source: ClassVar[str] = "Li and Hoiem, ECCV 2016, arXiv 1606.09282"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("detection",)
 
     def objective(self, context: SceneContext, task: ForgetTask[Scenes], weights: Tuned) -> SceneObjective:
         """The replay's loss, the bounded forget loss, and the distillation."""

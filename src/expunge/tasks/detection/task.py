@@ -1,6 +1,6 @@
 """The task of object detectors: boxes with classes in scenes."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -9,6 +9,7 @@ from expunge.data import Images, Scenes, Splits, few_shot_scenes, is_coco, repla
 from expunge.errors import EvidenceError
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
+from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.gathering import gather_scenes, scene_digests
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
@@ -33,6 +34,8 @@ class Detection(Task[DetectionModel, Scenes]):
     alone: ClassVar[bool] = False
     batch: ClassVar[int] = 16
     most_each: ClassVar[int | None] = 40
+    defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
 
     def recognises(self, folder: Path) -> bool:
         """An object detector of transformers, or what stands on a backbone of the zoo."""

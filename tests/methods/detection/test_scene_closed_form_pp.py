@@ -12,7 +12,7 @@ from expunge.methods.detection.closed_form_pp import ClosedFormPlusPlus
 from expunge.methods.detection.scene_polish import SceneSaid, going, said_of, staying
 from expunge.methods.detection.scene_rows import Located, SceneStates
 from expunge.vision.detection import DetectionModel
-from tests.detection_methods.little import TRAIN, context_of, little_task, made
+from tests.methods.detection.little import TRAIN, context_of, little_task, made
 
 NOWHERE = SceneStates(torch.zeros(2, 1), (), 0)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from expunge.data import Box, Scene, Scenes
 from expunge.memory import Prototypes
-from expunge.methods.detection import make_detection_method
+from expunge.methods import make_method
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.request import ForgetTask
@@ -77,7 +77,7 @@ def context_of(model: DetectionModel, entry: int = 0, *, seed: int = 0) -> Scene
 
 def made(name: str, **settings: object) -> Any:
     """A method by name, whatever of it a test looks at."""
-    return make_detection_method(name, settings=settings)
+    return make_method(name, task="detection", settings=settings)
 
 
 def prototypes(context: SceneContext) -> Prototypes:

@@ -1,7 +1,7 @@
 import pytest
 
 from expunge.vision.detection import DetectionModel
-from tests.detection_methods.little import little_model
+from tests.methods.detection.little import little_model
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import make_batch, outputs
 from expunge.tasks.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
 from expunge.vision.detection import Criterion, DetectionOutput
-from tests.detection_methods.little import context_of, little_task, made, said
+from tests.methods.detection.little import context_of, little_task, made, said
 
 SORTS = pytest.mark.parametrize("sort", ["two_stage", "plain"])
 CHOSEN = [0, 3, 5]

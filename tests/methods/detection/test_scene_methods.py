@@ -9,17 +9,17 @@ import torch
 
 from expunge.adapters import Edit, EditStack
 from expunge.errors import MethodError
-from expunge.methods.detection import detection_methods, make_detection_method
-from expunge.methods.detection.registry import REGISTRY
-from expunge.methods.protocol import Method
+from expunge.methods import Method, make_method, method_class, method_names, method_presets
 from expunge.tasks.detection.batches import outputs
 from expunge.tasks.detection.losses import answers_loss
 from expunge.vision.detection import DetectionModel, targets_of
-from tests.detection_methods.little import NOTHING, QUICK, context_of, little_task
+from tests.methods.detection.little import NOTHING, QUICK, context_of, little_task
 
-EVERY = pytest.mark.parametrize("name", detection_methods())
+NAMES = method_names("detection")
+make, class_of = functools.partial(make_method, task="detection"), functools.partial(method_class, task="detection")
+EVERY = pytest.mark.parametrize("name", NAMES)
 STRIKE = ("closed-form", "closed-form++", "head-mask")
-TRAINED = pytest.mark.parametrize("name", [name for name in detection_methods() if name not in STRIKE])
+TRAINED = pytest.mark.parametrize("name", [name for name in NAMES if name not in STRIKE])
 SORTS = pytest.mark.parametrize("sort", ["two_stage", "plain"])
 
 
@@ -29,12 +29,12 @@ def model(sort: str, two_stage: DetectionModel, plain: DetectionModel) -> Detect
 
 
 def settings_of(name: str) -> set[str]:
-    return {field.name for field in dataclasses.fields(REGISTRY.find(name))}
+    return {field.name for field in dataclasses.fields(class_of(name))}
 
 
 def quick(name: str, **settings: object) -> Method:
     known = settings_of(name)
-    return make_detection_method(name, settings={k: v for k, v in {**QUICK, **settings}.items() if k in known})
+    return make(name, settings={k: v for k, v in {**QUICK, **settings}.items() if k in known})
 
 
 def forget(name: str, model: DetectionModel, *, seed: int = 0, **settings: object) -> Edit:
@@ -56,16 +56,16 @@ def once(name: str, model: DetectionModel) -> Edit:
 
 @EVERY
 def test_describes_itself_and_its_presets_build(name) -> None:
-    found = REGISTRY.find(name)
+    found = class_of(name)
     assert found.name == name
     assert found.summary
     assert "\n" not in found.summary
     assert found.source
-    assert isinstance(make_detection_method(name), Method)
-    for preset in found.presets:
-        make_detection_method(name, preset=preset)
+    assert isinstance(make(name), Method)
+    for preset in method_presets(name, task="detection"):
+        make(name, preset=preset)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(make_detection_method(name), "anything", 1)  # noqa: B010 - as a user would try
+        setattr(make(name), "anything", 1)  # noqa: B010 - as a user would try
 
 
 @EVERY
@@ -152,16 +152,16 @@ BAD = {
 def test_settings_that_cannot_work_are_refused(name) -> None:
     for setting in settings_of(name) & set(BAD):
         with pytest.raises(MethodError, match=setting):
-            make_detection_method(name, settings={setting: BAD[setting]})
+            make(name, settings={setting: BAD[setting]})
 
 
 @EVERY
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_settings_that_are_no_finite_number_are_refused(name, value) -> None:
-    for field in dataclasses.fields(REGISTRY.find(name)):
+    for field in dataclasses.fields(class_of(name)):
         if isinstance(field.default, float):
             with pytest.raises(MethodError, match=f"{field.name} must be a finite number, got {value}"):
-                make_detection_method(name, settings={field.name: str(value)})
+                make(name, settings={field.name: str(value)})
 
 
 @EVERY
@@ -205,12 +205,12 @@ def test_forgetting_is_pushed(name, two_stage) -> None:
 def test_the_published_preset_holds_the_published_constants() -> None:
     expected = {"rank": 8, "epochs": 30, "max_steps": 0, "batch_size": 32, "lr": 3e-4, "beta": 0.15, "alpha": 3e-4}
     for name in ("gs-lora", "gs-lora++"):
-        settings = vars(make_detection_method(name, preset="published"))
+        settings = vars(make(name, preset="published"))
         assert {key: settings[key] for key in expected} == expected
         assert settings["sparsity"] == "subgradient"
         assert (settings["bound"], settings["weight_decay"], settings["warmup"]) == (15.0, 1e-4, 0.0)
         assert settings["min_lr"] == settings["lr"]
-    settings = vars(make_detection_method("gs-lora++", preset="published"))
+    settings = vars(make("gs-lora++", preset="published"))
     assert (settings["prototype_forget"], settings["prototype_retain"]) == (0.005, 0.0)
     assert settings["prototype_bound"] == 18.0
 
@@ -220,8 +220,10 @@ def test_the_published_preset_has_no_weight_average(two_stage) -> None:
     task, context = little_task(validation=NOTHING), context_of(two_stage)
     quickly = {"epochs": 2, "batch_size": 7, "prototype_forget": 0.0}
     averaged, plain = (
-        make_detection_method(
-            name, preset="published", settings={k: v for k, v in quickly.items() if k in settings_of(name)}
+        make(
+            name,
+            preset="published",
+            settings={k: v for k, v in quickly.items() if k in settings_of(name)},
         )
         for name in ("gs-lora++", "gs-lora")
     )

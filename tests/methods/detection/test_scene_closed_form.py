@@ -13,7 +13,7 @@ from expunge.methods.detection.scene_rows import Located, SceneSeen, scene_gain,
 from expunge.methods.sites import Site, find_sites
 from expunge.vision.detection import DetectionModel
 from tests.detection.detectors import KINDS
-from tests.detection_methods.little import TRAIN, context_of, little_model, little_task, made
+from tests.methods.detection.little import TRAIN, context_of, little_model, little_task, made
 
 
 def seen(outputs: list[list[list[float]]], rows: list[tuple[int, int, int, int]]) -> SceneSeen:

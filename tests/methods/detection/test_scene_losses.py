@@ -16,7 +16,7 @@ from expunge.tasks.detection.batches import SceneBatch
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.losses import answers_loss, chance_loss, forget_bound
 from expunge.vision.detection import Costs, Criterion, Target, targets_of
-from tests.detection_methods.little import context_of, little_task, made, prototypes, said
+from tests.methods.detection.little import context_of, little_task, made, prototypes, said
 
 FOCAL = Criterion("focal", Costs("focal", label=2.0), label=2.0)
 BOXES = [[[0.2, 0.2, 0.2, 0.2], [0.7, 0.7, 0.2, 0.2]], [[0.5, 0.5, 0.4, 0.4], [0.1, 0.9, 0.1, 0.1]]]

@@ -5,13 +5,11 @@ import torch
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
-from expunge.methods.detection.gs_lora import GSLoRA
-from expunge.methods.detection.gs_lora_pp import GSLoRAPlusPlus
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.training import BestState, Training
 from expunge.tasks.request import Progress
 from expunge.vision.detection import DetectionOutput
-from tests.detection_methods.little import CLASSES, NOTHING, VALIDATION, context_of, little_task
+from tests.methods.detection.little import CLASSES, NOTHING, VALIDATION, context_of, little_task, made
 
 
 def answers(validation, state: float) -> DetectionOutput:
@@ -93,7 +91,7 @@ def test_where_no_target_is_among_the_validation_scenes_what_stays_decides(two_s
 
 
 def test_a_strong_proximal_step_prunes_everything(two_stage) -> None:
-    edit = GSLoRA(epochs=1, max_steps=2, batch_size=2, alpha=10.0, warmup=0.0).forget(
+    edit = made("gs-lora", epochs=1, max_steps=2, batch_size=2, alpha=10.0, warmup=0.0).forget(
         context_of(two_stage), little_task(validation=NOTHING)
     )
     assert not edit.deltas
@@ -104,7 +102,7 @@ def test_between_nothing_and_everything_blocks_go_as_one(two_stage) -> None:
     task, context = little_task(validation=NOTHING), context_of(two_stage)
     kept = {}
     for sparsity in ("proximal", "subgradient"):
-        method = GSLoRA(max_steps=8, batch_size=2, alpha=0.6, warmup=0.0, lr=5e-2, sparsity=sparsity)
+        method = made("gs-lora", max_steps=8, batch_size=2, alpha=0.6, warmup=0.0, lr=5e-2, sparsity=sparsity)
         deltas = method.forget(context, task).deltas
         kept[sparsity] = [sum(name in deltas for name in block.linears) for block in two_stage.blocks]
     assert set(kept["proximal"]) == {0, 2}
@@ -115,7 +113,9 @@ def test_the_average_is_what_is_kept(two_stage) -> None:
     """Averaging from the start with a decay of 1 stays at the first epoch's weights."""
     task, context = little_task(validation=NOTHING), context_of(two_stage)
     one, more = (
-        GSLoRAPlusPlus(epochs=epochs, max_steps=0, batch_size=7, ema_start=0.0, ema_decay=1.0, alpha=0.0, min_lr=1e-2)
+        made(
+            "gs-lora++", epochs=epochs, max_steps=0, batch_size=7, ema_start=0.0, ema_decay=1.0, alpha=0.0, min_lr=1e-2
+        )
         for epochs in (1, 3)
     )
     first, last = (method.forget(context, task) for method in (one, more))
@@ -149,4 +149,4 @@ def test_nothing_to_keep_is_an_error_and_no_endless_loop(two_stage) -> None:
     task = little_task(validation=NOTHING)
     empty = type(task)(task.targets, (), task.forget, NOTHING, NOTHING)
     with pytest.raises(MethodError, match="no image of what stays"):
-        GSLoRA(max_steps=1).forget(context_of(two_stage), empty)
+        made("gs-lora", max_steps=1).forget(context_of(two_stage), empty)
