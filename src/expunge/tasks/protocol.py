@@ -38,6 +38,7 @@ class Task(ABC, Generic[M, E]):
             classes of the model beside them.
         batch: Examples that run together in a run, for edits and for looking.
         most_each: So many images, or objects, of a class stand beside strangers at the most; None for all.
+        exports: Whether its models can be written as ONNX files, too.
         memories: Whether statistics of its classes can be kept in place of examples.
         auto: The method that is taken where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
@@ -52,6 +53,7 @@ class Task(ABC, Generic[M, E]):
     alone: ClassVar[bool] = True
     batch: ClassVar[int] = 48
     most_each: ClassVar[int | None] = None
+    exports: ClassVar[bool] = False
     memories: ClassVar[bool] = False
     auto: ClassVar[str] = "closed-form++"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
