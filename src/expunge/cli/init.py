@@ -40,7 +40,7 @@ def init(
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """
-    from expunge.evidence.policy import load_policy
+    from expunge.evidence.policy import load_policy, named_for
     from expunge.lifecycle.kinds import kind_named
     from expunge.lifecycle.standing import original_of, require_releasable
     from expunge.lifecycle.strangers import keep_strangers
@@ -56,6 +56,7 @@ def init(
     require_releasable(loaded)
     task = DETECTION if isinstance(loaded, DetectionModel) else None
     if policy is not None:
+        policy = named_for(policy, loaded.task)
         load_policy(policy, known=kind_named(task).keys())
     if memory is not None and isinstance(loaded, DetectionModel):
         raise ClassMemoryError(f"{model} is a detector, and statistics are kept of classifiers alone: omit --memory")
