@@ -40,7 +40,7 @@ def init(
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """
-    from expunge.evidence.policy import load_policy
+    from expunge.evidence.policy import load_policy, named_for
     from expunge.lifecycle.standing import original_of, require_releasable
     from expunge.lifecycle.strangers import keep_strangers, prepare_strangers
     from expunge.memory import load_memory
@@ -55,6 +55,7 @@ def init(
     require_releasable(loaded)
     task = task_of(loaded)
     if policy is not None:
+        policy = named_for(policy, loaded.task)
         load_policy(policy, known=policy_keys(task.name), task=task.name)
     if memory is not None and not task.memories:
         raise ClassMemoryError(f"no statistics are kept of an {task.noun}, and {model} is one: omit --memory")
