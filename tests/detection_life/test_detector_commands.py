@@ -87,9 +87,12 @@ def test_bad_input(call, begin, tmp_path, detector_folder, scenes_folder, toy_da
     assert call("submit", "--target", "wasp")[0] == 2
     call("approve", request)
     code, text = call("run", "--data", scenes_folder, "--method", "scrub")
-    assert (code, "method 'scrub' is for image classifiers; for object detectors there are" in text) == (2, True), text
+    assert (code, "method 'scrub' is for image classifiers and embedders; for object detectors there are" in text) == (
+        2,
+        True,
+    ), text
     code, text = call("run", "--data", toy_data_folder, "--method", "head-mask")
     assert (code, text.count("failed:"), "annotations/instances_train.json" in text) == (3, 1, True), text
     code, text = call("init", tmp_path / "other", "--model", detector_folder, "--memory", tmp_path)
-    assert (code, "statistics are kept of classifiers alone" in text) == (2, True), text
+    assert (code, "no statistics are kept of an object detector" in text) == (2, True), text
     assert not (tmp_path / "other").exists()

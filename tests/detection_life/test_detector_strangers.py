@@ -49,6 +49,6 @@ def test_scenes_that_changed_are_refused(place, tmp_path) -> None:
 
 
 def test_scenes_without_a_stranger_are_refused(place, scenes_folder) -> None:
-    with pytest.raises(EvidenceError, match="Expected strangers with objects"):
+    with pytest.raises(EvidenceError, match=r"never saw, but 'ant' is one of its classes\. Add"):
         bring(place, scenes_folder)
     assert kept_strangers(place) is None

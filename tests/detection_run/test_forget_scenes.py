@@ -8,7 +8,7 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.cli.app import run
-from expunge.errors import EmptyClassError, HeadError, ResumeError
+from expunge.errors import ClassMismatchError, EmptyClassError, ResumeError
 from expunge.methods import HeadMask, make_method
 from expunge.runs import ForgetRun, RunFolder, Stage, forget, load, read
 from expunge.vision.detection import DetectionModel
@@ -125,10 +125,10 @@ def test_it_does_not_go_on_with_another_detector(
 
 
 def test_scenes_of_a_missing_class_are_not_learned_from(detector_folder: Path, scenes_folder: Path) -> None:
-    with pytest.raises(EmptyClassError, match="without those that hold a missing class"):
+    with pytest.raises(EmptyClassError, match="beside those of missing classes"):
         forget(detector_folder, scenes_folder, [["ant"]], method=HeadMask(), missing=["cat"])
 
 
 def test_a_classifier_is_refused(toy_model_folder: Path, scenes_folder: Path) -> None:
-    with pytest.raises(HeadError, match="is an image classifier; expected an object detector"):
+    with pytest.raises(ClassMismatchError, match="the model does not know 3 of the data's 3 classes"):
         forget(toy_model_folder, read(scenes_folder), [["ant"]], method=HeadMask())

@@ -42,9 +42,9 @@ def refused(tmp_path: Path, detector_folder: Path, scenes_folder: Path, capsys):
     ("message", "arguments"),
     [
         ("request 1 names 'zebra', which is no class of the model", ["--request", "zebra", "--method", "head-mask"]),
-        ("--memory is for classifiers", [*ANT, "--memory", "somewhere"]),
+        ("no statistics are kept of an object detector", [*ANT, "--memory", "somewhere"]),
         (
-            "method 'scrub' is for image classifiers; for object detectors there are: closed-form",
+            "method 'scrub' is for image classifiers and embedders; for object detectors there are: closed-form",
             ["--request", "ant", "--method", "scrub"],
         ),
         ("99 shots were asked for", [*ANT, "--shots", "99"]),
@@ -64,11 +64,16 @@ def test_scenes_for_a_classifier(refused, toy_model_folder: Path) -> None:
 
 
 def test_images_of_the_zoo_for_a_detector(refused) -> None:
-    refused("zoo:faces is a classifier; expected a detector: zoo:scenes", *ANT, data="zoo:faces")
+    refused("zoo:faces is for classification; expected data for detection: zoo:scenes", *ANT, data="zoo:faces")
 
 
 def test_scenes_of_the_zoo_for_a_classifier(refused, toy_model_folder: Path) -> None:
-    refused("zoo:scenes is an object detector; expected a classifier", *ANT, model=toy_model_folder, data="zoo:scenes")
+    refused(
+        "zoo:scenes is for detection; expected data for classification: zoo:faces",
+        *ANT,
+        model=toy_model_folder,
+        data="zoo:scenes",
+    )
 
 
 def test_no_such_folder(refused, tmp_path: Path) -> None:
@@ -79,19 +84,19 @@ def test_no_such_folder(refused, tmp_path: Path) -> None:
 def test_a_class_to_forget_without_a_box(refused, data: Path, part: str, kind: str) -> None:
     content = read_part(data, part)
     write_part(data, part, content["images"], [a for a in content["annotations"] if a["category_id"] != 1])
-    refused(f"class 'ant' is to be forgotten, but has no box in the {kind} scenes", *ANT, data=data)
+    refused(f"class 'ant' is to be forgotten but has no {kind} object", *ANT, data=data)
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_images_without_any_box(refused, data: Path, part: str) -> None:
     write_part(data, part, read_part(data, part)["images"], [])
-    refused("class 'ant' is to be forgotten, but has no box", *ANT, data=data)
+    refused("class 'ant' is to be forgotten but has no", *ANT, data=data)
 
 
 def test_nothing_that_stays_has_a_box(refused, data: Path) -> None:
     content = read_part(data, "test")
     write_part(data, "test", content["images"], [a for a in content["annotations"] if a["category_id"] == 1])
-    refused("no class that stays has a box in the test scenes", *ANT, data=data)
+    refused("no class that stays has a test object", *ANT, data=data)
 
 
 def test_a_missing_image(refused, data: Path) -> None:
@@ -143,11 +148,11 @@ def test_a_detector_whose_pictures_keep_their_shape(refused, detector_folder: Pa
 def test_calibrate_works_on_classifiers_alone(detector_folder: Path, scenes_folder: Path, tmp_path, capsys) -> None:
     out = tmp_path / "memory"
     assert run(["calibrate", str(detector_folder), "--data", str(scenes_folder), "--out", str(out)]) == 2
-    assert "is an object detector; this works on image classifiers only" in said(capsys)
+    assert "no statistics are kept of an object detector" in said(capsys)
     assert not out.exists()
 
 
 def test_measure_wants_models_of_one_kind(detector_folder, toy_model_folder, scenes_folder, tmp_path, capsys) -> None:
     arguments = ["measure", str(detector_folder), str(toy_model_folder), "--data", str(scenes_folder)]
     assert run([*arguments, "--forgotten", "ant", "--out", str(tmp_path / "out")]) == 2
-    assert "name models of one kind" in said(capsys)
+    assert "name models of one task" in said(capsys)

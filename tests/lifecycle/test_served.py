@@ -238,10 +238,10 @@ def test_a_full_disk_leaves_the_earlier_certificate(place, approved, tmp_path, m
     assert run(arguments) == 0
     before = out.read_bytes()
 
-    def full(descriptor: int, data: bytes) -> None:
+    def full(*arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("expunge.durable.write_all", full)
+    monkeypatch.setattr("expunge.durable.os.write", full)
     assert run(arguments) == 2
     assert out.read_bytes() == before
     assert [path.name for path in tmp_path.glob(".*")] == []

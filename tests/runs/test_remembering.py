@@ -9,7 +9,7 @@ import pytest
 import expunge
 from expunge.adapters import Edit, LowRank
 from expunge.data import Splits, align, load_folder
-from expunge.errors import MemoryMismatchError, TooFewImagesError
+from expunge.errors import EmptyClassError, MemoryMismatchError
 from expunge.memory import Memory, calibrate
 from expunge.methods import make_method
 from expunge.runs import RunFolder
@@ -98,7 +98,7 @@ def test_images_of_a_remembered_class_are_optional(model, data, memory) -> None:
     assert run.metrics.requests[0].images.forget == 0
     assert run.metrics.requests[0].acc_f.after == 0
     for method, kept in ((Looking(), memory.without([1])), (Looking(), None), (make_method("head-mask"), memory)):
-        with pytest.raises(TooFewImagesError, match="'blue'"):
+        with pytest.raises(EmptyClassError, match="'blue'"):
             expunge.forget(expunge.load(model.source), without, [["blue"]], method=method, memory=kept)
 
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from expunge.cli.console import errors, output, progress_bar
 from expunge.cli.interrupt import heed_ctrl_c
+from expunge.errors import ClassMemoryError
 
 
 def calibrate(
@@ -37,13 +38,16 @@ def calibrate(
     from expunge.memory.store import check_free
     from expunge.runs import load, read
     from expunge.runs.calibrating import calibrate_to
+    from expunge.tasks import task_of
     from expunge.vision import choose_device
 
     choose_device(device)
     check_free(out)
     with errors.status("loading model and images"):
         loaded = load(model, device=device)
-        splits = read(data, seed=seed, skip_unreadable=skip_unreadable)
+        if not task_of(loaded).memories:
+            raise ClassMemoryError(f"no statistics are kept of an {task_of(loaded).noun}, and {model} is one")
+        splits = read(data, like=loaded, seed=seed, skip_unreadable=skip_unreadable)
         images = align(splits, loaded.classes, partial=partial).train
     for path in splits.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")

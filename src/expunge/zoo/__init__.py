@@ -132,7 +132,7 @@ def data_entry(name: str, task: str | None = None) -> ZooEntry:
 
 
 def _unknown(key: str, there: list[str]) -> NoReturn:
-    raise ModelNotFoundError(f"no zoo model {key!r}; there is: {', '.join(PREFIX + name for name in there)}")
+    raise ModelNotFoundError(f"no zoo model {PREFIX + key!r}; there is: {', '.join(PREFIX + name for name in there)}")
 
 
 __all__ = ["ENTRIES", "PREFIX", "ZooEntry", "data_entry", "faces", "model_entry", "orl_faces", "scene_strangers"]
