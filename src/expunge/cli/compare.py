@@ -44,10 +44,12 @@ def compare_classifiers(asked: Asked, sources: Sequence[str], device: str) -> "S
     def loaders(sources: Sequence[str]) -> list[Callable[[], "VisionModel"]]:
         return [partial(load, source, device=device) for source in sources]
 
-    chosen = in_order([make_measure(name) for name in dict.fromkeys(asked.measures or measure_names())])
     with errors.status("loading models and images"):
         models = [cast("VisionModel", load(source, device=device)) for source in sources]
-        images = read(asked.data, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
+        task = models[0].task
+        names = dict.fromkeys(asked.measures or measure_names(task=task))
+        chosen = in_order([make_measure(name, task=task) for name in names])
+        images = read(asked.data, like=models[0], seed=asked.seed, skip_unreadable=asked.skip_unreadable)
         source, skip = asked.strangers, asked.skip_unreadable
         strangers = load_strangers(source, skip_unreadable=skip) if source else None
     for path in images.skipped:

@@ -12,11 +12,11 @@ from rich.markup import escape
 from expunge.cli.console import errors, metrics_table, output, progress_bar, show_notices
 from expunge.cli.interrupt import heed_ctrl_c
 from expunge.errors import RequestError
-from expunge.vision import Wrapped
 
 if TYPE_CHECKING:
     from expunge.methods import Method
     from expunge.runs import ForgetRun, RunFolder
+    from expunge.vision import Wrapped
 
 
 @dataclass(frozen=True)

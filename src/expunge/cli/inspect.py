@@ -17,6 +17,7 @@ def inspect(
     Example: expunge inspect zoo:faces
     """
     from expunge.runs import load
+    from expunge.tasks import task_of
     from expunge.vision.detection import DetectionModel
 
     loaded = load(model)
@@ -36,7 +37,7 @@ def inspect(
             )
     output.print(table)
     kind = loaded.kind if isinstance(loaded, DetectionModel) else loaded.head.kind
-    what = "object detector" if isinstance(loaded, DetectionModel) else "image classifier"
+    what = task_of(loaded).noun
     made_by = f", rows from the text model {escape(loaded.text_model)}" if loaded.text_model else ""
     output.print(
         f"task: {what}\nhead: {escape(loaded.head_name)} ({kind}), {len(loaded.classes)} classes{made_by}\n"

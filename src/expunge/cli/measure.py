@@ -87,8 +87,8 @@ def measure(
     detectors = task.name == "detection"
     if detectors and shadows:
         raise RequestError("expected no shadow models, as U-LiRA is for classifiers: leave --shadow-… out")
-    known = known_keys() | known_keys(task="detection") if detectors else known_keys()  # one policy may do for both
-    rules = load_policy(policy, known=known, task="detection" if detectors else "classification")
+    known = known_keys() | known_keys(task=task.name)  # one policy may do for several tasks
+    rules = load_policy(policy, known=known, task=task.name)
     asked = Asked(
         data=data,
         forgotten=split_names(forgotten, "--forgotten"),
