@@ -11,6 +11,7 @@ from torch import Tensor
 from expunge.adapters import Edit
 from expunge.data import Images, thumbnail
 from expunge.evidence import Metrics
+from expunge.evidence.measure import change_of
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
 from expunge.tasks import find_task
 from expunge.tasks.scores import Scores
@@ -44,10 +45,12 @@ def build_report(
     """
     forgotten = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
     task = find_task(metrics.task)
+    scores = [task.scores(one, test) for one in seen]
+    gone = [label for label, name in enumerate(test.classes) if name in forgotten]
     return Report(
         title=title,
         metrics=metrics,
-        classes=_class_rates(test, [task.scores(one, test) for one in seen], forgotten),
+        classes=_class_rates(test, scores, forgotten),
         groups=GroupNorms(
             names=tuple(block.name for block in blocks),
             norms=tuple(tuple(block_norm(edit, block) for block in blocks) for edit in edits),
@@ -58,6 +61,7 @@ def build_report(
         command=command,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        forgotten=None if task.alone else change_of(scores[0], scores[-1], gone),
     )
 
 
