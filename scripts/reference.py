@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from expunge.evidence import make_measures, metrics, reasons, scorecard, verdict
+from expunge.evidence import make_measures, measure_names, metrics, reasons, scorecard, verdict
 from expunge.evidence.strangers import finding
 from expunge.methods import make_method, method_names, method_presets
 from expunge.methods.protocol import IMAGES
@@ -35,6 +35,11 @@ def settings_page() -> str:
         "Give a setting with `--set NAME=VALUE`, a preset with `--preset NAME`.",
     ]
     for task in sorted(map(find_task, task_names()), key=lambda task: (task.name != IMAGES, task.name)):
+        if task.like:
+            kin = " and ".join(f"{find_task(name).noun}s" for name in task.like)
+            unfit = [f"but `{name}`: {why}" for name, why in task.unfit.items() if name in method_names()]
+            lines += ["", f"## For {task.noun}s", "", f"Those of {kin}, {'; '.join(unfit)}."]
+            continue
         if task.name != IMAGES:
             lines += ["", f"## For {task.noun}s", "", "The same names and options, where one of these forgets."]
         lines += _methods(task, "##" if task.name == IMAGES else "###")
@@ -70,6 +75,10 @@ def measures_page() -> str:
         lines += _measure(type(measure), "##")
     lines += ["", "## For detectors", "", "Of detectors these are taken; the rows of the first hold AP50."]
     for measure in make_measures(task="detection"):
+        lines += _measure(type(measure), "###")
+    unfit = " and ".join(f"`{name}`" for name in find_task("embedding").unfit if name in measure_names())
+    lines += ["", "## For embedders", "", f"Those of classifiers but {unfit}, and:"]
+    for measure in make_measures(task="embedding", but=measure_names()):
         lines += _measure(type(measure), "###")
     return "\n".join(lines) + "\n"
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
     from expunge.data import Images, Scenes, Splits, from_hf, from_torch
+    from expunge.evidence.verdict import judge
     from expunge.methods import make_method, method_names
-    from expunge.runs import ForgetRun, forget, load, read
+    from expunge.runs import ForgetRun, forget, load, measure, read
     from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel
     from expunge.vision.detection import DetectionModel
     from expunge.workspace import Workspace
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
     "expunge.data": ("Images", "Scenes", "Splits", "from_hf", "from_torch"),
+    "expunge.evidence.verdict": ("judge",),
     "expunge.methods": ("make_method", "method_names"),
-    "expunge.runs": ("ForgetRun", "forget", "load", "read"),
+    "expunge.runs": ("ForgetRun", "forget", "load", "measure", "read"),
     "expunge.vision": ("ArcFaceHead", "CosFaceHead", "SoftmaxHead", "VisionModel"),
     "expunge.vision.detection": ("DetectionModel",),
     "expunge.workspace": ("Workspace",),
@@ -62,9 +64,11 @@ __all__ = [
     "forget",
     "from_hf",
     "from_torch",
+    "judge",
     "load",
     "load_edit",
     "make_method",
+    "measure",
     "method_names",
     "read",
     "save_edit",

@@ -35,3 +35,12 @@ class Rate:
     def percent(self) -> float:
         """The rate in percent; 0.0 where there was no trial."""
         return 100.0 * self.hits / self.n if self.n else 0.0
+
+
+CLASSIFICATION = "classification"
+"""The task of records that name none: before there were others, none needed to."""
+
+
+def recorded_task(name: str) -> str | None:
+    """A task as records name it."""
+    return None if name == CLASSIFICATION else name

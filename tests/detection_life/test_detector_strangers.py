@@ -7,9 +7,8 @@ import pytest
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.ledger import verify
 from expunge.lifecycle import certificate_text, release, run_waiting
-from expunge.lifecycle.scene_strangers import prepare_scene_strangers, scene_strangers
 from expunge.lifecycle.standing import pristine
-from expunge.lifecycle.strangers import keep_strangers
+from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, workspace_strangers
 from expunge.vision.detection import DetectionModel
 from expunge.workspace.strangers import kept_strangers
 from tests.detection.detectors import SIDE, picture
@@ -20,7 +19,7 @@ from tests.detection_life.scenes_folder import write_scenes
 def bring(place, source: Path) -> None:
     model = pristine(place)
     assert isinstance(model, DetectionModel)
-    keep_strangers(place, prepare_scene_strangers(model, str(source)), JANE)
+    keep_strangers(place, prepare_strangers(model, str(source)), JANE)
 
 
 def test_objects_of_no_class_stand_beside_the_forgotten_one(place, accepted, asked, tmp_path) -> None:
@@ -42,11 +41,11 @@ def test_objects_of_no_class_stand_beside_the_forgotten_one(place, accepted, ask
 def test_scenes_that_changed_are_refused(place, tmp_path) -> None:
     folder = write_scenes(tmp_path / "strangers", classes=("wasp", "moth", "gnat"))
     bring(place, folder)
-    assert scene_strangers(place) is not None
+    assert workspace_strangers(place) is not None
     image = folder / "test" / "0.png"
     picture(SIDE, SIDE, seed=4_711).save(image)
     with pytest.raises(DamagedWorkspaceError, match="others than those that were kept"):
-        scene_strangers(place)
+        workspace_strangers(place)
 
 
 def test_scenes_without_a_stranger_are_refused(place, scenes_folder) -> None:

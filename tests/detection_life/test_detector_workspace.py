@@ -10,7 +10,7 @@ from expunge.adapters import Edit, EditStack
 from expunge.errors import DamagedWorkspaceError, IntakeError, OnnxError, ReleaseError
 from expunge.ledger import check, read_public, verify
 from expunge.lifecycle import Asked, certificate_text, history, release, rollback, run_waiting
-from expunge.lifecycle.kinds import kind_of
+from expunge.lifecycle.material import gather
 from expunge.lifecycle.records import Attempt, recorded
 from expunge.lifecycle.standing import pristine, standing
 from expunge.lifecycle.upkeep import releases_of
@@ -150,7 +150,7 @@ def test_what_a_request_learnt_from_has_a_digest_of_pictures_and_boxes(
     place, accepted, asked, scenes_folder: Path
 ) -> None:
     request = accepted(place, "bee")
-    material = kind_of(place).gather(place, (request,), ("bee",), place.settings.model.classes, str(scenes_folder), 0)
+    material = gather(place, (request,), ("bee",), place.settings.model.classes, str(scenes_folder), 0)
     values = json.loads((scenes_folder / "annotations" / "instances_train.json").read_text())
     lines = []
     for image in values["images"]:
@@ -169,7 +169,7 @@ def test_another_kind_of_model_in_its_place_is_refused(tmp_path: Path, detector_
     original = Original(source=str(detector_folder))
     with (
         Workspace.create(tmp_path / "place", original, actor=JANE) as place,
-        pytest.raises(DamagedWorkspaceError, match=r"is a detector; .* made for a classifier"),
+        pytest.raises(DamagedWorkspaceError, match=r"is an object detector; .* made for an image classifier"),
     ):
         pristine(place)
 

@@ -11,8 +11,7 @@ import pytest
 from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, HeldError, MalformedRecordError, UnlawfulMoveError
 from expunge.ledger import dsse, names, verify
-from expunge.lifecycle import Asked, certificate_text, release, rollback, run_waiting
-from expunge.lifecycle.classifiers import Classifiers
+from expunge.lifecycle import Asked, certificate_text, release, rollback, run_waiting, runner
 from expunge.lifecycle.standing import original_of, pristine
 from expunge.lifecycle.upkeep import releases_of, served
 from expunge.release.files import file_digest
@@ -210,15 +209,15 @@ def test_a_certificate_that_cannot_be_is_found_out_before_anything_is_written(pl
 
 
 def test_a_runner_that_reads_for_long_keeps_its_plan(place, accepted, asked, monkeypatch) -> None:
-    request, gather, now = accepted(place, "amber"), Classifiers.gather, [datetime.now(UTC)]
+    request, gather, now = accepted(place, "amber"), runner.gather, [datetime.now(UTC)]
 
-    def slow(self, *arguments):
+    def slow(*arguments):
         now[0] += timedelta(hours=1)
         with Workspace.open(place.path, clock=lambda: now[0]) as other:
             assert run_waiting(other, Asked(asked.data, asked.method)) == []
-        return gather(self, *arguments)
+        return gather(*arguments)
 
-    monkeypatch.setattr(Classifiers, "gather", slow)
+    monkeypatch.setattr(runner, "gather", slow)
     with Workspace.open(place.path, clock=lambda: now[0]) as mine:
         (outcome,) = run_waiting(mine, asked)
     assert [one.state for one in outcome.requests] == [State.APPROVED]

@@ -15,7 +15,7 @@ from expunge.ledger import StrangersFacts, verify
 from expunge.lifecycle import Asked, certificate_text, release, run_waiting
 from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.records import Judged, newest
-from expunge.lifecycle.strangers import classifier_strangers, keep_strangers, prepare_strangers, reopen
+from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen, workspace_strangers
 from expunge.methods import make_method
 from expunge.runs import load
 from expunge.runs.strangers import load_strangers
@@ -44,7 +44,7 @@ def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
     """The model makes of the states exactly what it makes of the images, and thumbnails are those of the images."""
     bring(place, three)
     model = load(place.settings.model.source, device="cpu")
-    cache, images, kept = ActivationCache(model), load_strangers(str(three)), classifier_strangers(place)
+    cache, images, kept = ActivationCache(model), load_strangers(str(three)), workspace_strangers(place)
     assert isinstance(kept, Strangers)
     assert kept.states is not None
     assert kept.states.entry == 1  # thorough edits three of four blocks, two of these three
@@ -69,7 +69,7 @@ def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
 
 def test_states_of_another_model_or_below_an_edit_are_refused(place, three) -> None:
     bring(place, three)
-    kept = classifier_strangers(place)
+    kept = workspace_strangers(place)
     assert kept is not None
     assert kept.states is not None
     original, edited, other = (load(place.settings.model.source, device="cpu") for _ in range(3))
@@ -95,13 +95,13 @@ def test_damage_and_exchange_are_seen(place, three, tmp_path) -> None:
     )
     path.write_bytes(states[:-4] + b"\0\0\0\1")
     with pytest.raises(DamagedWorkspaceError, match="damaged"):
-        classifier_strangers(place)
+        workspace_strangers(place)
     again = woven.write(tmp_path / "again", range(20, 22), train=2, test=2)
     bring(place, again, by_path=True)
-    assert (classifier_strangers(place) or pytest.fail("nothing kept")).states is None
+    assert (workspace_strangers(place) or pytest.fail("nothing kept")).states is None
     (again / "train/weave 20/0.png").write_bytes((again / "train/weave 20/1.png").read_bytes())
     with pytest.raises(DamagedWorkspaceError, match="others than those that were kept"):
-        classifier_strangers(place)
+        workspace_strangers(place)
 
 
 def test_a_class_of_the_model_is_no_stranger(place, toy_data_folder) -> None:

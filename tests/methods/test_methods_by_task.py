@@ -13,6 +13,7 @@ from expunge.methods import EVERY_TASK, make_method, method_class, method_names,
 from expunge.methods.detection.closed_form import ClosedForm as SceneClosedForm
 from expunge.methods.detection.closed_form_pp import ClosedFormPlusPlus as SceneClosedFormPlusPlus
 from expunge.methods.gs_lora import GSLoRA
+from expunge.tasks import find_task
 
 BOTH = {"ewc", "gs-lora", "gs-lora++", "head-mask", "l2", "mas", "neg-grad+", "retrain"}
 TWICE = {"closed-form", "closed-form++", "der", "der++", "lwf"}
@@ -64,14 +65,16 @@ def test_every_method_of_ours_says_for_which_tasks_it_is() -> None:
     assert all("tasks" in dir(found) for found in classes.values())
     assert {name for (name, _), found in classes.items() if found.tasks == EVERY_TASK} == BOTH
     for (name, task), found in classes.items():
-        assert found.tasks in (EVERY_TASK, (task,)), name
+        assert found.tasks in (EVERY_TASK, (task,), find_task(task).like), name
 
 
 def test_names_are_those_of_a_task() -> None:
     assert set(method_names("detection")) == BOTH | TWICE
     assert BOTH | TWICE | {"scrub", "ssd", "fg-oriu"} < set(method_names("classification"))
     assert set(method_names()) == set(method_names("classification")) | set(method_names("detection"))
-    assert (method_tasks("scrub"), method_tasks("gs-lora")) == (("classification",), ("classification", "detection"))
+    assert set(method_names("embedding")) == set(method_names("classification")) - {"retrain"}
+    assert method_tasks("scrub") == ("classification", "embedding")
+    assert method_tasks("gs-lora") == ("classification", "detection", "embedding")
     assert method_tasks("scrubb") == ()
 
 
@@ -102,7 +105,7 @@ def test_a_task_differs_in_defaults_and_a_preset_and_settings_win_over_them() ->
         (
             "scrub",
             "detection",
-            "^method 'scrub' is for image classifiers; for object detectors there are: closed-f",
+            "^method 'scrub' is for image classifiers and embedders; for object detectors there are: closed-f",
         ),
         ("scrubb", "detection", r"^unknown method 'scrubb'; installed: closed-form, .*retrain$"),
         ("detection.der", "classification", r"^unknown method 'detection\.der'; installed: closed-form,"),
@@ -126,8 +129,8 @@ def test_a_stranger_takes_part_by_what_its_class_says(installed) -> None:
         "[expunge.methods]\n"
         "bare = stranger_methods:Bare\nquiet = stranger_methods:Silent\ndetection.scrub = stranger_methods:Softer\n"
     )
-    assert [method_tasks(name) for name in ("bare", "quiet")] == [("classification",), ("classification", "detection")]
-    assert method_tasks("scrub") == ("classification", "detection")
+    every = ("classification", "detection", "embedding")
+    assert [method_tasks(name) for name in ("bare", "quiet", "scrub")] == [every[::2], every, every]
     assert vars(make_method("scrub", task="detection"))["alpha"] == 0.125
     assert "bare" in method_names("classification")
     assert "bare" not in method_names("detection")

@@ -143,7 +143,8 @@ class EditStack(Generic[M]):
         elif isinstance(bias, Tensor):
             bias.copy_(self._remember(bias_name, bias))
         if isinstance(bias, Tensor) and rows:
-            weight[rows] = 0.0
+            owners = getattr(head, "owners", None)  # of a gallery, whose rows are several a class
+            weight[rows if owners is None else torch.isin(owners, owners.new_tensor(rows))] = 0.0
             bias[rows] = STRUCK_LOGIT
 
     def _remember(self, key: str, tensor: Tensor) -> Tensor:

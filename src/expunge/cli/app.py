@@ -14,6 +14,7 @@ from expunge.cli.certificate import certificate
 from expunge.cli.console import errors
 from expunge.cli.decide import approve, hold, reject, unhold
 from expunge.cli.demo import demo
+from expunge.cli.enroll import enroll
 from expunge.cli.forget import forget
 from expunge.cli.init import init
 from expunge.cli.inspect import inspect
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(log_options)
-for command in (calibrate, demo, forget, inspect, measure, methods, verify, version):
+for command in (calibrate, demo, enroll, forget, inspect, measure, methods, verify, version):
     app.command()(command)
 app.command("zero-shot")(zero_shot)
 for command in (

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from expunge.cli.console import errors, output
 from expunge.cli.places import ActorOption, acting, lasting
-from expunge.cli.strangers import prepare, say
+from expunge.cli.strangers import say
 from expunge.errors import ClassMemoryError
 
 
@@ -40,32 +40,32 @@ def init(
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """
-    from expunge.evidence.policy import load_policy
-    from expunge.lifecycle.kinds import kind_named
+    from expunge.evidence.policy import load_policy, named_for
     from expunge.lifecycle.standing import original_of, require_releasable
-    from expunge.lifecycle.strangers import keep_strangers
+    from expunge.lifecycle.strangers import keep_strangers, prepare_strangers
     from expunge.memory import load_memory
     from expunge.runs import load
-    from expunge.vision.detection import DetectionModel
+    from expunge.runs.measuring import policy_keys
+    from expunge.tasks import task_of
     from expunge.workspace import Workspace
-    from expunge.workspace.settings import DETECTION
 
     who = acting(actor)
     with errors.status("loading the model"):
         loaded = load(model, device="cpu")
     require_releasable(loaded)
-    task = DETECTION if isinstance(loaded, DetectionModel) else None
+    task = task_of(loaded)
     if policy is not None:
-        load_policy(policy, known=kind_named(task).keys())
-    if memory is not None and isinstance(loaded, DetectionModel):
-        raise ClassMemoryError(f"{model} is a detector, and statistics are kept of classifiers alone: omit --memory")
-    if memory is not None and not isinstance(loaded, DetectionModel):
+        policy = named_for(policy, loaded.task)
+        load_policy(policy, known=policy_keys(task.name), task=task.name)
+    if memory is not None and not task.memories:
+        raise ClassMemoryError(f"no statistics are kept of an {task.noun}, and {model} is one: omit --memory")
+    if memory is not None:
         load_memory(Path(memory), loaded)
     beside = None
     if strangers is not None:
         with errors.status("looking at the strangers"):
-            beside = prepare(loaded, lasting(strangers))
-    original = original_of(loaded, lasting(model), task)
+            beside = prepare_strangers(loaded, lasting(strangers))
+    original = original_of(loaded, lasting(model))
     stored = None if memory is None else lasting(memory)
     with Workspace.create(path, original, memory=stored, policy=policy, key=key, actor=who) as workspace:
         if beside is not None:

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from expunge.cli.compare import Asked, compare_classifiers, compare_detectors
+from expunge.cli.compare import Asked, compare
 from expunge.cli.console import output
 from expunge.cli.names import split_names
 from expunge.errors import RequestError, TaskError
@@ -72,10 +72,11 @@ def measure(
 
     Exit code: 0 erased; 3 not erased, harm too large, a hole shows, or not enough evidence; 2 unusable input.
     """
+    from expunge.evidence import measure_names
     from expunge.evidence.policy import load_policy
     from expunge.evidence.verdict import judge
     from expunge.runs import task_at
-    from expunge.runs.measuring import known_keys
+    from expunge.runs.measuring import policy_keys
     from expunge.runs.scorecard_folder import check_free, write_scorecard
     from expunge.vision import choose_device
 
@@ -84,11 +85,9 @@ def measure(
     sources = (before, after, *(oracle or ()))
     shadows = (*(shadow_forgotten or ()), *(shadow_never or ()))
     task = _one_task({source: task_at(source) for source in (*sources, *shadows)})
-    detectors = task.name == "detection"
-    if detectors and shadows:
-        raise RequestError("expected no shadow models, as U-LiRA is for classifiers: leave --shadow-… out")
-    known = known_keys() | known_keys(task=task.name)  # one policy may do for several tasks
-    rules = load_policy(policy, known=known, task=task.name)
+    if shadows and "u-lira" not in measure_names(task=task.name):
+        raise RequestError(f"expected no shadow models, as U-LiRA is not for an {task.noun}: leave --shadow-… out")
+    rules = load_policy(policy, known=policy_keys(task.name), task=task.name)
     asked = Asked(
         data=data,
         forgotten=split_names(forgotten, "--forgotten"),
@@ -102,7 +101,6 @@ def measure(
         shadow_forgotten=tuple(shadow_forgotten or ()),
         shadow_never=tuple(shadow_never or ()),
     )
-    compare = compare_detectors if detectors else compare_classifiers
     card = compare(asked, sources, device)
     verdict = judge(card, rules)
     write_scorecard(out, card, verdict)

@@ -12,11 +12,10 @@ from rich.table import Table
 
 from expunge.cli.console import errors, output
 from expunge.errors import EmptyClassError, HeadError, OutputError
-from expunge.vision import Wrapped
 
 if TYPE_CHECKING:
     from expunge.release.compare import Comparison
-    from expunge.vision import VisionModel
+    from expunge.vision import VisionModel, Wrapped
 
 PAGE, DATA = "serve-check.html", "serve-check.json"
 SHOWN = 10

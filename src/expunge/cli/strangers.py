@@ -1,6 +1,6 @@
 """`expunge add-strangers SOURCE`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -9,7 +9,6 @@ from expunge.cli.console import errors, output
 from expunge.cli.places import ActorOption, WorkspaceOption, acting, lasting, open_workspace
 
 if TYPE_CHECKING:
-    from expunge.lifecycle.strangers import Prepared
     from expunge.workspace.strangers import KeptStrangers
 
 ByPathOption = Annotated[
@@ -36,29 +35,18 @@ def add_strangers(
     Requests that lacked evidence are accepted anew: the next `expunge run --data DIR` takes them up.
     """
     from expunge.lifecycle.standing import pristine
-    from expunge.lifecycle.strangers import keep_strangers, reopen
+    from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen
 
     who = acting(actor)
     with open_workspace(workspace) as place:
         with errors.status("loading the model, looking at the strangers"):
-            prepared = prepare(pristine(place), lasting(source), by_path=by_path, skip_unreadable=skip_unreadable)
+            model, lies = pristine(place), lasting(source)
+            prepared = prepare_strangers(model, lies, by_path=by_path, skip_unreadable=skip_unreadable)
         keep_strangers(place, prepared, who)
         again = reopen(place, who)
     say(prepared.record)
     for request in again:
         output.print(f"{request}: accepted", highlight=False, markup=False)
-
-
-def prepare(model: Any, source: str, *, by_path: bool = False, skip_unreadable: bool = False) -> "Prepared":
-    """What a workspace keeps of strangers, whatever its kind of model."""
-    from expunge.lifecycle.strangers import prepare_strangers
-    from expunge.vision.detection import DetectionModel
-
-    if isinstance(model, DetectionModel):
-        from expunge.lifecycle.scene_strangers import prepare_scene_strangers
-
-        return prepare_scene_strangers(model, source, skip_unreadable=skip_unreadable)
-    return prepare_strangers(model, source, by_path=by_path, skip_unreadable=skip_unreadable)
 
 
 def say(kept: "KeptStrangers") -> None:

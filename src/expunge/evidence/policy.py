@@ -14,8 +14,6 @@ from expunge.evidence.metrics import Task
 SCHEMA = "expunge/policy/v1"
 
 _DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
-_NAMED = ("default", "detection", "not-to-be-found-again")
-"""Policies that come with us and can be asked for by name, where no file has that name."""
 
 Kind = Literal["erasure", "harm", "hole"]
 Aim = Literal["as-never-seen", "not-to-be-found-again"]
@@ -162,13 +160,26 @@ def load_policy(
         return Policy.parse(
             _shipped(_DEFAULTS.get(task, _DEFAULTS["classification"])), source="the default policy", known=known
         )
-    if str(path) in _NAMED and not path.exists():
+    path = named_for(path, task)
+    if _is_ours(path):
         return Policy.parse(_shipped(f"{path}.toml"), source=f"the policy {path}", known=known)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"the policy {path} cannot be read: {error}") from error
     return Policy.parse(text, source=str(path), known=known)
+
+
+def named_for(path: Path, task: Task) -> Path:
+    """The policy that comes with us under a name; where a task has one of its own under it, as embedders have, that."""
+    own = Path(f"{path}-{task}")
+    return own if _is_ours(path) and _is_ours(own) else path
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a policy comes with us and no file has that name."""
+    shipped = files("expunge.evidence") / "policies" / f"{path}.toml"
+    return path.name == str(path) and not path.exists() and shipped.is_file()
 
 
 def _shipped(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import cast
 
 from expunge.errors import EvidenceError
 from expunge.evidence.protocol import EVERY_TASK, Measure
-from expunge.tasks import task_names
+from expunge.tasks import find_task, task_names
 
 GROUP, OLD_GROUP = "expunge.measures", "expunge.detection_measures"
 CLASSIFICATION, DETECTION = "classification", "detection"
@@ -57,11 +57,13 @@ def _make(points: dict[str, EntryPoint], name: str) -> Measure:
 def _points(task: str) -> dict[str, EntryPoint]:
     """Name -> entry point of the measures of a task; one that bears the task's name goes before one that does not."""
     own, shared, tasks = {}, {}, task_names()
+    kind = find_task(task)
+    kin = {task, *kind.like}
     for point in entry_points(group=GROUP):
         first, _, rest = point.name.partition(".")
         if rest and first in tasks:
             own |= {rest: point} if first == task else {}
-        elif task in (said := _tasks_of(point)) or said == EVERY_TASK:
+        elif point.name not in kind.unfit and (kin & {*(said := _tasks_of(point))} or said == EVERY_TASK):
             shared[point.name] = point
     return {**(_old_points() if task == DETECTION else {}), **shared, **own}
 

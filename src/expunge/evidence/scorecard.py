@@ -168,6 +168,17 @@ class Scorecard(_Record):
         gone = {*self.forgotten, *self.earlier}
         return tuple(name for name in self.classes if name not in gone)
 
+    def __getitem__(self, key: str) -> Row:
+        """The row of that key.
+
+        Raises:
+            KeyError: It was not measured; `skipped` may say why.
+        """
+        found = self.row(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
     def row(self, key: str) -> Row | None:
         """The row of that key, if it was measured."""
         return next((row for row in self.rows if row.key == key), None)

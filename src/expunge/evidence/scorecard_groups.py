@@ -18,6 +18,7 @@ _HEADINGS: dict[str, tuple[str, ...]] = {
         "nearest-centre",
         "prototype-relearning",
         "retrieval",
+        "verification",
         "inversion",
         "steering",
         "relearn-time",

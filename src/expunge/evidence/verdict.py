@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from expunge.evidence.policy import Aim, Kind, Policy, Rule
+from expunge.evidence.policy import Aim, Kind, Policy, Rule, load_policy
 from expunge.evidence.reasons import Measured, Reason, reason_of
 from expunge.evidence.scorecard import ModelName, Scorecard, leans_on_oracle
 
@@ -51,8 +51,14 @@ class Verdict(BaseModel):
         return self.model_dump_json(indent=2, by_alias=True) + "\n"
 
 
-def judge(scorecard: Scorecard, policy: Policy) -> Verdict:
-    """Applies every rule of `policy` that is meant for what was measured; see `reasons_of`."""
+def judge(scorecard: Scorecard, policy: Policy | None = None) -> Verdict:
+    """Applies every rule of a policy that is meant for what was measured; see `reasons_of`.
+
+    Args:
+        scorecard: The evidence.
+        policy: The rules; by default those that come with us for the task.
+    """
+    policy = load_policy(task=scorecard.task) if policy is None else policy
     reasons = tuple(_explained(reason, scorecard) for reason in reasons_of(scorecard, policy))
     return Verdict(
         outcome=outcome_of(reasons),

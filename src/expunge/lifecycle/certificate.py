@@ -27,7 +27,6 @@ from expunge.ledger.dsse import EnvelopeRecord
 from expunge.ledger.names import carried
 from expunge.ledger.statement import CLAIM
 from expunge.lifecycle.executor import policy
-from expunge.lifecycle.material import FORGET
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing
 from expunge.lifecycle.upkeep import record_published
@@ -40,6 +39,9 @@ from expunge.workspace.creation import KEYS, SECRET, SIGNING_KEY
 from expunge.workspace.pseudonyms import Pseudonyms
 
 ENVELOPE = "envelope"
+FORGET = "forget"
+"""The part that images of a request play among the data of its edit."""
+
 NAMES = ("classes", "forgotten", "earlier", "missing")
 """Fields of a scorecard that hold names of classes."""
 UNNAMED = {"innocent": "not to be told from somebody it never saw", "known": "still known", "hole": "a hole that shows"}

@@ -1,26 +1,35 @@
 """Makes an edit for a plan, measures the model that has it, and judges it. Stores nothing."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from expunge.adapters import Edit
+from expunge.adapters import Edit, EditStack
+from expunge.evidence import Measure, make_measures
 from expunge.evidence.advice import advice
 from expunge.evidence.policy import Policy
 from expunge.evidence.scorecard import Scorecard
+from expunge.evidence.scorecard_groups import in_order
 from expunge.evidence.verdict import Reason, Verdict, judge
 from expunge.ledger import StrangersFacts
-from expunge.lifecycle.kind import Report
-from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
+from expunge.lifecycle.remembered import recall
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
+from expunge.lifecycle.strangers import refuse_below, workspace_strangers
 from expunge.methods import Method
+from expunge.methods.sequence import Forgetting
+from expunge.runs.comparing import Compared
+from expunge.runs.measuring import measure_models
 from expunge.runs.run import Stage
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress, make_plan, task_of
+from expunge.tasks.plan import check_examples
+from expunge.vision import Wrapped
 from expunge.workspace import Workspace
 from expunge.workspace.strangers import kept_strangers
+
+Report = Callable[[Stage], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +53,7 @@ def make_edit(
     workspace: Workspace,
     base: Sequence[Standing],
     targets: Sequence[str],
-    material: Material[Any, Any],
+    material: Material,
     method: Method,
     *,
     seed: int,
@@ -58,14 +67,14 @@ def make_edit(
         DataError: A target has nothing to learn from, or nothing to be tested with.
         ClassMemoryError: The workspace's memory is missing or damaged, or is not for this model or method.
     """
-    started, kind = time.perf_counter(), kind_of(workspace)
+    started = time.perf_counter()
     model = pristine(workspace, device)
-    forgetting = kind.forgetting(workspace, model, base, targets, material, method, seed)
+    forgetting = _forgetting(workspace, model, base, targets, material, method, seed)
     forgetting.prepare()  # prototypes are those of the original
     for one in base:
         forgetting.stack.push(one.edit)
     if base:  # an earlier edit may have changed blocks below the first one that this method edits
-        forgetting.activations = kind.states(model, cast(Any, method).first_block(model))
+        forgetting.activations = task_of(model).cache(model, method.first_block(model))
 
     def tell(progress: Progress) -> None:
         report(Stage("forgetting", progress))
@@ -74,12 +83,36 @@ def make_edit(
     return edit, time.perf_counter() - started
 
 
+def _forgetting(
+    workspace: Workspace,
+    model: Wrapped,
+    base: Sequence[Standing],
+    targets: Sequence[str],
+    material: Material,
+    method: Method,
+    seed: int,
+) -> Forgetting:
+    """The sequence of all edits so far and one more, with the workspace's memory if the method reads it."""
+    refuse_below(workspace, method.first_block(model), method.name)
+    plan, now = (make_plan(model.classes, [*so_far, targets]) for so_far in ([one.attempt.targets for one in base], []))
+    memory = recall(workspace, model, method, classes_of(base))
+    splits, known = material.splits, memory.known if memory else ()
+    check_examples(now, splits.train, splits.test, task_of(model).thing, known)
+    return Forgetting(EditStack(model), plan, method, material.available, seed=seed, memory=memory)
+
+
+def wanted(measures: Iterable[Measure], rules: Policy) -> list[Measure]:
+    """Of all measures the quick ones, judged or not, and the slow ones that a policy's rules ask for."""
+    keys = {rule.key for rule in rules.rule if rule.when != "oracle"}
+    return [one for one in measures if not one.slow or keys & set(one.labels)]
+
+
 def measure(
     workspace: Workspace,
     base: Sequence[Standing],
     edit: Edit,
     targets: Sequence[str],
-    material: Material[Any, Any],
+    material: Material,
     *,
     seed: int,
     device: str,
@@ -91,15 +124,23 @@ def measure(
     stack.push(edit)
     original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
     strangers = kept_strangers(workspace)
-    card = kind_of(workspace).measure(
-        workspace,
-        original,
-        stack.model,
-        material,
-        rules,
-        targets=targets,
+    task = task_of(original)
+    compared = Compared(
+        original=original,
+        edited=stack.model,
+        forgotten=tuple(targets),
         earlier=classes_of(base),
+        missing=material.missing,
         seed=seed,
+    )
+    card = measure_models(
+        compared,
+        material.splits,
+        in_order(wanted(make_measures(task=task.name), rules)),
+        data_name=f"{task.example}s of the workspace",
+        partial=True,
+        strangers=workspace_strangers(workspace),
+        strangers_name="strangers of the workspace",
         report=report,
     )
     digest = strangers[1].sha256 if strangers else None

@@ -8,14 +8,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from expunge.errors import OnnxError, ReleaseError
 from expunge.lifecycle import certificate, executor
-from expunge.lifecycle.kinds import kind_of
-from expunge.lifecycle.material import Material
+from expunge.lifecycle.material import Material, gather
 from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
 from expunge.lifecycle.standing import (
     Standing,
@@ -26,6 +24,7 @@ from expunge.lifecycle.standing import (
     pristine,
     stacked,
     standing,
+    task_for,
 )
 from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
@@ -87,8 +86,8 @@ def release(
         OnnxError: An ONNX file is asked for, and the model cannot be written as one.
         BusyWorkspaceError: Another process is releasing.
     """
-    if onnx and not kind_of(workspace).exports:
-        raise OnnxError("Detectors are not exported to ONNX. Release it without --onnx.")
+    if onnx and not task_for(workspace).exports:
+        raise OnnxError(f"No {task_for(workspace).noun} is exported to ONNX. Release it without --onnx.")
     reached = telling(_LOG, reached, request)
     with only_writer(workspace):
         point_to_recorded(workspace)
@@ -218,10 +217,10 @@ def _intent(workspace: Workspace, request: str, actor: Actor, model: str, edits:
     return intent.time
 
 
-def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material[Any, Any]:
+def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material:
     classes, attempt = workspace.settings.model.classes or pristine(workspace).classes, mine.attempt
     gone = (*attempt.targets, *classes_of(others))
-    return kind_of(workspace).gather(workspace, attempt.requests, gone, classes, attempt.data, attempt.seed)
+    return gather(workspace, attempt.requests, gone, classes, attempt.data, attempt.seed)
 
 
 def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: Wrapped) -> Tensor:

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from expunge.ledger import DataFacts
 from expunge.memory import Index, Memory, forget_classes, load_memory
 from expunge.methods import Method
 from expunge.methods.protocol import uses_memory
-from expunge.vision import VisionModel
 from expunge.workspace import Actor, Request, State, Workspace
 from expunge.workspace.destroy import STATISTICS
 from expunge.workspace.submission import digest_of
 
 
-def recall(workspace: Workspace, model: VisionModel, method: Method, gone: Sequence[str]) -> Memory | None:
+def recall(workspace: Workspace, model: Any, method: Method, gone: Sequence[str]) -> Memory | None:
     """The workspace's memory without classes that other edits have taken; None if the method reads none.
 
     Raises:

@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from expunge.adapters import Edit, save_edit
 from expunge.errors import ExpungeError, HeldError, LeaseLostError
 from expunge.lifecycle import executor
 from expunge.lifecycle.asked import Asked, Outcome
-from expunge.lifecycle.kind import Method
-from expunge.lifecycle.kinds import kind_of
 from expunge.lifecycle.ladder import goes_on, ladder
-from expunge.lifecycle.material import Material, last_data
+from expunge.lifecycle.material import Material, gather, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
-from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing
+from expunge.lifecycle.remembered import lowest_block, remembered_facts
+from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing, task_for
+from expunge.lifecycle.strangers import lowest_kept
 from expunge.lifecycle.upkeep import set_right
 from expunge.logs import tell, telling
+from expunge.methods import Method, make_method
 from expunge.release import edit_digest
 from expunge.runs.run import Stage
 from expunge.workspace import Plan, Runner, State, Workspace
@@ -54,7 +54,8 @@ def run_waiting(
         MethodError: The method or its settings are unusable.
     """
     set_right(workspace)
-    method = kind_of(workspace).make_method(asked)  # bad settings claim nothing
+    name, settings = task_for(workspace).name, asked.settings  # bad settings claim nothing
+    method = make_method(asked.method, task=name, preset=asked.preset, settings=settings)
     outcomes = []
     with Runner(workspace, lease=LEASE) as runner:
         while (plan := runner.claim_next(most=TOGETHER if asked.together else 1)) is not None:
@@ -79,7 +80,6 @@ class _Execution:
     ) -> None:
         self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
         self._method, self._report, self._beat = method, report, workspace.now()
-        self._kind = kind_of(workspace)
         self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
         self._reached = telling(_LOG, reached, self._ids)
 
@@ -111,14 +111,14 @@ class _Execution:
         data = asked.data or last_data(workspace)
         original = pristine(workspace)
         classes = original.classes
-        rungs = ladder(self._method, original, self._kind.lowest_block(workspace, self._method))
+        rungs = ladder(self._method, original, max(lowest_block(workspace, self._method), lowest_kept(workspace)))
         del original
         requests = [workspace.request(one) for one in self._ids]
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
         base = standing(workspace, offered=True, but=self._plan.requests)
         gone = (*targets, *classes_of(base))
         self._live()
-        material = self._kind.gather(workspace, self._ids, gone, classes, data, asked.seed)
+        material = gather(workspace, self._ids, gone, classes, data, asked.seed)
         self._live()  # reading the images of a large folder may take longer than a lease
         for step, method in enumerate(rungs):
             attempt, key, edit = self._attempt(step, method, base, targets, material, data)
@@ -133,7 +133,7 @@ class _Execution:
         method: Method,
         base: Sequence[Standing],
         targets: tuple[str, ...],
-        material: Material[Any, Any],
+        material: Material,
         data: str,
     ) -> tuple[Attempt, str, Edit]:
         workspace, settings = self._workspace, executor.settings_of(method)
@@ -170,7 +170,7 @@ class _Execution:
             base=digests(base),
             edit=folder,
             edit_sha256=edit_digest(edit),
-            images=(*material.facts, *self._kind.remembered(workspace, method, classes_of(base))),
+            images=(*material.facts, *remembered_facts(workspace, method, classes_of(base))),
             started=started,
             seconds=seconds,
         )
@@ -179,7 +179,7 @@ class _Execution:
         return attempt, key, edit
 
     def _judgement(
-        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material[Any, Any]
+        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material
     ) -> Judged:
         for row, one in recorded(self._workspace, self._ids[0], Judged):
             if (one.attempt, one.base) == (key, digests(base)):

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 from expunge.adapters import Edit, EditStack, load_edit
 from expunge.errors import DamagedWorkspaceError, ModelError
@@ -12,11 +12,11 @@ from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import edit_digest
 from expunge.release.describing import describing, differing
 from expunge.runs import load
+from expunge.tasks import Task, find_task, task_of
+from expunge.values import CLASSIFICATION, recorded_task
 from expunge.vision import VisionModel, Wrapped
 from expunge.vision.classifiers import HeadedBackbone
-from expunge.vision.detection import DetectionModel
 from expunge.workspace import Original, Request, State, Workspace
-from expunge.workspace.settings import DETECTION
 
 M = TypeVar("M", bound=Wrapped)
 OFFERED = (State.MEASURED, State.APPROVED)
@@ -96,6 +96,15 @@ def arranged(edits: Iterable[Standing]) -> tuple[Standing, ...]:
     return tuple(sorted(together.values(), key=lambda one: one.seq))
 
 
+def task_for(workspace: Workspace) -> Task[Any, Any]:
+    """The task of a workspace's model, as `workspace.json` says; whoever loads the model makes sure of it.
+
+    Raises:
+        TaskError: It is of a package that is not installed here.
+    """
+    return find_task(workspace.settings.model.task or CLASSIFICATION)
+
+
 def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
     """The original model.
 
@@ -105,12 +114,11 @@ def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
     """
     original = workspace.settings.model
     model = load(original.source, device=device)
-    detects, wanted = isinstance(model, DetectionModel), original.task == DETECTION
-    if detects != wanted:
-        kinds = {True: "detector", False: "classifier"}
+    wanted = task_for(workspace)
+    if model.task != wanted.name:
         raise DamagedWorkspaceError(
-            f"The original model {original.source} is a {kinds[detects]}; this workspace was made for a "
-            f"{kinds[wanted]}. Put the original back, or make a workspace for it: expunge init"
+            f"The original model {original.source} is an {task_of(model).noun}; this workspace was made for an "
+            f"{wanted.noun}. Put the original back, or make a workspace for it: expunge init"
         )
     if original.sha256 is not None and model.digest() != original.sha256:
         raise DamagedWorkspaceError(
@@ -121,16 +129,17 @@ def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
     return model
 
 
-def original_of(model: Wrapped, source: str, task: Literal["detection"] | None = None) -> Original:
+def original_of(model: Wrapped, source: str) -> Original:
     """What a workspace notes of its original model.
 
     Args:
         model: The model, as loaded from `source`.
         source: A directory, a hub id or `zoo:NAME`. Only a directory has files that can be compared later.
-        task: "detection" for a detector.
     """
     files = describing(Path(source)) if Path(source).is_dir() else None
-    return Original(source=source, sha256=model.digest(), classes=model.classes, task=task, files=files)
+    return Original(
+        source=source, sha256=model.digest(), classes=model.classes, task=recorded_task(model.task), files=files
+    )
 
 
 def require_releasable(model: Wrapped) -> None:

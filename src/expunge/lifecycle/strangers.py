@@ -1,26 +1,30 @@
 """The strangers of a workspace: kept once, bound to its original model, and brought out for every verdict.
 
-Of a classifier's strangers no photo is kept, but what enters the lowest block that the default method may edit, and
-thumbnails of 8 × 8 pixels. For a detector see `expunge.lifecycle.scene_strangers`.
+Where an image shows one class alone, no photo is kept, but what enters the lowest block that the default method may
+edit, and thumbnails of 8 × 8 pixels. Scenes are read anew from their path each time; a digest of pictures and boxes
+says whether they are still those that were shown.
 """
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from expunge.data import Images
+from expunge.data import Images, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.evidence.strangers.sample import Strangers
 from expunge.evidence.strangers.states import KeptSample, States, without_pictures
-from expunge.lifecycle.material import sample_digest
 from expunge.lifecycle.records import Judged, newest
+from expunge.lifecycle.standing import task_for
 from expunge.methods.closed_form import ClosedForm
-from expunge.runs.strangers import load_strangers
-from expunge.vision import VisionModel
+from expunge.runs import read
+from expunge.runs.strangers import strangers_of
+from expunge.tasks import Task, task_of
 from expunge.workspace import Actor, State, Workspace
 from expunge.workspace.strangers import FILE, ROLE, STATES, KeptStrangers, kept_strangers
 from expunge.workspace.submission import digest_of
@@ -41,25 +45,27 @@ class Prepared:
     strangers: Strangers | None = None
 
 
-def prepare_strangers(
-    model: VisionModel, source: str, *, by_path: bool = False, skip_unreadable: bool = False
-) -> Prepared:
+def prepare_strangers(model: Any, source: str, *, by_path: bool = False, skip_unreadable: bool = False) -> Prepared:
     """Reads strangers, and takes of them what a workspace keeps.
 
     Args:
         model: The original model.
-        source: A folder like the data, or `zoo:NAME`. A path must mean the same from any folder.
-        by_path: Whether path and digest are kept in place of hidden states, so that any block may be edited.
+        source: Data like those of the model, or `zoo:NAME`. A path must mean the same from any folder.
+        by_path: Whether path and digest are kept in place of hidden states, so that any block may be edited. Where an
+            example may show several classes they always are: hidden states of a scene are no stranger's alone.
         skip_unreadable: Whether to leave out images that cannot be decoded.
 
     Raises:
         DataError: There are no images.
         EvidenceError: No class has training and test images both, or one is a class of the model.
     """
-    found = load_strangers(source, skip_unreadable=skip_unreadable)
-    found.refuse_known(model.classes)
+    task = task_of(model)
+    splits = read(source, task=task.name, seed=0, skip_unreadable=skip_unreadable)
+    found = strangers_of(splits)
+    found.refuse_known(model.classes, alone=task.alone)
+    by_path = by_path or not task.alone
     entry = None if by_path else ClosedForm(depth="thorough").first_block(model)
-    record = _record(model.digest(), entry, source, found)
+    record = _record(task, model.digest(), model.classes, entry, source, splits)
     if entry is None:
         return Prepared(record)
     states = States.of(model, found.attack, found.test, entry)
@@ -96,21 +102,23 @@ def reopen(workspace: Workspace, actor: Actor) -> tuple[str, ...]:
     return tuple(found)
 
 
-def classifier_strangers(workspace: Workspace) -> Strangers | None:
-    """The workspace's strangers, for its classifier; None where there are none.
+def workspace_strangers(workspace: Workspace) -> Strangers | None:
+    """The workspace's strangers; None where there are none.
 
     Raises:
         DamagedWorkspaceError: What was kept is missing or damaged, or others lie at its path now.
+        DataError: What lies at its path cannot be read.
     """
     found = kept_strangers(workspace)
     if found is None:
         return None
     sha256, record = found
     if record.entry is None:
-        strangers = load_strangers(record.source or "")
-        if _record(record.model, None, record.source or "", strangers) != record:
-            raise DamagedWorkspaceError(CHANGED.format(source=record.source))
-        return strangers
+        task, known, source = task_for(workspace), workspace.settings.model.classes, record.source or ""
+        splits = read(source, task=task.name, seed=0)
+        if _record(task, record.model, known, None, source, splits) != record:
+            raise DamagedWorkspaceError(CHANGED.format(source=source))
+        return strangers_of(splits)
     tensors = load(workspace.artefacts.read_in(sha256, STATES))
     names = tuple(record.classes)
     attack = _images(tensors["attack_labels"], names, tensors["thumbnails"])
@@ -138,15 +146,26 @@ def refuse_below(workspace: Workspace, first_block: int, method: str) -> None:
         )
 
 
-def _record(model: str, entry: int | None, source: str, found: Strangers) -> KeptStrangers:
-    every = (*found.attack.samples, *found.test.samples)
+def _record(
+    task: Task[Any, Any], model: str, known: Sequence[str], entry: int | None, source: str, splits: Splits[Any]
+) -> KeptStrangers:
+    """What is said of strangers; where an example may show several classes, of those alone that the model has not."""
+    attack = splits.train + splits.validation
+    if task.alone:
+        names, images = attack.classes, (len(attack), len(splits.test))
+        digest = digest_of((*task.digests(attack), *task.digests(splits.test)))
+    else:
+        rows = zip(attack.classes, attack.counts(), splits.test.counts(), strict=True)
+        new = [row for row in rows if row[0] not in known and row[1] and row[2]]
+        names, images = tuple(row[0] for row in new), (sum(row[1] for row in new), sum(row[2] for row in new))
+        digest = digest_of(digest_of(task.digests(part)) for part in (splits.train, splits.validation, splits.test))
     return KeptStrangers(
         model=model,
         entry=entry,
         source=source if entry is None else None,
-        classes=found.attack.classes,
-        images=(len(found.attack), len(found.test)),
-        sha256=digest_of(map(sample_digest, every)),
+        classes=tuple(names),
+        images=images,
+        sha256=digest,
     )
 
 

@@ -12,10 +12,13 @@ from pydantic import Field
 from expunge.errors import DamagedWorkspaceError, LedgerError
 from expunge.evidence.policy import Policy
 from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
-from expunge.lifecycle.kind import Share
-from expunge.lifecycle.kinds import kind_of
+from expunge.lifecycle.shares import shares_of
 from expunge.lifecycle.standing import Standing, edit_of, pristine, stacked, standing
 from expunge.lifecycle.upkeep import MODEL
+from expunge.runs import read
+from expunge.tasks import find_task, task_of
+from expunge.tasks.scores import Share
+from expunge.values import recorded_task
 from expunge.vision import Wrapped
 from expunge.workspace import Actor, Role, Workspace
 from expunge.workspace.clock import moment
@@ -63,7 +66,8 @@ class Point(Record):
         earlier: Each edit's own classes, oldest first.
         drift: Block -> ‖ΔW‖/‖W‖, Frobenius norms over all its parameters.
         seconds: How long this took.
-        task: "detection" where rates are AP50, means over classes, and `n` counts objects; else the key is absent.
+        task: What the model does: for "detection" rates are AP50, means over classes, and `n` counts objects. The
+            key is absent for a classifier.
     """
 
     schema_: Annotated[Literal["expunge/watch/v1"], Field(alias="schema")] = SCHEMA
@@ -77,7 +81,7 @@ class Point(Record):
     earlier: tuple[Earlier, ...]
     drift: dict[str, Annotated[float, Field(ge=0)]]
     seconds: Annotated[float, Field(ge=0)]
-    task: Annotated[Literal["detection"] | None, Field(exclude_if=_absent)] = None
+    task: Annotated[str | None, Field(exclude_if=_absent)] = None
 
     @property
     def acc_o(self) -> float | None:
@@ -89,7 +93,7 @@ class Point(Record):
     @property
     def rate(self) -> str:
         """What tables call its rates: Acc_r is the rate "Acc" on the classes that stay."""
-        return "Acc" if self.task is None else "AP50"
+        return "Acc" if self.task is None else find_task(self.task).unit
 
     @property
     def loss(self) -> float:
@@ -164,10 +168,11 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
 def _measured(
     workspace: Workspace, edits: Sequence[Standing], model: Wrapped, original: Wrapped, data: str, seed: int
 ) -> Point:
-    started, kind = time.perf_counter(), kind_of(workspace)
+    started, task = time.perf_counter(), task_of(original)
     index = {name: i for i, name in enumerate(model.classes)}
     groups = [[index[name] for name in one.attempt.targets] for one in edits]
-    shares = kind.shares(model, original, data, groups, seed)
+    test = task.align(read(data, like=model, seed=seed), model.classes, partial=True).test
+    shares = shares_of(model, original, test, groups)
     return Point(
         time=moment(workspace.now()),
         model=model.digest(),
@@ -179,7 +184,7 @@ def _measured(
         earlier=tuple(map(_earlier, edits, shares.earlier)),
         drift=drift(original, model),
         seconds=time.perf_counter() - started,
-        task=kind.task,
+        task=recorded_task(task.name),
     )
 
 

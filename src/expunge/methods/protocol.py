@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from expunge.adapters import Edit
+from expunge.tasks import find_task
 
 __all__ = ["EVERY_TASK", "IMAGES", "Method", "is_for", "uses_memory"]
 
@@ -52,9 +53,9 @@ class Method(Protocol):
 
 
 def is_for(method: Method | type[Any], task: str) -> bool:
-    """Whether a method, or its class, is for a task."""
-    tasks = getattr(method, "tasks", (IMAGES,))
-    return not tasks or task in tasks
+    """Whether a method, or its class, is for a task: made for it, or for one that it is like, and not unfit."""
+    tasks, kind = getattr(method, "tasks", (IMAGES,)), find_task(task)
+    return method.name not in kind.unfit and (not tasks or not {task, *kind.like}.isdisjoint(tasks))
 
 
 def uses_memory(method: Method) -> bool:

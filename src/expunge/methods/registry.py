@@ -63,6 +63,8 @@ def method_class(name: str, *, task: str = IMAGES) -> type[Any]:
     there = ", ".join(method_names(task))
     if not tasks:
         raise MethodError(f"unknown method {name!r}; installed: {there}")
+    if name in kind.unfit:
+        raise MethodError(f"method {name!r} is not for {kind.noun}s: {kind.unfit[name]}; there are: {there}")
     nouns = " and ".join(f"{find_task(one).noun}s" for one in tasks)
     raise MethodError(f"method {name!r} is for {nouns}; for {kind.noun}s there are: {there}")
 

@@ -40,10 +40,12 @@ class Forgetting(Generic[E]):
         taken from the pristine model; see `Memory.check_model`.
 
         Raises:
+            RequestError: The model has nothing of what is to be forgotten; see `Task.check_named`.
             MemoryMismatchError: The method edits blocks below those whose states the memory holds.
         """
         self.stack = stack
         self._task, first = task_of(stack.model), method.first_block(stack.model)
+        self._task.check_named(stack.model, [c for request in plan.requests for c in request])
         self.activations: Any = self._task.cache(stack.model, first) if activations is None else activations
         self._plan, self._method, self._data, self._seed = plan, method, data, seed
         self._prototypes: Prototypes | None = None

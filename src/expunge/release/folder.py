@@ -26,6 +26,7 @@ from expunge.release.digests import edit_digest
 from expunge.release.onnx import FILE as ONNX_FILE
 from expunge.release.onnx import OPSET, export_onnx
 from expunge.release.record import OnnxFacts, ReleaseRecord
+from expunge.values import recorded_task
 from expunge.vision import VisionModel, Wrapped, load_model
 
 CURRENT, MODEL = "current", "model"
@@ -150,7 +151,7 @@ class Releases:
             weights_after=model.digest(),
             edits=tuple(map(edit_digest, edits)),
             note=note,
-            task=None if isinstance(model, VisionModel) else model.task,
+            task=recorded_task(model.task),
         )
         release = self._complete(wanted) or self._write(wanted, model, onnx_pixels)
         if serve:

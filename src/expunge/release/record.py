@@ -45,7 +45,7 @@ class ReleaseRecord(Record):
         note: What the caller wrote; nothing personal belongs here.
         onnx: How `model/onnx/model.onnx` was checked; None where there is none.
         files: SHA-256 of every file below `model/`, by its path with forward slashes.
-        task: "detection" for a detector: `expunge serve-check` compares classifiers alone. Else the key is absent.
+        task: What the model does, such as "detection"; the key is absent for a classifier.
     """
 
     schema_: Annotated[Literal["expunge/release/v1"], Field(alias="schema")] = SCHEMA
@@ -58,7 +58,7 @@ class ReleaseRecord(Record):
     note: Annotated[str, StringConstraints(max_length=500)] = ""
     onnx: OnnxFacts | None = None
     files: dict[str, Sha256] = Field(default_factory=dict)
-    task: Annotated[Literal["detection"] | None, Field(exclude_if=lambda value: value is None)] = None
+    task: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
     def to_json(self) -> str:
         """The text of `release.json`: two-space indent, one trailing newline."""

@@ -89,7 +89,9 @@ def read(
     """
     name = like.task if like is not None else task
     if str(source).startswith(PREFIX):
-        return data_entry(str(source), name).data(seed)
+        entry = data_entry(str(source))
+        fits = name is not None and entry.task in find_task(name).like
+        return (entry if fits else data_entry(str(source), name)).data(seed)
     folder = Path(source)
     return (_laid_out(folder) if name is None else find_task(name)).read(
         folder, seed=seed, skip_unreadable=skip_unreadable

@@ -41,6 +41,11 @@ def known_keys(*, task: str = "classification") -> frozenset[str]:
     return frozenset(DERIVED) | {key for measure in make_measures(task=task) for key in measure.labels}
 
 
+def policy_keys(task: str) -> frozenset[str]:
+    """Every row key that a policy for a task may name: one policy may do for classifiers, too."""
+    return known_keys() | known_keys(task=task)
+
+
 def measure_models(
     compared: Compared[Any],
     data: Splits[E],

@@ -38,10 +38,13 @@ class Task(ABC, Generic[M, E]):
             classes of the model beside them.
         batch: Examples that run together in a run, for edits and for looking.
         most_each: So many images, or objects, of a class stand beside strangers at the most; None for all.
+        exports: Whether its models can be written as ONNX files, too.
         memories: Whether statistics of its classes can be kept in place of examples.
         auto: The method that is taken where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
         presets: Method -> presets of this task, in place of the method's own of those names.
+        like: Tasks whose methods and measures are for this one, too, as its models answer to the same calls.
+        unfit: Method or measure of those -> why it is not.
     """
 
     name: ClassVar[str]
@@ -52,10 +55,13 @@ class Task(ABC, Generic[M, E]):
     alone: ClassVar[bool] = True
     batch: ClassVar[int] = 48
     most_each: ClassVar[int | None] = None
+    exports: ClassVar[bool] = False
     memories: ClassVar[bool] = False
     auto: ClassVar[str] = "closed-form++"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
+    like: ClassVar[tuple[str, ...]] = ()
+    unfit: ClassVar[Mapping[str, str]] = {}
 
     # Models and data by name.
 
@@ -110,6 +116,13 @@ class Task(ABC, Generic[M, E]):
         Raises:
             ClassMismatchError: The data have classes that the model does not know, or, unless `partial`, lack some.
             EmptyClassError: A class is tested and not trained, and is not among `untrained`.
+        """
+
+    def check_named(self, model: M, classes: Collection[int]) -> None:
+        """Makes sure that the model has something of the classes that requests name.
+
+        Raises:
+            RequestError: It has not.
         """
 
     def check(self, model: M, data: Splits[E]) -> None:

@@ -1,17 +1,19 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
+from expunge.vision._config import architectures
 from expunge.vision._hub import locate
 from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.device import autocast, choose_device
 from expunge.vision.heads import ArcFaceHead, CosFaceHead, Head, SoftmaxHead
-from expunge.vision.loading import architecture_of, load_model, load_weights
+from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
 from expunge.vision.prompts import Prompts, read_classes
 from expunge.vision.recognise import is_classifier
+from expunge.vision.saving import make_empty, save_backbone
 from expunge.vision.timm import from_timm
 from expunge.vision.wrapped import Wrapped
 from expunge.vision.zero_shot import load_zero_shot
@@ -32,16 +34,20 @@ __all__ = [
     "VisionModel",
     "Wrapped",
     "architecture_of",
+    "architectures",
     "autocast",
     "choose_device",
     "find_blocks",
     "from_timm",
     "is_classifier",
+    "load_backbone",
     "load_model",
     "load_preprocess",
     "load_weights",
     "load_zero_shot",
     "locate",
+    "make_empty",
     "read_classes",
+    "save_backbone",
     "standard_preprocess",
 ]

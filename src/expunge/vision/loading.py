@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -111,15 +112,8 @@ def _load_classifier(folder: Path, name: str) -> VisionModel:
 
 
 def _load_headed(folder: Path, manifest: Manifest, name: str) -> VisionModel:
-    with quiet():
-        from transformers import AutoModel, CLIPVisionModelWithProjection
-
+    backbone = load_backbone(folder, manifest.pooling)
     projected = manifest.pooling == "projected"
-    backbone, missing = read_pretrained(CLIPVisionModelWithProjection if projected else AutoModel, folder)
-    if manifest.pooling != "pooler" and missing and all(key.startswith("pooler.") for key in missing):
-        backbone.pooler = None  # saved without the pooler that transformers adds by default
-        missing = set()
-    refuse_missing(missing, folder)
     width = getattr(backbone.config, "projection_dim" if projected else "hidden_size", None)
     classifier = _read_classifier(folder / "head.safetensors", manifest.head, len(manifest.classes), width)
     module = HeadedBackbone(backbone, manifest.pooling or "cls", classifier, manifest.prompts)
@@ -131,6 +125,25 @@ def _load_headed(folder: Path, manifest: Manifest, name: str) -> VisionModel:
         name=name,
         source=folder,
     )
+
+
+def load_backbone(folder: Path, pooling: str | None) -> Any:
+    """Reads a transformers backbone, on the CPU and in float32; raises what `load_model` does.
+
+    Args:
+        folder: What `save_pretrained` wrote.
+        pooling: How its embeddings are made: unless by its pooler, the directory need not have one.
+    """
+    with quiet():
+        from transformers import AutoModel, CLIPVisionModelWithProjection
+
+    kind = CLIPVisionModelWithProjection if pooling == "projected" else AutoModel
+    backbone, missing = read_pretrained(kind, folder)
+    if pooling != "pooler" and missing and all(key.startswith("pooler.") for key in missing):
+        backbone.pooler = None  # saved without the pooler that transformers adds by default
+        missing = set()
+    refuse_missing(missing, folder)
+    return backbone
 
 
 def _read_classifier(path: Path, head: Head, classes: int, width: int | None) -> nn.Module:

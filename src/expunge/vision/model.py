@@ -54,8 +54,11 @@ class VisionModel(Wrapped):
         blocks: Sequence[Block] | None = None,
         source: Path | None = None,
         architecture: str | None = None,
+        head_name: str | None = None,
     ) -> None:
         """Takes over `module`, which gives logits for pixels, as a tensor or as `.logits` like transformers.
+
+        `head_name` says where the classifier is, if it has not one row a class.
 
         Raises:
             NoBlocksError: No block was recognised, or one of `blocks` is not in the module.
@@ -65,7 +68,7 @@ class VisionModel(Wrapped):
         self.classes = tuple(classes)
         self.head: Head = head
         self.blocks = find_blocks(module) if blocks is None else check_blocks(module, blocks)
-        self.head_name = find_head(module, len(self.classes), self.blocks)
+        self.head_name = find_head(module, len(self.classes), self.blocks) if head_name is None else head_name
         self.preprocess = preprocess
         self.name = name
         self.source = source

@@ -61,18 +61,29 @@ def save_model(
             f"{type(module).__name__} is saved as a transformers checkpoint, which cannot say that its head "
             f"is {head.kind}. Put the head on the backbone with HeadedBackbone."
         )
-    _make_empty(folder)
+    make_empty(folder)
     if whole is not None:
         _save_classifier(whole, folder, classes)
     elif isinstance(module, HeadedBackbone) and backbone is not None:
-        with quiet():
-            backbone.save_pretrained(folder)
+        save_backbone(backbone, folder)
         _save_tensors(module.classifier, folder / "head.safetensors")
         write_manifest(Manifest(HEADED_BACKBONE, classes, head, module.pooling, prompts=module.prompts), folder)
     else:
         _save_tensors(module, folder / "model.safetensors")
         write_manifest(Manifest(WEIGHTS, classes, head, architecture=architecture), folder)
     preprocess.save(folder)
+
+
+def save_backbone(backbone: nn.Module, folder: Path) -> bool:
+    """Writes a backbone into a directory as transformers does, or the bare weights of any other module.
+
+    Returns:
+        Whether transformers can read it.
+    """
+    whole = _as_pretrained(backbone)
+    with quiet():
+        _save_tensors(backbone, folder / "model.safetensors") if whole is None else whole.save_pretrained(folder)
+    return whole is not None
 
 
 def _save_classifier(model: "PreTrainedModel", folder: Path, classes: tuple[str, ...]) -> None:
@@ -92,8 +103,12 @@ def _as_pretrained(module: nn.Module) -> "PreTrainedModel | None":
     return module if isinstance(module, PreTrainedModel) else None
 
 
-def _make_empty(folder: Path) -> None:
-    """Stale files of another kind would decide how the directory is read, so nothing may lie there yet."""
+def make_empty(folder: Path) -> None:
+    """Makes a directory in which nothing lies yet: stale files of another kind would decide how it is read.
+
+    Raises:
+        OutputError: It cannot be made, or holds something.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         holds = next(folder.iterdir(), None)

@@ -16,8 +16,8 @@ from expunge.errors import (
 from expunge.ledger.records import Moment, Record, Sha256, read_record
 
 FILE = "workspace.json"
-DETECTION: Literal["detection"] = "detection"
-"""The task of a workspace on a detector; other workspaces name none."""
+DETECTION = "detection"
+"""The task whose requests bring no images."""
 SCHEMA = "expunge/workspace/v1"
 _MOST_BYTES = 64 << 20
 
@@ -29,7 +29,7 @@ class Original(Record):
         source: A directory, a hub id or `zoo:NAME`.
         sha256: Its digest, if it was loaded when the workspace was made.
         classes: Its classes, if it was. A request can then only name one of them.
-        task: "detection" for a detector of objects; None, and no key in the file, for a classifier.
+        task: What the model does, such as "detection"; None, and no key in the file, for a classifier.
         files: SHA-256 of the files beside the weights that say what its outputs mean, by name; None, and no key in the
             file, where they were not recorded.
     """
@@ -37,7 +37,7 @@ class Original(Record):
     source: str
     sha256: Sha256 | None = None
     classes: tuple[str, ...] = ()
-    task: Annotated[Literal["detection"] | None, Field(exclude_if=lambda value: value is None)] = None
+    task: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
     files: Annotated[dict[str, Sha256] | None, Field(exclude_if=lambda value: value is None)] = None
 
 

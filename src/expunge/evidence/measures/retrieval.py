@@ -95,10 +95,9 @@ def nearest_agree(
 
 
 def tar_at_far(scores: Float[Tensor, "n m"], same: Bool[Tensor, "n m"], far: float) -> float:
-    """True accept rate at a false accept rate: how many genuine pairs score above the threshold.
+    """True accept rate at a false accept rate: how many genuine pairs score above `threshold`.
 
-    The threshold is the lowest score that no more than `far` of the impostor pairs exceed. With fewer than 1 / `far`
-    impostor pairs none may pass, which is stricter than asked. Genuine pairs count only above it by more than rounding.
+    Genuine pairs count only above it by more than rounding.
 
     Args:
         scores: Similarity of each query and gallery image.
@@ -111,6 +110,17 @@ def tar_at_far(scores: Float[Tensor, "n m"], same: Bool[Tensor, "n m"], far: flo
     genuine, impostors = scores[same], scores[~same]
     if not len(genuine) or not len(impostors):
         return 0.0
-    passing = floor(far * len(impostors))
-    threshold = impostors.kthvalue(len(impostors) - passing).values
-    return float((genuine > threshold + _TIE).double().mean())
+    return float(accepted(genuine, threshold(impostors, far)).double().mean())
+
+
+def threshold(impostors: Float[Tensor, " pairs"], far: float) -> float:
+    """The lowest score that no more than `far` of the impostor pairs exceed, of which there is at least one.
+
+    With fewer than 1 / `far` impostor pairs none may pass, which is stricter than asked.
+    """
+    return float(impostors.kthvalue(len(impostors) - floor(far * len(impostors))).values)
+
+
+def accepted(scores: Float[Tensor, "*pairs"], least: float) -> Bool[Tensor, "*pairs"]:
+    """Which pairs score above a threshold, by more than rounding."""
+    return scores > least + _TIE

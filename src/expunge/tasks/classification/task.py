@@ -29,6 +29,7 @@ class Classification(Task[VisionModel, Images]):
     thing: ClassVar[str] = "image"
     example: ClassVar[str] = "image"
     unit: ClassVar[str] = "accuracy"
+    exports: ClassVar[bool] = True
     memories: ClassVar[bool] = True
 
     def recognises(self, folder: Path) -> bool:

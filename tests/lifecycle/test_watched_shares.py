@@ -1,4 +1,4 @@
-"""What a workspace asks of its kind of model: which measures are taken, and what the watch reads off."""
+"""What a workspace asks of its model's task: which measures are taken, and what the watch reads off."""
 
 from pathlib import Path
 
@@ -7,10 +7,11 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.evidence import make_measure, measure_names
 from expunge.evidence.policy import Policy, load_policy
-from expunge.lifecycle.classifiers import Classifiers
-from expunge.lifecycle.detectors import Detectors
-from expunge.lifecycle.kind import wanted
-from expunge.runs import load
+from expunge.lifecycle.executor import wanted
+from expunge.lifecycle.shares import Shares, shares_of
+from expunge.runs import load, read
+from expunge.tasks import task_of
+from expunge.vision import Wrapped
 from expunge.vision.detection import load_detector
 from tests.detection.detectors import KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder
@@ -26,10 +27,15 @@ def test_slow_measures_are_taken_where_a_rule_asks_for_them() -> None:
     assert {one.name for one in wanted(every, Policy.parse(LENIENT, source="test"))} == quick
 
 
+def shares(served: Wrapped, original: Wrapped, data: Path) -> Shares:
+    aligned = task_of(original).align(read(data, like=original), original.classes, partial=True)
+    return shares_of(served, original, aligned.test, [[0]])
+
+
 def test_shares_are_the_served_models_own(toy_model_folder: Path, toy_data_folder: Path) -> None:
     original, served = (load(toy_model_folder, device="cpu") for _ in range(2))
     EditStack(served).push(Edit(masked=(5,)))  # fern, which stays, is harmed; amber has come back
-    found = Classifiers().shares(served, original, str(toy_data_folder), [[0]], 0)
+    found = shares(served, original, toy_data_folder)
     (amber,) = found.earlier
     assert (amber.n, found.kept.n) == (6, 30)
     assert amber.percent > 80
@@ -41,7 +47,7 @@ def test_shares_are_the_served_detectors_own(tmp_path: Path) -> None:
     original, served = (load_detector(folder) for _ in range(2))
     scenes = write_coco_folder(tmp_path / "coco", original)
     EditStack(served).push(Edit(masked=(2,)))  # cats, which stay, are found no more; ants have come back
-    found = Detectors().shares(served, original, str(scenes), [[0]], 0)
+    found = shares(served, original, scenes)
     (ant,) = found.earlier
     assert (ant.n, ant.classes, found.kept.n, found.kept.classes) == (4, 1, 8, 2)
     assert ant.percent > 20
