@@ -1,5 +1,6 @@
 """Puts the commands together and turns exceptions into exit codes."""
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from expunge.cli.init import init
 from expunge.cli.inspect import inspect
 from expunge.cli.interrupt import heed_ctrl_c
 from expunge.cli.log import log
+from expunge.cli.log_options import log_options
 from expunge.cli.measure import measure
 from expunge.cli.methods import methods
 from expunge.cli.release import release, rollback
@@ -32,19 +34,21 @@ from expunge.cli.verify import verify
 from expunge.cli.version import version
 from expunge.cli.zero_shot import zero_shot
 from expunge.errors import ExpungeError
+from expunge.logs import tell
 
 MODEL_PACKAGES = ("jaxtyping", "jinja2", "numpy", "safetensors", "torch", "transformers")
 """What the extra `models` brings: keeping requests and verifying certificates does without."""
 
+_LOG = logging.getLogger(__name__)
 DONE, OUR_FAULT, UNUSABLE_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
-    help="Forget classes and people from pre-trained vision models, with evidence.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.callback()(log_options)
 for command in (calibrate, demo, enroll, forget, inspect, measure, methods, verify, version):
     app.command()(command)
 app.command("zero-shot")(zero_shot)
@@ -66,6 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with heed_ctrl_c():
             code = app(args=arguments, standalone_mode=False)
     except ExpungeError as error:
+        tell(_LOG, "ended", level=logging.ERROR, error=type(error).__name__)
         errors.print(f"[bold red]error:[/] {escape(str(error))}")
         return UNUSABLE_INPUT
     except (typer.Abort, KeyboardInterrupt):
@@ -79,6 +84,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             needed = f"[bold red]error:[/] this command runs models and needs {error.name}."
             errors.print(f'{needed} Run: pip install "expunge\\[models]"', soft_wrap=True)
             return UNUSABLE_INPUT
+        tell(_LOG, "ended", level=logging.CRITICAL, error=type(error).__name__)
         errors.print_exception()
         errors.print("[bold red]This is a fault in expunge.[/] Please report it with the lines above.")
         return OUR_FAULT

@@ -53,13 +53,15 @@ def show_notices(notices: "Iterable[Notice]") -> None:
 
 def metrics_table(metrics: "Metrics") -> Table:
     """Two or three rows a request: ours, with rows in place where measured, the head mask's; fits into 80 columns."""
+    from expunge.tasks import find_task
+
     table = Table(
         title=f"{metrics.method} on {metrics.model.name}: {metrics.unit} in %, 95 % interval",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     table.add_column("request", min_width=13)
-    rate = "AP50" if metrics.task == "detection" else "Acc"
+    rate = "Acc" if find_task(metrics.task).alone else metrics.unit
     for heading in (*(f"{rate}_{group}" for group in "fro"), "H", "groups", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, request in enumerate(metrics.requests, start=1):

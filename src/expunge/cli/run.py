@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from expunge.cli.console import errors, output, progress_bar
+from expunge.cli.log_options import log_by_itself
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
 from expunge.cli.places import WorkspaceOption, open_workspace
 from expunge.errors import RequestError
@@ -45,6 +46,8 @@ def run_(
     What the policy lets through waits for `expunge release`. If it says no, deeper settings are tried, then a person
     decides. Killed anywhere, the same command goes on.
 
+    With --watch each step is logged on stderr; `expunge --log-format json run --watch` logs it for machines.
+
     Exit code: 0; 3 if a request failed or was left to a person.
     """
     from expunge.lifecycle import Asked
@@ -53,6 +56,8 @@ def run_(
     if once and watch:
         raise RequestError("Say --once or --watch, not both.")
     choose_device(device)
+    if watch:
+        log_by_itself()
     asked = Asked(data, method, preset, settings_of(set_, depth), device, seed, together)
     with open_workspace(workspace) as place:
         stuck = _round(place, asked, quiet=False)

@@ -1,6 +1,8 @@
 """What is measured after a request, how sure it is, and the report that shows it."""
 
 from expunge.evidence.measure import Work, measure_baseline, measure_request
+from expunge.evidence.measures.forgetting import Forgetting
+from expunge.evidence.measures.rows_in_place import RowsInPlace
 from expunge.evidence.metrics import (
     Baseline,
     Change,
@@ -37,6 +39,7 @@ __all__ = [
     "Change",
     "ClassAccuracy",
     "Example",
+    "Forgetting",
     "GroupNorms",
     "Groups",
     "HeadMask",
@@ -50,6 +53,7 @@ __all__ = [
     "Reading",
     "Report",
     "RequestMetrics",
+    "RowsInPlace",
     "Shadows",
     "View",
     "WeightsAlone",

@@ -5,6 +5,7 @@ from expunge.evidence.scorecard import Scorecard
 from expunge.evidence.strangers.beside import LEVEL
 from expunge.evidence.strangers.conformal import strangers_needed
 from expunge.evidence.verdict import Outcome, Verdict
+from expunge.tasks import find_task
 
 HOPELESS: tuple[Outcome, ...] = ("hole_shows", "not_enough_evidence")
 """Verdicts that a deeper edit cannot better: it only widens a hole, and brings no evidence."""
@@ -39,7 +40,7 @@ def advice(scorecard: Scorecard, verdict: Verdict, *, bring: str) -> str:
 def _strangers_wanted(scorecard: Scorecard, bring: str) -> str:
     found = scorecard.strangers
     needed = strangers_needed(len(scorecard.forgotten) + len(scorecard.earlier), LEVEL)
-    who = "objects" if scorecard.task == "detection" else "images"
+    who = f"{find_task(scorecard.task).thing}s"
     oracle = "or measure against an oracle, a model that was trained without the classes"
     if found is None:
         return (

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from expunge.evidence.metrics import Task
 from expunge.evidence.policy import Kind, Rule
 from expunge.evidence.scorecard import Part, Row
+from expunge.tasks import find_task
 
 Status = Literal["passed", "failed", "undecided", "unmeasured"]
 Span = tuple[float, float]
@@ -69,7 +70,7 @@ def reason_of(rule: Rule, measured: Measured, barred: str = "") -> Reason:
         measured: What was measured.
         barred: Why the rule cannot be applied here, if so.
     """
-    row, trials = measured.row(rule.key), "objects" if measured.task == "detection" else "images"
+    row, trials = measured.row(rule.key), f"{find_task(measured.task).thing}s"
     if row is None:
         status, note = "unmeasured", "not measured"
     elif barred:

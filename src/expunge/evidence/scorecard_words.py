@@ -9,6 +9,7 @@ from expunge.evidence.strangers.conformal import strangers_needed
 from expunge.evidence.strangers.finding import BesideStrangers, Finding, RelativeRow
 from expunge.evidence.strangers.relative import Nearer
 from expunge.evidence.verdict import Outcome
+from expunge.tasks import find_task
 
 SAYS: Mapping[Outcome, str] = {
     "erased": "erased",
@@ -101,7 +102,7 @@ def _sure(row: RelativeRow) -> str:
 def to_bring(scorecard: Scorecard) -> str:
     """What to bring where there were neither strangers nor an oracle."""
     gone = len(scorecard.forgotten) + len(scorecard.earlier)
-    needed, what = strangers_needed(gone, LEVEL), "objects" if scorecard.task == "detection" else "images"
+    needed, what = strangers_needed(gone, LEVEL), f"{find_task(scorecard.task).thing}s"
     many = "one forgotten class" if gone == 1 else f"{gone} forgotten classes"
     return (
         f"Bring {needed} strangers or more for {many}: classes of the same kind that the model has never seen, each "

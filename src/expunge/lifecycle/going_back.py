@@ -1,5 +1,6 @@
 """Rolls a released request back: the model becomes, bit for bit, what it would be had the request never been."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ from expunge.lifecycle.releasing import publish
 from expunge.lifecycle.standing import edit_of, pristine, stacked, standing
 from expunge.lifecycle.upkeep import only_writer, point_to_recorded, record_published, releases_of
 from expunge.lifecycle.watch import Point, look
+from expunge.logs import telling
 from expunge.release import ReleaseRecord
 from expunge.workspace import Actor, State, Workspace
 from expunge.workspace.states import moved
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def rollback(
         HeldError: The workspace is on hold: the model that knows the classes again must not be served then.
         BusyWorkspaceError: Another process is releasing.
     """
+    reached = telling(_LOG, reached, request)
     with only_writer(workspace):
         point_to_recorded(workspace)
         with workspace.transaction() as transaction:

@@ -4,6 +4,7 @@ Whatever fails before the commit, the request is approved as before, and the old
 the next command serves the new one and destroys the images. The command itself may simply be repeated.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from expunge.lifecycle.standing import (
 )
 from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
+from expunge.logs import telling
 from expunge.release import ReleaseRecord
 from expunge.vision import Wrapped
 from expunge.workspace import Actor, Request, State, Workspace
@@ -34,6 +36,8 @@ from expunge.workspace.clock import moment
 from expunge.workspace.states import moved
 
 ONNX_IMAGES = 4
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def release(
     """
     if onnx and not task_for(workspace).exports:
         raise OnnxError(f"No {task_for(workspace).noun} is exported to ONNX. Release it without --onnx.")
+    reached = telling(_LOG, reached, request)
     with only_writer(workspace):
         point_to_recorded(workspace)
         found = workspace.request(request)

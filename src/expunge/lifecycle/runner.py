@@ -4,6 +4,7 @@ Every step is looked for before it is done. So whoever goes on after a crash tak
 judgement, and does anew what was not recorded; nothing is applied twice, because models are rebuilt from their source.
 """
 
+import logging
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ from expunge.lifecycle.remembered import lowest_block, remembered_facts
 from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing, task_for
 from expunge.lifecycle.strangers import lowest_kept
 from expunge.lifecycle.upkeep import set_right
+from expunge.logs import tell, telling
 from expunge.methods import Method, make_method
 from expunge.release import edit_digest
 from expunge.runs.run import Stage
@@ -29,6 +31,7 @@ from expunge.workspace.clock import moment
 
 LEASE = timedelta(minutes=10)
 TOGETHER = 32
+_LOG = logging.getLogger(__name__)
 LIVE = (State.PLANNED, State.RUNNING, State.MEASURED)
 
 
@@ -76,8 +79,9 @@ class _Execution:
         reached: Callable[[str], None],
     ) -> None:
         self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
-        self._method, self._report, self._reached, self._beat = method, report, reached, workspace.now()
+        self._method, self._report, self._beat = method, report, workspace.now()
         self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
+        self._reached = telling(_LOG, reached, self._ids)
 
     def carry_out(self) -> Outcome:
         """Brings the plan's requests as far as a runner may, and ends the plan."""
@@ -89,8 +93,10 @@ class _Execution:
             raise
         except ExpungeError as error:
             why = str(error)
+            tell(_LOG, "failed", level=logging.WARNING, request=self._ids, error=type(error).__name__)
             self._move(State.FAILED, why, of=(State.PLANNED, State.RUNNING))
         except Exception as error:  # a fault: a person looks at it, so that no runner stumbles over it for ever
+            tell(_LOG, "fault", level=logging.ERROR, request=self._ids, error=type(error).__name__)
             with suppress(ExpungeError):
                 self._move(State.FAILED, f"{type(error).__name__}: {error}", of=(State.PLANNED, State.RUNNING))
                 self._runner.finish(self._plan)

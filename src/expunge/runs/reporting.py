@@ -11,8 +11,10 @@ from torch import Tensor
 from expunge.adapters import Edit
 from expunge.data import Images, thumbnail
 from expunge.evidence import Metrics
+from expunge.evidence.measure import change_of
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
-from expunge.tasks.classification.accuracy import per_class
+from expunge.tasks import find_task
+from expunge.tasks.scores import Scores
 from expunge.tasks.views import Observed
 from expunge.values import Block
 
@@ -42,19 +44,24 @@ def build_report(
         command: How to repeat the run.
     """
     forgotten = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
-    logits = [one.logits for one in seen]
+    task = find_task(metrics.task)
+    scores = [task.scores(one, test) for one in seen]
+    gone = [label for label, name in enumerate(test.classes) if name in forgotten]
     return Report(
         title=title,
         metrics=metrics,
-        classes=_class_accuracies(test, logits, forgotten),
+        classes=_class_rates(test, scores, forgotten),
         groups=GroupNorms(
             names=tuple(block.name for block in blocks),
             norms=tuple(tuple(block_norm(edit, block) for block in blocks) for edit in edits),
         ),
-        examples=tuple(_example(test, i, logits, forgotten) for i in _chosen(test, metrics)),
+        examples=tuple(
+            _example(test, i, [one.logits for one in seen], forgotten) for i in _chosen(test, metrics) if task.alone
+        ),
         command=command,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        forgotten=None if task.alone else change_of(scores[0], scores[-1], gone),
     )
 
 
@@ -79,11 +86,8 @@ def environment() -> Mapping[str, str]:
     }
 
 
-def _class_accuracies(
-    test: Images, logits: Sequence[Tensor], forgotten: Mapping[str, int]
-) -> tuple[ClassAccuracy, ...]:
-    labels = torch.tensor(test.labels)
-    before, *after = [per_class(one, labels, len(test.classes)) for one in logits]
+def _class_rates(test: Images, scores: Sequence[Scores], forgotten: Mapping[str, int]) -> tuple[ClassAccuracy, ...]:
+    before, *after = [[one.rate([label]) for label in range(len(test.classes))] for one in scores]
     return tuple(
         ClassAccuracy(
             name=name,

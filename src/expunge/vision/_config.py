@@ -17,12 +17,21 @@ _ATTENTION = ("eager", "sdpa")
 
 def architectures(folder: Path) -> list[str]:
     """The classes that `config.json` names; nothing where it cannot be read, which loading will tell."""
+    names = _said(folder).get("architectures")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def problem_type(folder: Path) -> object:
+    """What `config.json` says of its labels, "multi_label_classification" where they do not exclude each other."""
+    return _said(folder).get("problem_type")
+
+
+def _said(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return []
-    names = config.get("architectures") if isinstance(config, dict) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def read_config(folder: Path) -> Any:

@@ -5,7 +5,7 @@ only believed once a row names their digest.
 """
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from expunge.errors import HeldError
 from expunge.ledger.entries import Artefact, Destruction, Facts, PolicyChange, StateMove
@@ -40,6 +40,7 @@ class Transaction:
     Attributes:
         connection: The database, with the lock held.
         now: When the transaction began, UTC by RFC 3339.
+        appended: What was added to the ledger, each with the ID of its request.
     """
 
     connection: sqlite3.Connection
@@ -47,6 +48,7 @@ class Transaction:
     _log: Log
     _pseudonyms: Pseudonyms
     _four_eyes: bool
+    appended: list[tuple[Facts, str | None]] = field(default_factory=list)
 
     def request(self, request: str) -> Request:
         """One request, as it stands now.
@@ -195,6 +197,7 @@ class Transaction:
     def append(self, facts: Facts, actor: Actor, request: str | None = None) -> int:
         """Adds an entry to the ledger under a pseudonym of the actor's, and returns its number."""
         name = self._pseudonyms.actor(actor.role, actor.name)
+        self.appended.append((facts, request))
         return self._log.append(facts, time=self.now, actor=name, request=request)
 
     def _record(

@@ -8,6 +8,7 @@ keys/           the signing key and the secret of the pseudonyms
 runners/        signs of life of runners
 """
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,9 +18,11 @@ from typing import Self
 
 from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, IntakeError, LeaseLostError, UnknownRequestError
+from expunge.ledger.entries import Artefact, Destruction, Facts, StateMove
 from expunge.ledger.keys import SigningKey
 from expunge.ledger.log import Log
 from expunge.locks import alone, shared
+from expunge.logs import tell
 from expunge.workspace import creation
 from expunge.workspace.artefacts import Digest
 from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
@@ -34,6 +37,8 @@ from expunge.workspace.states import Actor, Request, Role, State
 from expunge.workspace.submission import check_targets, digest_of, is_id, new_id, require_same
 from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
+
+_LOG = logging.getLogger(__name__)
 
 
 class Workspace(WorkspaceReader):
@@ -122,10 +127,13 @@ class Workspace(WorkspaceReader):
                 storage = TableStorage(connection)
                 if self._log is None or self._log.size != storage.size():  # another process was here
                     self._log = Log(storage, signer)
-                yield Transaction(connection, moment(self.now()), self._log, pseudonyms, self.settings.four_eyes)
+                made = Transaction(connection, moment(self.now()), self._log, pseudonyms, self.settings.four_eyes)
+                yield made
         except BaseException:
             self._log = None  # it has seen entries that are undone now
             raise
+        for facts, request in made.appended:  # committed: what is logged has happened
+            _tell(facts, request)
 
     def submit(
         self,
@@ -262,3 +270,16 @@ class Workspace(WorkspaceReader):
             signer = SigningKey.load(folder / creation.SIGNING_KEY, self.settings.origin)
             self._secrets = signer, Pseudonyms.load(folder / creation.SECRET)
         return self._secrets
+
+
+def _tell(facts: Facts, request: str | None) -> None:
+    """Logs an entry of the ledger, which takes nothing personal either."""
+    match facts:
+        case StateMove():
+            tell(_LOG, "state", request=request, state=facts.after)
+        case Artefact():
+            tell(_LOG, "artefact", request=request, role=facts.role, sha256=facts.sha256)
+        case Destruction():
+            tell(_LOG, "destruction", request=request, role=facts.what, count=facts.count, sha256=facts.sha256)
+        case _:
+            tell(_LOG, facts.kind, request=request)

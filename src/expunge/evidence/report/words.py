@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from expunge.evidence.metrics import Metrics
+from expunge.tasks import find_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +37,10 @@ AP50 = Words(
 
 def words_of(metrics: Metrics) -> Words:
     """The words of the task that a run was on."""
-    return AP50 if metrics.task == "detection" else ACCURACY
+    task = find_task(metrics.task)
+    if task.alone:
+        return ACCURACY
+    if metrics.task == "detection":
+        return AP50
+    unit, one = task.unit, task.thing
+    return Words(unit, unit, unit, one, f"{one}s", "interval", ", the mean over the classes")
