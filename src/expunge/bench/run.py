@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from expunge.bench.benchmark import Benchmark, CellStand
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.cell import run_cell
 from expunge.bench.load import read_cell
 from expunge.bench.locks import alone
 from expunge.bench.machine import commit, machine
-from expunge.bench.results import Cell
+from expunge.bench.results import Cell, said
+from expunge.bench.stand import Stand
+from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file
 from expunge.errors import BenchError, OutputError
@@ -102,7 +104,7 @@ def run_suite(
         for setting in chosen
     }
     _check(work, [cell for cells in places.values() for cell in cells])
-    stand_of = suite.open(out / "models")
+    stand_of = opened(suite, out / "models")
     ran = 0
     for (seed, setting), cells in places.items():
         stand = stand_of(setting, seed)
@@ -120,7 +122,7 @@ def _check(work: _Work, names: Sequence[CellName]) -> None:
         raise _not_replaced(work, others)
 
 
-def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
+def _run(work: _Work, name: CellName, stand: Stand) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
     path, key = name.file(work.out), _key(work, name)
     with alone(path) as free:
@@ -139,7 +141,7 @@ def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
             commit=work.commit,
             machine=machine(str(stand.device)),
             requests=requests,
-            task=work.suite.task,
+            task=said(work.suite.task),
             base=base,
             oracles=dict(stand.oracles),
         )
@@ -148,7 +150,7 @@ def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
         return True
 
 
-def _done(work: _Work, name: CellName, key: str, stand: CellStand) -> bool:
+def _done(work: _Work, name: CellName, key: str, stand: Stand) -> bool:
     """Whether the cell is there, of the base model at hand. Cells of before do not say which was theirs."""
     kept = _kept(work, name)
     if kept is None:
