@@ -1,4 +1,4 @@
-"""What every suite is, whatever its models do: a model, data, requests in order, and how to train an oracle for them."""
+"""What every suite is, whatever its models do: a model, data, requests, and how to train an oracle for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -153,11 +153,19 @@ class Benchmark(ABC):
             forgotten: Classes that it may not learn.
             seed: Seeds it.
             start: The model to go on from; None to start where the suite's own training started.
-            folder: What `prepare` was given.
+            folder: What `prepare` gave.
         """
 
-    def prepare(self, folder: Path) -> None:
-        """Computes what trainings read, where the folder does not hold it; counted for none of them."""
+    def prepare(self, folder: Path) -> Path:
+        """Computes what trainings read, where it is not there yet; counted for none of them.
+
+        Args:
+            folder: Where models are kept.
+
+        Returns:
+            The folder for it.
+        """
+        return folder
 
     @abstractmethod
     def learnt(self, examples: Any, forgotten: Sequence[int]) -> int:

@@ -74,10 +74,10 @@ class ModelStore:
         return self._load(path)
 
     def _trained(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> tuple[nn.Module, float]:
-        self._suite.prepare(self._folder)
+        folder = self._suite.prepare(self._folder)
         start = self.base(seed) if kind == FINETUNE else None
         started = time.perf_counter()
-        module = self._suite.learn(self._examples, forgotten, seed, start, self._folder)
+        module = self._suite.learn(self._examples, forgotten, seed, start, folder)
         return module, time.perf_counter() - started
 
     def key(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> str:

@@ -116,7 +116,7 @@ class Stand:
     @cached_property
     def cache(self) -> Any:
         """What enters the first block of `model`, which no edit changes."""
-        return self.activations(0)
+        return self.activations(0) if self.shared is None else self.shared
 
     def activations(self, entry: int) -> Any:
         """What enters block `entry` of `model`, or a lower one, of all examples that methods may see.
@@ -126,13 +126,14 @@ class Stand:
         """
         entry = entry if self.shared is None else self.shared.entry
         if entry not in self._caches:
-            own = self.shared is None
-            cache = self.task.cache(self.model, entry, batch_size=self.suite.batch) if own else self.shared
-            self._caches[entry] = cache
+            cache: Any = self.shared
+            if cache is None:
+                cache = self.task.cache(self.model, entry, batch_size=self.suite.batch)
             named = [c for request in self.plan.requests for c in request]
             for examples in (self.data.forget.only(named), self.data.replay, self.data.validation):
                 for batch in cache.batches(examples):
                     cache.hidden(examples, batch)
+            self._caches[entry] = cache
         return self._caches[entry]
 
     @cached_property
@@ -180,7 +181,7 @@ class Stand:
         return {0: self.cache}
 
     def _seen(self, cache: Any, *, attack: bool = True) -> Any:
-        seen = self.task.view(cache, self.attack if attack else self.attack.select([0]), self.test)
+        seen: Any = self.task.view(cache, self.attack if attack else self.attack.select([0]), self.test)
         return replace(seen, attack=first_rows(seen.attack, self.suite.attack))
 
     def oracle(self, kind: Kind, number: int) -> Made:

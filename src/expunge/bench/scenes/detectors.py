@@ -66,11 +66,12 @@ class SceneSuite(Benchmark):
 
     def learn(self, examples: Scenes, forgotten: Sequence[int], seed: int, start: object, folder: Path) -> nn.Module:
         """What `train` makes of scenes without the boxes of `forgotten`."""
-        return self.train([examples.classes[c] for c in forgotten], seed, folder / FEATURES)
+        return self.train([examples.classes[c] for c in forgotten], seed, folder)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path) -> Path:
         """What the backbone gives."""
         self.features(folder / FEATURES)
+        return folder / FEATURES
 
     def learnt(self, examples: Scenes, forgotten: Sequence[int]) -> int:
         """The same for all: boxes go, scenes stay."""
