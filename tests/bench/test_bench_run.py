@@ -10,7 +10,7 @@ from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
 from expunge.bench.stands import make_stand
-from expunge.bench.suite import find_suite, suite_names
+from expunge.bench.suite import Suite, find_suite, suite_names
 from expunge.bench.suites import glyphs
 from expunge.data import Images, limited
 from expunge.errors import BenchError, CorruptRunError, MethodError
@@ -113,6 +113,12 @@ class TestRun:
     def test_an_unknown_method_is_refused_before_anything_runs(self, tmp_path) -> None:
         with pytest.raises(MethodError, match="unknown method"):
             run(tmp_path, "head-mask", "nope")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_task_that_cells_do_not_know_is_refused_before_anything_runs(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr(Suite, "task", "embedding")
+        with pytest.raises(BenchError, match="no cell can be of the task 'embedding'; cells are of classification or"):
+            run(tmp_path, "head-mask")
         assert not list(tmp_path.iterdir())
 
     def test_an_interrupted_cell_leaves_nothing(self, tmp_path) -> None:

@@ -25,6 +25,7 @@ from expunge.data import Pixels, Sample, Scenes, Splits
 from expunge.errors import BenchError, MethodError
 from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 from expunge.zoo.scenes.cutouts import CLASSES
+from expunge.zoo.scenes.data import scene_strangers
 from expunge.zoo.scenes.recipe import train_scenes
 from tests.bench.made_up import cell, rate, request, write
 
@@ -188,6 +189,17 @@ class TestStand:
         for seen in (stand.data.forget, stand.data.replay, stand.data.validation):
             assert len(seen)
             assert not tests & {scene.sample.name for scene in seen.scenes}
+
+    def test_strangers_stand_beside_objects_as_they_do_beside_images(self, tmp_path: Path) -> None:
+        suite = replace(scenes(True), strangers=lambda: scene_strangers((24, 8, 24)))
+        stand = opened(suite, tmp_path)("replay-10", 0)
+        stand.strange  # noqa: B018 - before the first edit
+        object.__setattr__(stand, "suite", replace(suite, checkpoints=(1,)))
+        stand._oracles[1] = stand.original, "its own oracle: none is tried here"
+        beside = stand.case(1, stand.original).beside
+        assert beside is not None
+        assert len(beside.forgotten) == 2
+        assert beside.strangers > 0
 
     def test_pictures_are_run_once_for_all_settings_and_seeds(self, tmp_path: Path) -> None:
         loads: Counter[str] = Counter()
