@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from expunge.bench.stand import EVALUATION_SEEDS, Stand, make_stand
+from expunge.bench.stand import EVALUATION_SEEDS, Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case, Measure, make_measure
 from expunge.evidence.measures._attacks import auc

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from expunge.bench.cell import run_cell
 from expunge.bench.results import RequestResult
-from expunge.bench.stand import Stand, make_stand
+from expunge.bench.stand import Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Splits
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from expunge.adapters import Edit, EditStack
-from expunge.bench.scenes.stand import limited_objects
-from expunge.bench.scenes.store import DetectorStore
+from expunge.bench.models import ModelStore
+from expunge.bench.results import SCRATCH
 from expunge.bench.scenes.suite import suite
+from expunge.bench.stand import first_rows
 from expunge.evidence import Case, make_measures
 from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside
@@ -58,7 +59,7 @@ def main() -> None:
     data = available(task_of(model), splits, plan, Budget(), seed=0)
 
     def view(seen: SceneCache) -> DetectionView:
-        objects = limited_objects(look(seen, splits.train).objects, made.attack)
+        objects = first_rows(look(seen, splits.train).objects, made.attack)
         return DetectionView(objects, look(seen, splits.validation, features=True))
 
     original, theirs = view(cache), scene_strangers(STRANGERS)
@@ -91,9 +92,9 @@ def main() -> None:
 
     sys.stdout.write(f"{'':36}" + "".join(f"{key[-7:]:>8}" for key in (*KEYS, *BESIDE)) + "\n")
     show("original", cache)
-    store = DetectorStore(MODELS, made)
+    store = ModelStore(MODELS, made, splits.train)
     for seed in SEEDS:
-        detector, _ = store.oracle([name for request in made.requests for name in request], seed)
+        detector = store.oracle(SCRATCH, plan.requests[0], seed).model
         show(f"oracle, seed {seed}", BorrowedStates(detector, cache), HeadRows.of(detector))
     stack = EditStack(model)
     stack.push(Edit(masked=plan.requests[0]))

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.bench.results import SCRATCH
-from expunge.bench.stand import Stand, make_stand
+from expunge.bench.stand import Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case
 from expunge.evidence.strangers.beside import LEVEL, turned

@@ -23,7 +23,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.stand import Stand, budgeted, make_stand
+from expunge.bench.stand import Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite
 from expunge.bench.suites import faces, fashion, glyphs
 from expunge.bench.tuned import FACES, SMALL
@@ -114,7 +115,7 @@ def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str
     labels = torch.tensor(images.labels)
     rest = set(images.labels) - set(targets)
     before = accuracy_of(stand.cache.outputs(images).logits, labels, targets).percent
-    made = budgeted(stand, method, settings)
+    made = stand.method(method, settings)
     cache = stand.activations(made.first_block(stand.model))
     forgetting = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=cache)
     forgetting.prepare()

@@ -18,8 +18,9 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.scenes.stand import SceneStand, opened
 from expunge.bench.scenes.suite import suite
+from expunge.bench.stand import Stand
+from expunge.bench.stands import opened
 from expunge.bench.tuned import DETECTORS
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
@@ -46,7 +47,7 @@ GRID: Mapping[str, Grid] = {
 }
 
 
-def average_precisions(stand: SceneStand) -> tuple[float, float]:
+def average_precisions(stand: Stand) -> tuple[float, float]:
     """AP50 in percent of the first request's classes and of what stays, on validation scenes."""
     scenes, targets = stand.data.validation, stand.requests[0]
     output = outputs(stand.cache, scenes)
@@ -54,10 +55,10 @@ def average_precisions(stand: SceneStand) -> tuple[float, float]:
     return mean([each[c] for c in targets]), mean([each[c] for c in range(len(each)) if c not in targets])
 
 
-def trial(stand: SceneStand, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
+def trial(stand: Stand, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
     """H on validation scenes after the first request; `before` is what AP50 of its classes was."""
-    stack, made = EditStack(stand.cache.model), stand.method(method, settings)
-    steps = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.cache)
+    stack, made = EditStack(stand.model), stand.method(method, settings)
+    steps = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.activations(0))
     steps.prepare()
     started = time.perf_counter()
     try:

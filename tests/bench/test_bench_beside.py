@@ -8,7 +8,8 @@ from expunge.bench.aggregate import summarise
 from expunge.bench.beside_table import agreement, beside_table
 from expunge.bench.derived import Peers
 from expunge.bench.results import Cell, Value
-from expunge.bench.stand import Stand, make_stand
+from expunge.bench.stand import Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites.innocence import MEASURES
 from expunge.bench.verdicts import Beside, judged_beside

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from expunge.bench import cell as running
+from expunge.bench import run as suites
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
 from expunge.bench.stand import Stand
+from expunge.bench.stands import opened
 from expunge.bench.suite import Suite, find_suite
 from expunge.errors import BenchError, CorruptRunError, OutputError
 from expunge.methods.sequence import Forgetting
@@ -51,10 +53,10 @@ def done(made: Path, tmp_path: Path) -> Path:
 def unread(monkeypatch) -> None:
     """Fails whoever reads data."""
 
-    def fail(self: Suite, models: Path) -> None:
+    def fail(suite: Suite, models: Path) -> None:
         raise AssertionError("data are read only when everything else is in order")
 
-    monkeypatch.setattr(Suite, "open", fail)
+    monkeypatch.setattr(suites, "opened", fail)
 
 
 def change(path: Path, **fields: object) -> None:
@@ -82,13 +84,12 @@ class TestOtherCells:
     def test_a_cell_that_came_meanwhile_is_not_replaced_either(self, done, made, monkeypatch) -> None:
         place(done).unlink()
 
-        def late(self: Suite, models: Path):
+        def late(suite: Suite, models: Path):
             place(done).write_bytes(place(made).read_bytes())
             change(place(done), key="0" * 64)
-            return opened(self, models)
+            return opened(suite, models)
 
-        opened = Suite.open
-        monkeypatch.setattr(Suite, "open", late)
+        monkeypatch.setattr(suites, "opened", late)
         with pytest.raises(BenchError, match="1 cell in"):
             run(done)
 

@@ -9,10 +9,10 @@ from expunge.bench.memory import peak_memory
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
-from expunge.bench.stand import budgeted, make_stand
-from expunge.bench.suite import find_suite, limited, suite_names
+from expunge.bench.stands import make_stand
+from expunge.bench.suite import Suite, find_suite, suite_names
 from expunge.bench.suites import glyphs
-from expunge.data import Images
+from expunge.data import Images, limited
 from expunge.errors import BenchError, CorruptRunError, MethodError
 from expunge.vision import VisionModel
 from tests.bench.made_up import broken_package
@@ -115,6 +115,12 @@ class TestRun:
             run(tmp_path, "head-mask", "nope")
         assert not list(tmp_path.iterdir())
 
+    def test_a_task_that_cells_do_not_know_is_refused_before_anything_runs(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr(Suite, "task", "embedding")
+        with pytest.raises(BenchError, match="no cell can be of the task 'embedding'; cells are of classification or"):
+            run(tmp_path, "head-mask")
+        assert not list(tmp_path.iterdir())
+
     def test_an_interrupted_cell_leaves_nothing(self, tmp_path) -> None:
         def stop(cell, progress) -> None:
             raise KeyboardInterrupt
@@ -197,10 +203,10 @@ class TestStand:
 
     def test_the_budget_goes_over_the_settings_of_methods_that_have_it(self, suite, splits, tmp_path) -> None:
         stand = make_stand(replace(suite, budget={"max_steps": 2}), "replay-10", 0, tmp_path, splits)
-        method = budgeted(stand, "gs-lora", {"max_steps": 9, "rank": 3})
+        method = stand.method("gs-lora", {"max_steps": 9, "rank": 3})
         assert getattr(method, "max_steps", None) == 2
         assert getattr(method, "rank", None) == 3
-        assert not hasattr(budgeted(stand, "head-mask", {}), "max_steps")
+        assert not hasattr(stand.method("head-mask", {}), "max_steps")
 
 
 class TestViews:

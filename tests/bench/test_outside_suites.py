@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.cell import run_cell
 from expunge.bench.models import ModelStore
-from expunge.bench.stand import make_stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite
 from expunge.bench.suites import fashion, outside
 from expunge.vision import ActivationCache, VisionModel

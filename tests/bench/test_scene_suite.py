@@ -10,20 +10,22 @@ import torch
 from expunge.bench.aggregate import summaries
 from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
+from expunge.bench.models import ModelStore
 from expunge.bench.page import make_page
-from expunge.bench.results import ANCHORS, Cell
+from expunge.bench.results import ANCHORS, SCRATCH, Cell
 from expunge.bench.run import CellName, cell_key, run_suite
-from expunge.bench.scenes.detectors import SceneSuite
+from expunge.bench.scenes.detectors import FEATURES, SceneSuite
 from expunge.bench.scenes.quick import RECIPE, SIZES
-from expunge.bench.scenes.stand import SceneStand, limited_objects, opened
-from expunge.bench.scenes.store import FEATURES, DetectorStore
 from expunge.bench.scenes.suite import suite as scenes
+from expunge.bench.stand import Stand, first_rows
+from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.bench.tables import main_table, sequence_table
 from expunge.data import Pixels, Sample, Scenes, Splits
 from expunge.errors import BenchError, MethodError
 from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
 from expunge.zoo.scenes.cutouts import CLASSES
+from expunge.zoo.scenes.data import scene_strangers
 from expunge.zoo.scenes.recipe import train_scenes
 from tests.bench.made_up import cell, rate, request, write
 
@@ -40,7 +42,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stand(out: Path) -> SceneStand:
+def stand(out: Path) -> Stand:
     return opened(scenes(True), out / "models")("replay-10", 0)
 
 
@@ -121,7 +123,7 @@ class TestRun:
         assert first.seconds > 0
         assert first.bytes > 0
 
-    def test_methods_are_given_the_scenes_of_their_setting(self, out: Path, stand: SceneStand) -> None:
+    def test_methods_are_given_the_scenes_of_their_setting(self, out: Path, stand: Stand) -> None:
         train = stand.splits.train
         holding = sum(scene.holds([0, 1]) for scene in train.scenes)
         assert read(out, "retrain").requests[0].images[0] == holding, "all scenes with whom is to be forgotten"
@@ -156,37 +158,48 @@ class TestRun:
 
 
 class TestStand:
-    def test_edits_are_taken_back_however_a_cell_ends(self, stand: SceneStand) -> None:
-        before, seen = stand.cache.model.digest(), []
+    def test_edits_are_taken_back_however_a_cell_ends(self, stand: Stand) -> None:
+        before, seen = stand.model.digest(), []
 
         def cut_off() -> None:
             with stand.forgetting("retrain", {}) as steps:
                 steps.carry_out(0)
-                seen.append(stand.cache.model.digest())
+                seen.append(stand.model.digest())
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             cut_off()
         assert seen != [before]
-        assert stand.cache.model.digest() == before
+        assert stand.model.digest() == before
 
-    def test_the_budget_goes_to_methods_that_have_it(self, stand: SceneStand) -> None:
+    def test_the_budget_goes_to_methods_that_have_it(self, stand: Stand) -> None:
         assert getattr(stand.method("retrain", {"lr": 0.5}), "max_steps", None) == 2
         assert getattr(stand.method("retrain", {"lr": 0.5}), "lr", None) == 0.5
         assert not hasattr(stand.method("head-mask", {}), "max_steps")
 
-    def test_evidence_learns_from_few_objects_and_from_no_test_scene(self, stand: SceneStand) -> None:
+    def test_evidence_learns_from_few_objects_and_from_no_test_scene(self, stand: Stand) -> None:
         names = {scene.sample.name for scene in stand.attack.scenes}
         assert not names & {scene.sample.name for scene in stand.splits.test.scenes}
         counts = Counter(stand.original.attack.labels.tolist())
         assert max(counts.values()) == stand.suite.attack
         assert len(stand.original.test) == SIZES[2]
 
-    def test_no_test_scene_reaches_a_method(self, stand: SceneStand) -> None:
+    def test_no_test_scene_reaches_a_method(self, stand: Stand) -> None:
         tests = {scene.sample.name for scene in stand.splits.test.scenes}
         for seen in (stand.data.forget, stand.data.replay, stand.data.validation):
             assert len(seen)
             assert not tests & {scene.sample.name for scene in seen.scenes}
+
+    def test_strangers_stand_beside_objects_as_they_do_beside_images(self, tmp_path: Path) -> None:
+        suite = replace(scenes(True), strangers=lambda: scene_strangers((24, 8, 24)))
+        stand = opened(suite, tmp_path)("replay-10", 0)
+        stand.strange  # noqa: B018 - before the first edit
+        object.__setattr__(stand, "suite", replace(suite, checkpoints=(1,)))
+        stand._oracles[1] = stand.original, "its own oracle: none is tried here"
+        beside = stand.case(1, stand.original).beside
+        assert beside is not None
+        assert len(beside.forgotten) == 2
+        assert beside.strangers > 0
 
     def test_pictures_are_run_once_for_all_settings_and_seeds(self, tmp_path: Path) -> None:
         loads: Counter[str] = Counter()
@@ -205,36 +218,35 @@ class TestStand:
     def test_objects_are_limited_class_by_class(self) -> None:
         labels = torch.tensor([1, 0, 1, 1, 2])
         rows = torch.arange(5.0)[:, None]
-        some = limited_objects(Objects(rows, rows, labels, torch.arange(5)), 2)
+        some = first_rows(Objects(rows, rows, labels, torch.arange(5)), 2)
         assert some.labels.tolist() == [1, 0, 1, 2]
         assert some.features.flatten().tolist() == some.scenes.tolist() == [0, 1, 2, 4]
-        assert len(limited_objects(Objects(rows, rows, labels, torch.arange(5)), 0)) == 5
+        assert len(first_rows(Objects(rows, rows, labels, torch.arange(5)), 0)) == 5
 
 
 class TestOracles:
-    def test_what_is_kept_is_what_the_recipe_trains(self, out: Path) -> None:
-        store = DetectorStore(out / "models", scenes(True))
-        model, seconds = store.oracle(["s04", "s03", "s02", "s01"], 0)
+    def test_what_is_kept_is_what_the_recipe_trains(self, out: Path, stand: Stand) -> None:
+        made = ModelStore(out / "models", scenes(True), stand.splits.train).oracle(SCRATCH, [3, 2, 1, 0], 0)
         features = out / "models" / FEATURES
         trained = train_scenes(RECIPE, cache=features, classes_without=CLASSES[:4]).state_dict()
-        kept = model.module.get_submodule("detector").state_dict()
+        kept = made.model.module.get_submodule("detector").state_dict()
         assert all(torch.equal(kept[name], value) for name, value in trained.items())
         assert kept.keys() == trained.keys()
         (cell_,) = read(out, "oracle-scratch").requests
-        assert seconds == cell_.seconds
+        assert made.seconds == cell_.seconds
 
     def test_seeds_and_classes_have_keys_of_their_own(self, tmp_path: Path) -> None:
-        store = DetectorStore(tmp_path, scenes(False))
+        train = scenes(True).load().train
+        store = ModelStore(tmp_path, scenes(False), train)
         keys = [
-            store.key(names, seed) for names, seed in ((["s01"], 0), (["s02"], 0), (["s01"], 1), (["s01", "s02"], 0))
+            store.key(SCRATCH, forgotten, seed) for forgotten, seed in (((0,), 0), ((1,), 0), ((0,), 1), ((0, 1), 0))
         ]
-        assert len({*keys, DetectorStore(tmp_path, scenes(True)).key(["s01"], 0)}) == 5
-        assert store.key(["s02", "s01"], 0) == keys[-1]
+        assert len({*keys, ModelStore(tmp_path, scenes(True), train).key(SCRATCH, (0,), 0)}) == 5
 
     def test_borrowed_states_are_as_good_as_its_own_even_while_the_lender_is_edited(
-        self, out: Path, stand: SceneStand
+        self, out: Path, stand: Stand
     ) -> None:
-        oracle, _ = DetectorStore(out / "models", scenes(True)).oracle(CLASSES[:4], 0)
+        oracle = ModelStore(out / "models", scenes(True), stand.splits.train).oracle(SCRATCH, range(4), 0).model
         few = stand.splits.test.select(range(4))
         own = look(SceneCache(oracle), few)
         with stand.forgetting("retrain", {}) as steps:

@@ -8,7 +8,8 @@ import torch
 from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.run import CellName, cell_key
 from expunge.bench.shadows import SHADOW_SEEDS, ShadowedStand
-from expunge.bench.stand import Stand, make_stand
+from expunge.bench.stand import Stand
+from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites import glyphs
 from expunge.data import Images

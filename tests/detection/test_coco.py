@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from expunge.data import Scenes, few_shot_scenes, load_coco, replay_scenes
+from expunge.data import Scenes, few_shot_scenes, limited_scenes, load_coco, replay_scenes
 from expunge.data.coco import CUT, MISSING, NO_AREA, NO_BOX, NO_CLASS
 from expunge.errors import (
     BoxError,
@@ -155,6 +155,17 @@ def test_shots_are_images_and_fewer_are_a_subset_of_more(twelve: Scenes) -> None
         few_shot_scenes(twelve, 7, seed=0)
     with pytest.raises(DataError, match="at least 1"):
         few_shot_scenes(twelve, 0, seed=0)
+
+
+def test_so_many_scenes_of_a_class_are_shots_and_what_is_scarce_stays_whole(twelve: Scenes) -> None:
+    empty = [i for i, scene in enumerate(twelve.scenes) if not scene.boxes]
+    some = limited_scenes(twelve, 3, seed=3)
+    assert drawn(some.select(i for i, scene in enumerate(some.scenes) if scene.boxes)) == drawn(
+        few_shot_scenes(twelve, 3, seed=3)
+    )
+    assert sum(not scene.boxes for scene in some.scenes) == len(empty)
+    assert limited_scenes(twelve, 7, seed=3).image_counts()[1] == 6, "there are no seven dogs"
+    assert limited_scenes(twelve, 0, seed=3) == limited_scenes(twelve, 12, seed=3) == twelve
 
 
 def test_replay_takes_a_share_of_every_class(twelve: Scenes) -> None:

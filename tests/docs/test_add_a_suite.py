@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench.suite import Suite, limited
+from expunge.bench.suite import Suite
+from expunge.data import limited
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r'```\w+ title="([^"]+)"\n(.*?)```', re.S)

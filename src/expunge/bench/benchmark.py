@@ -1,22 +1,21 @@
-"""What every suite is, whatever its models do: requests in order, settings, and where its cells are run."""
+"""What every suite is, whatever its models do: a model, data, requests, and how to train an oracle for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
-import torch
+from torch import nn
 
-from expunge.adapters import Edit
-from expunge.bench.results import Task
+from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH
+from expunge.bench.tuned import SMALL, tuned_settings
+from expunge.data import Splits
 from expunge.errors import BenchError
-from expunge.evidence import Reading
-from expunge.tasks import Budget
-from expunge.tasks.plan import Plan, make_plan
-from expunge.tasks.trainable import AnyTask
+from expunge.evidence import Reading, measure_names
+from expunge.methods import method_class, method_names
+from expunge.tasks import Budget, Plan, find_task, make_plan
 
 Taken = tuple[Sequence[Reading], Mapping[str, str]]
 """The readings, and measure -> why it was not taken."""
@@ -62,24 +61,6 @@ class Setting:
         return Budget(shots=self.shots, replay=self.replay)
 
 
-@runtime_checkable
-class Steps(Protocol):
-    """A sequence of requests on one model."""
-
-    @property
-    def entry(self) -> int:
-        """Index of the first block that edits may change."""
-        ...
-
-    def carry_out(self, number: int) -> Edit:
-        """Makes the edit of request `number`, from 0, and puts it on the model."""
-        ...
-
-    def task(self, number: int) -> AnyTask:
-        """That request as the method sees it."""
-        ...
-
-
 @dataclass(frozen=True)
 class OracleTaken:
     """What is known of an oracle.
@@ -95,59 +76,6 @@ class OracleTaken:
     seconds: float
 
 
-@runtime_checkable
-class CellStand(Protocol):
-    """Where the cells of one suite, setting and seed are run: what `run_cell` asks of it."""
-
-    @property
-    def suite(self) -> "Benchmark":
-        """The suite."""
-        ...
-
-    @property
-    def requests(self) -> tuple[tuple[int, ...], ...]:
-        """Classes of each request, in order."""
-        ...
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of all classes."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        ...
-
-    def digest(self) -> str:
-        """Digest of the weights of the model before any request; to be asked while it has no edit."""
-        ...
-
-    @property
-    def oracles(self) -> Mapping[int, str]:
-        """Request -> digest of the weights of the oracle-scratch that readings were compared with so far."""
-        ...
-
-    def forgetting(self, method: str, settings: Mapping[str, object]) -> AbstractContextManager[Steps]:
-        """The requests carried out by a method with its own settings and the suite's budget over them.
-
-        The edits are taken back in the end.
-        """
-        ...
-
-    def of_original(self, number: int) -> Taken:
-        """What is measured of the untouched model after request `number`, from 1."""
-        ...
-
-    def of_edited(self, number: int, entry: int) -> Taken:
-        """The same of the model as it is now; no block below `entry` has been edited."""
-        ...
-
-    def of_oracle(self, kind: str, number: int) -> OracleTaken:
-        """The same of an oracle; `kind` is one of the suite's rows."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Benchmark(ABC):
     """What all suites have.
@@ -157,36 +85,108 @@ class Benchmark(ABC):
         summary: One line on model, data and requests.
         requests: Class names of each request, in order.
         settings: What is tried, the main one first.
+        load: The examples: what training, methods and tests draw from. No model that is trained here has seen a
+            validation example; a base model that was made elsewhere may have.
+        base: Builds the model before any request, of training seed 0; an untrained one like it if not `shipped`.
         recipe: Everything that decides what models come out of training, as plain values; part of the cache's key.
-        pool: Training images a class that an operator still holds, of which settings take their part; 0 for all. Scenes
-            are counted over all classes.
+        pool: Training examples a class that an operator still holds, of which settings take their part; 0 for all.
         attack: Training images a class, or objects, that evidence may learn from; 0 for all.
-        test: Test images a class that evidence counts; 0 for all. Scenes are counted over all classes.
-        checkpoints: Requests, from 1, after which all measures are taken; accuracy is taken after every one.
+        test: Test examples a class that evidence counts; 0 for all.
+        checkpoints: Requests, from 1, after which all measures are taken; the rates are taken after every one.
         budget: Settings given to every method that has them, so that all get the same.
-        task: What its models do, as cells say it.
+        shipped: Whether `base` has a checkpoint to read. If not, the model of seed 0 is trained like the others.
+        one_base: Whether all seeds share the model of seed 0, because another costs too much.
+        chosen: Where the settings are kept that were chosen for each method; see `expunge.bench.tuned`.
+        shadows: Shadow models a side, for U-LiRA; 0 for none. Each has a base model of its own.
+        strangers: Loads examples of classes that no model of the suite has seen, of the kind of its own; None if there
+            are none. Evidence is given as many of each class as of the suite's own.
+        taken: Names of the measures that are taken; empty for all that are installed.
+        task: Name of the task that its models do.
         always: Measures that are taken after every request.
+        anchors: Rows beside methods that it has.
+        batch: Examples that run together where hidden states are taken once for all methods.
+        part: Name of the submodule that is trained and kept; empty for the whole module.
+
+    Raises:
+        BenchError: There are to be shadows, and one base model for all seeds.
     """
 
-    task: ClassVar[Task] = None
+    task: ClassVar[str]
     always: ClassVar[tuple[str, ...]]
+    anchors: ClassVar[tuple[str, ...]] = (ORIGINAL, SCRATCH, FINETUNE)
+    batch: ClassVar[int]
 
     name: str
     summary: str
     requests: tuple[tuple[str, ...], ...]
     settings: tuple[Setting, ...]
+    load: Callable[[], Splits[Any]]
+    base: Callable[[], Any]
     recipe: Mapping[str, object]
     pool: int = 0
     attack: int = 100
     test: int = 0
     checkpoints: tuple[int, ...] = (1,)
     budget: Mapping[str, object] = field(default_factory=dict)
+    shipped: bool = True
+    one_base: bool = False
+    chosen: Path = SMALL
+    shadows: int = 0
+    strangers: Callable[[], Splits[Any]] | None = None
+    taken: tuple[str, ...] = ()
+    part: str = ""
+
+    def __post_init__(self) -> None:
+        if self.shadows and self.one_base:
+            raise BenchError(f"suite {self.name!r}: shadows need base models of their own, not one_base")
 
     @abstractmethod
+    def limited(self, examples: Any, each: int, seed: int) -> Any:
+        """At most `each` examples of a class, drawn by `seed`; 0 for all."""
+
+    @abstractmethod
+    def learn(self, examples: Any, forgotten: Sequence[int], seed: int, start: Any, folder: Path) -> nn.Module:
+        """Trains what is kept of a model, the whole or `part`, without `forgotten`.
+
+        Args:
+            examples: All training examples of the suite.
+            forgotten: Classes that it may not learn.
+            seed: Seeds it.
+            start: The model to go on from; None to start where the suite's own training started.
+            folder: What `prepare` gave.
+        """
+
+    def prepare(self, folder: Path) -> Path:
+        """Computes what trainings read, where it is not there yet; counted for none of them.
+
+        Args:
+            folder: Where models are kept.
+
+        Returns:
+            The folder for it.
+        """
+        return folder
+
+    @abstractmethod
+    def learnt(self, examples: Any, forgotten: Sequence[int]) -> int:
+        """How many examples a training without `forgotten` reads."""
+
+    @abstractmethod
+    def learns_from(self, examples: Any) -> Mapping[str, str]:
+        """A name and a digest of what trainings read: part of the key under which models are kept."""
+
+    def shared(self) -> Any:
+        """A cache of the model that all settings and seeds use together; None where each has a model of its own."""
+        return None
+
+    def cache(self, model: Any, shared: Any) -> Any:
+        """Through which another model than the stand's own is looked at once; `shared` is what `shared` gave."""
+        return find_task(self.task).caches([model])[0]
+
     def rows(self) -> tuple[str, ...]:
         """Anchors first, then every installed method that applies."""
+        return (*self.anchors, "head-mask", *(name for name in method_names(self.task) if name != "head-mask"))
 
-    @abstractmethod
     def check_row(self, name: str) -> None:
         """Makes sure that a row can be run.
 
@@ -194,28 +194,26 @@ class Benchmark(ABC):
             BenchError: It is an anchor that this suite has not.
             MethodError: It is no method that applies.
         """
+        if name in Benchmark.anchors and name not in self.anchors:
+            raise BenchError(f"suite {self.name!r} has no {name}; its rows: {', '.join(self.rows())}")
+        if name not in self.anchors:
+            method_class(name, task=self.task)
 
-    @abstractmethod
     def measures(self) -> tuple[str, ...]:
-        """Names of all installed measures that apply, sorted."""
+        """Names of all installed measures that this suite takes, sorted."""
+        return tuple(name for name in measure_names(task=self.task) if not self.taken or name in self.taken)
 
-    @abstractmethod
     def tuned(self, method: str) -> Mapping[str, object]:
         """Settings that were chosen for a method, as far as they differ from its defaults."""
-
-    @abstractmethod
-    def open(self, models: Path) -> Callable[[str, int], CellStand]:
-        """Reads the data, once for all cells.
-
-        Args:
-            models: The folder that trained models are kept in.
-
-        Returns:
-            (name of a setting, seed) -> where their cells are run.
-        """
+        return tuned_settings(method, self.chosen)
 
     def decides(self) -> dict[str, object]:
         """What decides its cells beside setting, method and seed, as plain values: cells are kept by it."""
+        optional = {
+            "shadows": self.shadows,
+            "strangers": self.strangers().classes if self.strangers else (),
+            "measures": self.measures() if self.taken else (),
+        }
         return {
             "requests": self.requests,
             "recipe": self.recipe,
@@ -225,6 +223,7 @@ class Benchmark(ABC):
             "checkpoints": self.checkpoints,
             "budget": self.budget,
             "measures": tuple(name for name in self.measures() if name not in LATER),
+            **{name: value for name, value in optional.items() if value},
         }
 
     def setting(self, name: str) -> Setting:

@@ -2,21 +2,22 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.locks import in_turn
-from expunge.bench.suite import Suite
-from expunge.data import Images
+from expunge.bench.results import FINETUNE
+from expunge.data import Examples
 from expunge.durable import replace_file
-from expunge.vision import VisionModel
 
 Kind = Literal["base", "oracle-scratch", "oracle-finetune"]
 
@@ -25,28 +26,30 @@ Kind = Literal["base", "oracle-scratch", "oracle-finetune"]
 class Made:
     """A model and how long its training took, in seconds, whenever that was."""
 
-    model: VisionModel
+    model: Any
     seconds: float
 
 
 class ModelStore:
     """Trains the models of one suite and keeps their weights in a folder.
 
-    The key is the SHA-256 of the recipe, the kind, the seed, the forgotten classes, the names of all training images
-    and the version of torch: change one of them and the model is trained again. Suites that agree share models, and
+    The key is the SHA-256 of the recipe, the kind, the seed, the forgotten classes, what trainings read, and the
+    version of torch: change one of them and the model is trained again. Suites that agree share models, and
     processes that want one at the same time wait for the first to train it.
 
     The same training gives other weights on another processor or with another number of threads. So base models have a
     folder of their own, to be kept beside the results: cells of one suite, setting and seed must start from one model.
     """
 
-    def __init__(self, folder: Path, suite: Suite, images: Images, bases: Path | None = None):
-        """`images` are all training images of the suite; `bases` is where base models are kept, by default `folder`."""
-        self._folder, self._suite, self._images, self._bases = folder, suite, images, bases or folder
-        names = "\n".join(sample.name for sample in images.samples)
-        self._images_digest = sha256(names.encode(errors="surrogatepass")).hexdigest()
+    def __init__(self, folder: Path, suite: Benchmark, examples: Examples, bases: Path | None = None):
+        """`examples` are all that trainings may read; `bases` is where base models are kept, by default `folder`."""
+        self._folder, self._suite, self._examples, self._bases = folder, suite, examples, bases or folder
 
-    def base(self, seed: int) -> VisionModel:
+    @cached_property
+    def _data(self) -> Mapping[str, str]:
+        return self._suite.learns_from(self._examples)
+
+    def base(self, seed: int) -> Any:
         """The model before any request."""
         seed = 0 if self._suite.one_base else seed
         given = seed == 0 and self._suite.shipped
@@ -54,7 +57,7 @@ class ModelStore:
 
     def apart(self) -> "ModelStore":
         """A store of the same models whose base models are not to be kept beside the results."""
-        return ModelStore(self._folder, self._suite, self._images)
+        return ModelStore(self._folder, self._suite, self._examples)
 
     def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> Made:
         """A model without `forgotten`: trained from the suite's own start, or fine-tuned from the base model."""
@@ -71,10 +74,11 @@ class ModelStore:
         return self._load(path)
 
     def _trained(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> tuple[nn.Module, float]:
-        start = self.base(seed) if kind == "oracle-finetune" else None
+        folder = self._suite.prepare(self._folder)
+        start = self.base(seed) if kind == FINETUNE else None
         started = time.perf_counter()
-        model = self._suite.train(self._images.without(forgotten), seed, start)
-        return model.module, time.perf_counter() - started
+        module = self._suite.learn(self._examples, forgotten, seed, start, folder)
+        return module, time.perf_counter() - started
 
     def key(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> str:
         """The hash under which a model is kept, 64 hexadecimal digits."""
@@ -82,8 +86,8 @@ class ModelStore:
             "recipe": self._suite.recipe,
             "kind": kind,
             "seed": seed,
-            "forgotten": [self._images.classes[c] for c in forgotten],
-            "images": self._images_digest,
+            "forgotten": [self._examples.classes[c] for c in forgotten],
+            **self._data,
             "torch": torch.__version__,
         }
         return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
@@ -91,7 +95,7 @@ class ModelStore:
     def _load(self, path: Path) -> Made:
         model = self._suite.base()
         state, seconds = read_weights(path)
-        model.module.load_state_dict(state, strict=True)
+        model.module.get_submodule(self._suite.part).load_state_dict(state, strict=True)
         return Made(model, seconds)
 
 

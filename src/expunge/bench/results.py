@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from expunge.errors import CorruptRunError
+from expunge.errors import BenchError, CorruptRunError
 from expunge.evidence import Reading
 
 SCHEMA = "expunge/bench-cell/v1"
@@ -21,6 +21,19 @@ ANCHORS = (ORIGINAL, "head-mask", SCRATCH, FINETUNE)
 
 Task = Literal["detection"] | None
 """What the models of a suite do; None for classification."""
+
+
+def said(task: str) -> Task:
+    """What cells say of a task; they say nothing of classification, which all of them were of at first.
+
+    Raises:
+        BenchError: Cells know no such task.
+    """
+    if task == "classification":
+        return None
+    if task != "detection":
+        raise BenchError(f"no cell can be of the task {task!r}; cells are of classification or detection")
+    return "detection"
 
 
 def anchors_of(task: Task) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from expunge.bench.benchmark import Benchmark, CellStand
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.cell import run_cell
 from expunge.bench.load import read_cell
 from expunge.bench.locks import alone
 from expunge.bench.machine import commit, machine
-from expunge.bench.results import Cell
+from expunge.bench.results import Cell, Task, said
+from expunge.bench.stand import Stand
+from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file
 from expunge.errors import BenchError, OutputError
@@ -45,6 +47,7 @@ class _Work:
     Attributes:
         suite: The suite.
         out: The folder.
+        task: What cells say that the suite's models do.
         commit: The code that runs.
         again: Whether cells that something else decided are replaced.
         report: Told the cell and how far it is.
@@ -52,6 +55,7 @@ class _Work:
 
     suite: Benchmark
     out: Path
+    task: Task
     commit: str
     again: bool
     report: Report
@@ -84,13 +88,14 @@ def run_suite(
         How many cells were run now.
 
     Raises:
-        BenchError: An unknown suite or setting, an anchor that the suite has not, or cells would be replaced.
+        BenchError: An unknown suite or setting, an anchor that the suite has not, a task that cells do not know, or
+            cells would be replaced.
         MethodError: A method that is unknown, or not for what the suite's models do.
         CorruptRunError: A cell that is there is damaged.
         OutputError: The folder cannot be written to.
     """
-    work = _Work(find_suite(name, quick=quick), out, commit(), again, report)
-    suite = work.suite
+    suite = find_suite(name, quick=quick)
+    work = _Work(suite, out, said(suite.task), commit(), again, report)
     every = suite.settings[:1] if quick else suite.settings
     chosen = [suite.setting(s).name for s in settings] if settings else [s.name for s in every]
     rows = methods or suite.rows()
@@ -102,7 +107,7 @@ def run_suite(
         for setting in chosen
     }
     _check(work, [cell for cells in places.values() for cell in cells])
-    stand_of = suite.open(out / "models")
+    stand_of = opened(suite, out / "models")
     ran = 0
     for (seed, setting), cells in places.items():
         stand = stand_of(setting, seed)
@@ -120,7 +125,7 @@ def _check(work: _Work, names: Sequence[CellName]) -> None:
         raise _not_replaced(work, others)
 
 
-def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
+def _run(work: _Work, name: CellName, stand: Stand) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
     path, key = name.file(work.out), _key(work, name)
     with alone(path) as free:
@@ -139,7 +144,7 @@ def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
             commit=work.commit,
             machine=machine(str(stand.device)),
             requests=requests,
-            task=work.suite.task,
+            task=work.task,
             base=base,
             oracles=dict(stand.oracles),
         )
@@ -148,7 +153,7 @@ def _run(work: _Work, name: CellName, stand: CellStand) -> bool:
         return True
 
 
-def _done(work: _Work, name: CellName, key: str, stand: CellStand) -> bool:
+def _done(work: _Work, name: CellName, key: str, stand: Stand) -> bool:
     """Whether the cell is there, of the base model at hand. Cells of before do not say which was theirs."""
     kept = _kept(work, name)
     if kept is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +15,8 @@ from expunge.bench.results import FINETUNE
 from expunge.bench.stand import Stand
 from expunge.evidence import Case, Shadows
 from expunge.methods.sequence import Forgetting
-from expunge.tasks.classification.views import observe
-from expunge.tasks.views import Observed, View
-from expunge.vision import ActivationCache, VisionModel
+from expunge.tasks.views import Observed
+from expunge.vision import Wrapped
 
 SHADOW_SEEDS = 3000
 """Shadow k is trained, and forgets, with the seeds of a stand of seed 3000 + k; all seeds of a suite share them."""
@@ -37,18 +37,18 @@ class ShadowedStand(Stand):
         return tuple(Stand(self.suite, self.setting, seed, self.splits, store) for seed in seeds)
 
     @contextmanager
-    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
-        """See `CellStand.forgetting`. The shadows forget first, on no clock."""
+    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting[Any]]:
+        """See `Stand.forgetting`. The shadows forget first, on no clock."""
         with self._shown(self._forgotten(method, settings)), super().forgetting(method, settings) as steps:
             yield steps
 
     def of_oracle(self, kind: str, number: int) -> OracleTaken:
-        """See `CellStand.of_oracle`."""
+        """See `Stand.of_oracle`."""
         shown = {number: self._trained(FINETUNE, number)} if kind == FINETUNE else {}
         with self._shown(shown):
             return super().of_oracle(kind, number)
 
-    def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
+    def case(self, number: int, view: Any, model: Wrapped | None = None) -> Case[Any, Any]:
         """What `Stand.case` gives, with shadows where all measures are taken."""
         case = super().case(number, view, model)
         if number not in self.suite.checkpoints:
@@ -81,7 +81,7 @@ class ShadowedStand(Stand):
                 for number in range(1, max(self.suite.checkpoints) + 1):
                     steps.carry_out(number - 1)
                     if number in found:
-                        found[number].append(self._seen(shadow.cache))
+                        found[number].append(self._answers(shadow.cache))
         return {number: tuple(views) for number, views in found.items()}
 
     @cached_property
@@ -100,9 +100,9 @@ class ShadowedStand(Stand):
     def _trained(self, kind: Kind, number: int) -> tuple[Observed, ...]:
         return self._all_seen(shadow.oracle(kind, number).model for shadow in self.shadows)
 
-    def _all_seen(self, models: Iterable[VisionModel]) -> tuple[Observed, ...]:
-        return tuple(self._seen(ActivationCache(model)) for model in models)
+    def _all_seen(self, models: Iterable[Wrapped]) -> tuple[Observed, ...]:
+        return tuple(self._answers(self.suite.cache(model, self.shared)) for model in models)
 
-    def _seen(self, cache: ActivationCache) -> Observed:
+    def _answers(self, cache: Any) -> Observed:
         """What the model of `cache` makes of this stand's attack images; an attack on shadows looks at answers only."""
-        return replace(observe(cache, self.attack), layers=())
+        return replace(self.task.observe(cache, self.attack), layers=())

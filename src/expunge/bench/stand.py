@@ -1,38 +1,35 @@
-"""Where the cells of one suite, setting and seed are run: model, images and reference views, prepared once."""
+"""Where the cells of one suite, setting and seed are run: model, examples and reference views, prepared once."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.benchmark import OracleTaken, Taken
+from expunge.bench.benchmark import Benchmark, OracleTaken, Setting, Taken
 from expunge.bench.models import Kind, Made, ModelStore
-from expunge.bench.oracle_views import OracleViews
 from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.strange import StrangeStand
-from expunge.bench.suite import Setting, Suite, limited
-from expunge.data import Images, Splits
+from expunge.data import Splits
 from expunge.evidence import Case, make_measure
 from expunge.evidence.protocol import take
 from expunge.methods import Method, make_method, method_class
 from expunge.methods.sequence import Forgetting
-from expunge.tasks import Available, available, task_of
-from expunge.tasks.classification.views import observe
-from expunge.tasks.plan import Plan, check_examples
+from expunge.tasks import Available, Plan, Task, available, find_task
+from expunge.tasks.plan import check_examples
 from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed, View
-from expunge.vision import ActivationCache, VisionModel, choose_device
+from expunge.tasks.views import Observed, Viewed
+from expunge.vision import Wrapped, choose_device
 
 FORGETTING_SEEDS, EVALUATION_SEEDS = 1000, 2000
 """Training, forgetting and evaluation are seeded apart: seed s trains with s, forgets with 1000 + s, measures with
 2000 + s."""
 
 VALIDATION = 100
-"""Validation images a class that methods are given at the most."""
+"""Validation examples a class that methods are given at the most."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +40,27 @@ class Stand:
         suite: The suite.
         setting: The setting.
         seed: The seed of all its cells.
-        splits: The suite's images.
+        splits: The suite's examples.
         store: Trains and keeps its models.
+        shared: What `Benchmark.shared` gave: a cache of the model that other stands of the process use, too.
     """
 
-    suite: Suite
+    suite: Benchmark
     setting: Setting
     seed: int
-    splits: Splits
+    splits: Splits[Any]
     store: ModelStore
+    shared: Any = None
 
     @cached_property
-    def model(self) -> VisionModel:
+    def task(self) -> Task[Any, Any]:
+        """What the model does."""
+        return find_task(self.suite.task)
+
+    @cached_property
+    def model(self) -> Any:
         """The model before any request. Cells edit it and take their edits back."""
-        return self.store.base(self.seed).to(choose_device())
+        return self.store.base(self.seed).to(choose_device()) if self.shared is None else self.shared.model
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,73 +78,70 @@ class Stand:
         return self.model.device
 
     def digest(self) -> str:
-        """See `CellStand.digest`."""
+        """Digest of the weights of the model before any request; to be asked while it has no edit."""
         return self._digest
 
     @cached_property
     def _digest(self) -> str:
         return self.model.digest()
 
-    @property
-    def oracles(self) -> Mapping[int, str]:
-        """See `CellStand.oracles`."""
-        return self._oracle_views.digests
-
     @cached_property
     def plan(self) -> Plan:
         """The requests."""
-        plan = self.suite.plan(self.setting, self.splits.classes, self.seed)
-        check_examples(plan, self.splits.train, self.splits.test)
+        plan = self.suite.plan(self.setting, self.classes, self.seed)
+        check_examples(plan, self.splits.train, self.splits.test, self.task.thing)
         return plan
 
     @cached_property
-    def data(self) -> Available[Images]:
+    def data(self) -> Available[Any]:
         """What methods may see."""
         pool = replace(
             self.splits,
-            train=limited(self.splits.train, self.suite.pool, self.seed),
-            validation=limited(self.splits.validation, VALIDATION, self.seed),
+            train=self.suite.limited(self.splits.train, self.suite.pool, self.seed),
+            validation=self.suite.limited(self.splits.validation, VALIDATION, self.seed),
         )
-        budget, seed = self.setting.budget, FORGETTING_SEEDS + self.seed
-        return available(task_of(self.model), pool, self.plan, budget, seed=seed)
+        return available(self.task, pool, self.plan, self.setting.budget, seed=FORGETTING_SEEDS + self.seed)
 
     @cached_property
-    def attack(self) -> Images:
-        """What evidence may learn from: anything but test images."""
-        first, second = self.splits.train, self.splits.validation
-        both = first + second
-        return limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
+    def attack(self) -> Any:
+        """What evidence may learn from: anything but test examples."""
+        both = self.splits.train + self.splits.validation
+        return self.suite.limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
 
     @cached_property
-    def test(self) -> Images:
+    def test(self) -> Any:
         """What evidence counts."""
-        return limited(self.splits.test, self.suite.test, EVALUATION_SEEDS + self.seed)
+        return self.suite.limited(self.splits.test, self.suite.test, EVALUATION_SEEDS + self.seed)
 
     @cached_property
-    def cache(self) -> ActivationCache:
+    def cache(self) -> Any:
         """What enters the first block of `model`, which no edit changes."""
-        return self.activations(0)
+        return self.activations(0) if self.shared is None else self.shared
 
-    def activations(self, entry: int) -> ActivationCache:
-        """What enters block `entry` of `model`, of all images that methods may see.
+    def activations(self, entry: int) -> Any:
+        """What enters block `entry` of `model`, or a lower one, of all examples that methods may see.
 
-        Filled before the first method is timed, and shared by all that leave the blocks below alone: reading images and
-        running what stays frozen costs every method the same, so it is counted for none.
+        Filled before the first method is timed, and shared by all that leave the blocks below alone: reading pictures
+        and running what stays frozen costs every method the same, so it is counted for none.
         """
+        entry = entry if self.shared is None else self.shared.entry
         if entry not in self._caches:
-            cache = self._caches[entry] = ActivationCache(self.model, entry, batch_size=250)
+            cache: Any = self.shared
+            if cache is None:
+                cache = self.task.cache(self.model, entry, batch_size=self.suite.batch)
             named = [c for request in self.plan.requests for c in request]
-            for images in (self.data.forget.only(named), self.data.replay, self.data.validation):
-                for batch in cache.batches(images):
-                    cache.hidden(images, batch)
+            for examples in (self.data.forget.only(named), self.data.replay, self.data.validation):
+                for batch in cache.batches(examples):
+                    cache.hidden(examples, batch)
+            self._caches[entry] = cache
         return self._caches[entry]
 
     @cached_property
-    def _caches(self) -> dict[int, ActivationCache]:
+    def _caches(self) -> dict[int, Any]:
         return {}
 
     @cached_property
-    def original(self) -> View:
+    def original(self) -> Any:
         """The untouched model's view; ask for it before the first edit."""
         return self.view()
 
@@ -154,55 +155,59 @@ class Stand:
         """The suite's strangers, if it has any; ask for it before the first edit."""
         if self.suite.strangers is None:
             return None
-        found = StrangeStand(self.suite, EVALUATION_SEEDS + self.seed, self.original, self.model)
+        found = StrangeStand(self.suite, EVALUATION_SEEDS + self.seed, self.original.features, self.model)
         found.strangers  # noqa: B018 - seen before the first edit
         return found
 
-    def view(self, model: VisionModel | None = None) -> View:
+    def view(self, model: Wrapped | None = None) -> Any:
         """The view of `model`, or of this stand's own as it is now."""
-        cache = self.cache if model is None else ActivationCache(model)
-        return View(observe(cache, self.attack), observe(cache, self.test))
+        return self._seen(self.cache if model is None else self.suite.cache(model, self.shared))
 
-    def edited_view(self, entry: int, *, attack: bool) -> View:
+    def edited_view(self, entry: int, *, attack: bool) -> Any:
         """The view of this stand's model as it is now: what `view` gives, in less time.
 
         Only the blocks from `entry` on are run; those below have not been edited and are as the original's view shows
-        them. Without `attack`, one image stands for those an attacker learns from: accuracy needs none of them.
+        them. Without `attack`, one example stands for those an attacker learns from: the rates need none of them.
         """
-        rows = torch.arange(len(self.attack) if attack else 1)
-        return View(
-            self._seen_above(entry, self.attack.select(rows.tolist()), self.original.attack.select(rows)),
-            self._seen_above(entry, self.test, self.original.test),
+        if entry not in self._entered:
+            self._entered[entry] = self.task.cache(self.model, entry)
+        seen, original = self._seen(self._entered[entry], attack=attack), self.original
+        return replace(
+            seen, **{part: _whole(getattr(seen, part), getattr(original, part), entry) for part in ("attack", "test")}
         )
 
-    def _seen_above(self, entry: int, images: Images, untouched: Observed) -> Observed:
-        if entry not in self._entered:
-            self._entered[entry] = ActivationCache(self.model, entry)
-        seen = observe(self._entered[entry], images)
-        return replace(seen, layers=(*untouched.layers[:entry], *seen.layers))
-
     @cached_property
-    def _entered(self) -> dict[int, ActivationCache]:
+    def _entered(self) -> dict[int, Any]:
         return {0: self.cache}
+
+    def _seen(self, cache: Any, *, attack: bool = True) -> Any:
+        seen: Any = self.task.view(cache, self.attack if attack else self.attack.select([0]), self.test)
+        return replace(seen, attack=first_rows(seen.attack, self.suite.attack))
 
     def oracle(self, kind: Kind, number: int) -> Made:
         """The oracle for the time after request `number` (from 1)."""
         made = self.store.oracle(kind, self.plan.before(number), self.seed)
         return Made(made.model.to(choose_device()), made.seconds)
 
-    def oracle_view(self, number: int) -> View | None:
+    def oracle_view(self, number: int) -> Any:
         """The view of `oracle-scratch` after request `number`; None where no measure asks for it."""
-        return self._oracle_views.after(number) if number in self.suite.checkpoints else None
+        if number not in self.suite.checkpoints:
+            return None
+        if number not in self._oracles:
+            oracle = self.oracle(SCRATCH, number).model
+            self._oracles[number] = self.view(oracle), oracle.digest()
+        return self._oracles[number][0]
 
     @cached_property
-    def _oracle_views(self) -> OracleViews[View]:
-        return OracleViews(self._look_at_oracle)
+    def _oracles(self) -> dict[int, tuple[Viewed, str]]:
+        return {}
 
-    def _look_at_oracle(self, number: int) -> tuple[View, str]:
-        oracle = self.oracle(SCRATCH, number).model
-        return self.view(oracle), oracle.digest()
+    @property
+    def oracles(self) -> Mapping[int, str]:
+        """Request -> digest of the weights of the oracle-scratch that readings were compared with so far."""
+        return {number: digest for number, (_, digest) in self._oracles.items()}
 
-    def case(self, number: int, view: View, model: VisionModel | None = None) -> Case:
+    def case(self, number: int, view: Any, model: Wrapped | None = None) -> Case[Any, Any]:
         """What measures are given after request `number`, for this stand's model or another one."""
         plan = self.plan
         case = Case(
@@ -214,7 +219,7 @@ class Stand:
             test=self.test,
             forget=plan.requests[number - 1],
             earlier=plan.before(number - 1),
-            retain=plan.retained(number - 1, len(self.splits.classes)),
+            retain=plan.retained(number - 1, len(self.classes)),
             missing=plan.missing,
             seed=EVALUATION_SEEDS + self.seed,
             rows=HeadRows.of(model) if model else self.rows,
@@ -222,12 +227,15 @@ class Stand:
         return self.strange.beside(case) if self.strange and number in self.suite.checkpoints else case
 
     @contextmanager
-    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
-        """See `CellStand.forgetting`."""
+    def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting[Any]]:
+        """The requests carried out by a method with its own settings and the suite's budget over them.
+
+        The edits are taken back in the end.
+        """
         self.original  # noqa: B018 - seen before the first edit
         self.rows  # noqa: B018 - likewise
         self.strange  # noqa: B018 - likewise
-        made, stack = budgeted(self, method, settings), EditStack(self.model)
+        made, stack = self.method(method, settings), EditStack(self.model)
         cache = self.activations(made.first_block(self.model))
         seed = FORGETTING_SEEDS + self.seed
         forgetting = Forgetting(stack, self.plan, made, self.data, seed=seed, activations=cache)
@@ -238,38 +246,48 @@ class Stand:
             while stack.edits:
                 stack.undo()
 
+    def method(self, name: str, settings: Mapping[str, object]) -> Method:
+        """The method with its settings and those of the suite's budget that it has."""
+        known = {field.name for field in fields(method_class(name, task=self.suite.task))}
+        budget = {key: value for key, value in self.suite.budget.items() if key in known}
+        return make_method(name, task=self.suite.task, settings={**settings, **budget})
+
     def of_original(self, number: int) -> Taken:
-        """See `CellStand.of_original`."""
+        """What is measured of the untouched model after request `number`, from 1."""
         return self._taken(number, self.original)
 
     def of_edited(self, number: int, entry: int) -> Taken:
-        """See `CellStand.of_edited`."""
+        """The same of the model as it is now; no block below `entry` has been edited."""
         return self._taken(number, self.edited_view(entry, attack=number in self.suite.checkpoints))
 
     def of_oracle(self, kind: str, number: int) -> OracleTaken:
-        """See `CellStand.of_oracle`."""
+        """The same of an oracle; `kind` is one of the suite's rows."""
         made = self.oracle(SCRATCH if kind == SCRATCH else FINETUNE, number)
-        images = len(self.splits.train.without(self.plan.before(number)))
-        return OracleTaken(self._taken(number, self.view(made.model), made.model), images, made.seconds)
+        examples = self.suite.learnt(self.splits.train, self.plan.before(number))
+        return OracleTaken(self._taken(number, self.view(made.model), made.model), examples, made.seconds)
 
-    def _taken(self, number: int, view: View, model: VisionModel | None = None) -> Taken:
-        return take(self.case(number, view, model), map(make_measure, self.suite.measures_after(number)))
-
-
-def budgeted(stand: Stand, method: str, settings: Mapping[str, object]) -> Method:
-    """The method with its settings and those of the suite's budget that it has."""
-    known = {field.name for field in fields(method_class(method))}
-    budget = {name: value for name, value in stand.suite.budget.items() if name in known}
-    return make_method(method, settings={**settings, **budget})
+    def _taken(self, number: int, view: Any, model: Wrapped | None = None) -> Taken:
+        measures = (make_measure(name, task=self.suite.task) for name in self.suite.measures_after(number))
+        return take(self.case(number, view, model), measures)
 
 
-def make_stand(suite: Suite, setting: str, seed: int, models: Path, splits: Splits) -> Stand:
-    """A stand whose models are kept in the folder `models`, with shadow models if the suite has any.
+def first_rows(seen: Any, per_class: int) -> Any:
+    """The first `per_class` images, or objects, of each class, order kept; 0 for all.
 
-    Base models are kept in the folder `bases` beside it.
+    Args:
+        seen: What a model makes of them: `labels`, and `select` by rows.
+        per_class: How many.
     """
-    from expunge.bench.shadows import ShadowedStand  # these stands are stands
+    if not per_class:
+        return seen
+    places = [(seen.labels == label).nonzero()[:per_class, 0] for label in seen.labels.unique()]
+    kept = torch.cat(places).sort().values
+    return seen.select(kept) if len(kept) < len(seen) else seen
 
-    kind = ShadowedStand if suite.shadows else Stand
-    store = ModelStore(models, suite, splits.train, models.parent / "bases")
-    return kind(suite, suite.setting(setting), seed, splits, store)
+
+def _whole(seen: Any, untouched: Any, entry: int) -> Any:
+    """What was seen from block `entry` on, with the layers below it as they were, where layers are looked at."""
+    if not isinstance(seen, Observed):
+        return seen
+    below = tuple(layer[: len(seen)] for layer in untouched.layers[:entry])
+    return replace(seen, layers=(*below, *seen.layers))

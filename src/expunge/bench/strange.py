@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from expunge.bench.suite import Suite, limited
+from expunge.bench.benchmark import Benchmark
 from expunge.evidence import Case, make_measure
 from expunge.evidence.strangers.alike import Alike, alike
 from expunge.evidence.strangers.beside import beside
@@ -12,7 +12,7 @@ from expunge.evidence.strangers.lineup import ByClass, Lineup
 from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
 from expunge.tasks import task_of
 from expunge.tasks.views import View
-from expunge.vision import VisionModel
+from expunge.vision import Wrapped
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class StrangeStand:
         model: The untouched model, until the first edit.
     """
 
-    suite: Suite
+    suite: Benchmark
     seed: int
     original: View
-    model: VisionModel
+    model: Wrapped
 
     @cached_property
     def strangers(self) -> Strangers:
@@ -42,7 +42,9 @@ class StrangeStand:
         splits, suite = self.suite.strangers(), self.suite
         first, second = splits.train, splits.validation
         both = first + second
-        found = Strangers(limited(both, suite.attack, self.seed), limited(splits.test, suite.test, self.seed))
+        found = Strangers(
+            suite.limited(both, suite.attack, self.seed), suite.limited(splits.test, suite.test, self.seed)
+        )
         found.refuse_known(self.model.classes)
         refuse_shared(self.original, self._seen_by_original(found))
         return found
@@ -50,7 +52,7 @@ class StrangeStand:
     def beside(self, case: Case) -> Case:
         """The case with its model's forgotten classes beside the strangers."""
         strangers = self.strangers
-        lineup = self._line_up(case, case.view, strangers.seen_by(*task_of(case.model).caches([case.model])))
+        lineup = self._line_up(case, case.view.features, strangers.seen_by(*task_of(case.model).caches([case.model])))
         if lineup is None:
             return case
         original = self._line_up(case, self.original, self._seen_by_original(strangers))
@@ -81,7 +83,7 @@ class StrangeStand:
     @cached_property
     def by_class(self) -> Sequence[ByClass]:
         """The suite's measures that have a value for each class, those that train models aside."""
-        made = [make_measure(name) for name in self.suite.measures()]
+        made = [make_measure(name, task=self.suite.task) for name in self.suite.measures()]
         return [one for one in made if isinstance(one, ByClass) and not one.slow]
 
     def _alike(self, lineup: Lineup) -> Alike | None:

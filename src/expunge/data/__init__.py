@@ -12,11 +12,11 @@ from expunge.data.images import Images, Sample
 from expunge.data.items import from_torch
 from expunge.data.match import align
 from expunge.data.pixels import Pixels, as_picture, thumbnail, to_rgb
-from expunge.data.scene_views import few_shot_scenes, replay_scenes
+from expunge.data.scene_views import few_shot_scenes, limited_scenes, replay_scenes
 from expunge.data.scenes import Box, Corners, Notice, Scene, Scenes
 from expunge.data.splits import Splits, carve
 from expunge.data.verify import cannot_read, verify
-from expunge.data.views import few_shot, replay
+from expunge.data.views import few_shot, limited, replay
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -41,6 +41,8 @@ __all__ = [
     "from_hf",
     "from_torch",
     "is_coco",
+    "limited",
+    "limited_scenes",
     "load_coco",
     "load_coco_splits",
     "load_folder",

@@ -1,4 +1,4 @@
-"""Smaller views of scenes, class by class and by image: few shots, and the replay of what is retained."""
+"""Smaller views of scenes, class by class and by image: few shots, so many, and replay."""
 
 from hashlib import sha256
 
@@ -29,6 +29,17 @@ def few_shot_scenes(scenes: Scenes, shots: int, seed: int) -> Scenes:
             )
         chosen.update(order[:shots])
     return scenes.select(sorted(chosen))
+
+
+def limited_scenes(scenes: Scenes, per_class: int, seed: int) -> Scenes:
+    """At most `per_class` scenes for each class, and those without any box, order kept; 0 for all.
+
+    Scenes keep all of their boxes, so a class may come with more: those that were drawn for its neighbours.
+    """
+    if not per_class:
+        return scenes
+    drawn = {i for order in draw_orders(scenes, seed) for i in order[:per_class]}
+    return scenes.select(i for i, scene in enumerate(scenes.scenes) if i in drawn or not scene.boxes)
 
 
 def replay_scenes(scenes: Scenes, fraction: float, seed: int) -> Scenes:

@@ -1,4 +1,4 @@
-"""Smaller views of a set of images: few shots a class, and the replay of what is retained."""
+"""Smaller views of a set of images: few shots a class, so many at the most, and the replay of what is retained."""
 
 from expunge.data._draw import draw_orders, share
 from expunge.data.images import Images
@@ -25,6 +25,15 @@ def few_shot(images: Images, shots: int, seed: int) -> Images:
             )
         chosen += order[:shots]
     return images.select(sorted(chosen))
+
+
+def limited(images: Images, per_class: int, seed: int) -> Images:
+    """At most `per_class` images of each class, drawn by `seed`, those of scarce classes first; 0 for all."""
+    if not per_class:
+        return images
+    scarce = [label for label, count in enumerate(images.counts()) if 0 < count <= per_class]
+    few = images.only(scarce)
+    return few + few_shot(images.without(scarce), per_class, seed) if len(scarce) < len(images.classes) else few
 
 
 def replay(images: Images, fraction: float, seed: int) -> Images:

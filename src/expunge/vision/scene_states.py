@@ -1,7 +1,7 @@
 """What a detector makes of scenes, its unedited lower part run once."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import torch
@@ -86,6 +86,10 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def select(self, rows: Tensor) -> Self:
+        """Some objects, by index or by mask."""
+        return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,22 @@
 """What a suite on detectors is: one detector on a frozen backbone, scenes, and how to train an oracle for them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
-from expunge.bench.benchmark import Benchmark, CellStand
-from expunge.bench.results import ANCHORS, FINETUNE, ORIGINAL, SCRATCH, Task
-from expunge.bench.tuned import DETECTORS, tuned_settings
-from expunge.data import Scenes, Splits
-from expunge.errors import BenchError
-from expunge.evidence import measure_names
-from expunge.methods import method_class, method_names
+from expunge.bench.benchmark import Benchmark
+from expunge.bench.results import ORIGINAL, SCRATCH
+from expunge.bench.tuned import DETECTORS
+from expunge.data import Scenes, Splits, limited_scenes
+from expunge.vision import choose_device
 from expunge.vision.detection import DetectionModel
+from expunge.vision.scene_states import BorrowedStates, SceneCache
+
+FEATURES = "scene-features"
+"""The folder beside the models for what the backbone gives."""
 
 
 @runtime_checkable
@@ -38,57 +40,51 @@ class SceneSuite(Benchmark):
     Only what `Benchmark` does not list is listed here.
 
     Attributes:
-        load: The scenes: what methods and tests draw from. The detector has seen no validation scene.
-        base: Builds the detector before any request.
-        part: Name of the submodule that is trained; the rest is frozen.
         train: Trains that part of an oracle.
-        features: Computes what trainings read, where the folder does not hold it; counted for none of them.
-        pictures: A digest of what scenes are made of; part of the key under which oracles are kept.
+        features: Computes what trainings read, where the folder does not hold it.
+        pictures: A digest of what scenes are made of.
         scenes: How many scenes a training reads.
     """
 
-    task: ClassVar[Task] = "detection"
+    task: ClassVar[str] = DetectionModel.task
     always: ClassVar[tuple[str, ...]] = ("average-precision", "rows-in-place")
+    anchors: ClassVar[tuple[str, ...]] = (ORIGINAL, SCRATCH)
+    batch: ClassVar[int] = 16
 
     load: Callable[[], Splits[Scenes]]
     base: Callable[[], DetectionModel]
-    part: str
+    one_base: bool = True
+    chosen: Path = DETECTORS
     train: TrainDetector
     features: Callable[[Path], None]
     pictures: Callable[[], str]
     scenes: int
 
-    def rows(self) -> tuple[str, ...]:
-        """Three anchors first, then every installed method for detectors."""
-        return (
-            ORIGINAL,
-            SCRATCH,
-            "head-mask",
-            *(name for name in method_names(DetectionModel.task) if name != "head-mask"),
-        )
+    def limited(self, examples: Scenes, each: int, seed: int) -> Scenes:
+        """See `expunge.data.limited_scenes`."""
+        return limited_scenes(examples, each, seed)
 
-    def check_row(self, name: str) -> None:
-        """Makes sure that a row can be run.
+    def learn(self, examples: Scenes, forgotten: Sequence[int], seed: int, start: object, folder: Path) -> nn.Module:
+        """What `train` makes of scenes without the boxes of `forgotten`."""
+        return self.train([examples.classes[c] for c in forgotten], seed, folder)
 
-        Raises:
-            BenchError: It is the anchor that suites on detectors have not.
-            MethodError: It is neither an anchor nor a method for detectors.
-        """
-        if name == FINETUNE:
-            raise BenchError(f"suite {self.name!r} has no {FINETUNE}; its rows: {', '.join(self.rows())}")
-        if name not in ANCHORS:
-            method_class(name, task=DetectionModel.task)
+    def prepare(self, folder: Path) -> Path:
+        """What the backbone gives."""
+        self.features(folder / FEATURES)
+        return folder / FEATURES
 
-    def measures(self) -> tuple[str, ...]:
-        """Names of all installed measures of detectors, sorted."""
-        return measure_names(task="detection")
+    def learnt(self, examples: Scenes, forgotten: Sequence[int]) -> int:
+        """The same for all: boxes go, scenes stay."""
+        return self.scenes
 
-    def tuned(self, method: str) -> Mapping[str, object]:
-        """What `scripts/tune_detectors.py` chose for the method."""
-        return tuned_settings(method, DETECTORS)
+    def learns_from(self, examples: Scenes) -> Mapping[str, str]:
+        """By the pictures that scenes are composed of."""
+        return {"pictures": self.pictures()}
 
-    def open(self, models: Path) -> Callable[[str, int], CellStand]:
-        """Reads the scenes and the detector; see `Benchmark.open`."""
-        from expunge.bench.scenes.stand import opened  # stands know suites
+    def shared(self) -> SceneCache:
+        """The detector, and what its backbone makes of scenes: computed once a process."""
+        return SceneCache(self.base().to(choose_device()), batch_size=self.batch)
 
-        return opened(self, models)
+    def cache(self, model: DetectionModel, shared: SceneCache) -> SceneCache:
+        """An oracle stands on the same backbone."""
+        return BorrowedStates(model, shared)

@@ -9,16 +9,16 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError
 
 from expunge.errors import CorruptWeightsError, OutputError
 from expunge.vision.manifest import FILE
+from expunge.vision.wrapped import Wrapped
 
-if TYPE_CHECKING:
-    from expunge.vision.detection.model import DetectionModel
+M = TypeVar("M", bound=Wrapped)
 
 SCHEMA = "expunge/detector/v1"
 WEIGHTS = "model.safetensors"
@@ -37,7 +37,7 @@ class Origin:
     part: str
 
 
-def write_own_weights(model: "DetectionModel", origin: Origin, folder: Path) -> None:
+def write_own_weights(model: Wrapped, origin: Origin, folder: Path) -> None:
     """Writes the model directory of a detector with an origin.
 
     Raises:
@@ -81,7 +81,7 @@ def read_origin(folder: Path) -> Origin | None:
     return Origin(values["architecture"], values["part"])
 
 
-def read_own_weights(model: "DetectionModel", folder: Path) -> "DetectionModel":
+def read_own_weights(model: M, folder: Path) -> M:
     """Puts what `write_own_weights` wrote into a detector of the same architecture, which takes the directory's name.
 
     Raises:
