@@ -26,7 +26,7 @@ from expunge.tasks import Budget, available, task_of
 from expunge.tasks.detection.views import DetectionView
 from expunge.tasks.plan import make_plan
 from expunge.tasks.rows import HeadRows
-from expunge.vision.scene_states import BorrowedStates, SceneCache, look
+from expunge.vision.detection.scene_states import BorrowedStates, SceneCache, look
 from expunge.zoo.scenes.data import scene_strangers
 
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"

@@ -23,7 +23,7 @@ from expunge.bench.suite import find_suite
 from expunge.bench.tables import main_table, sequence_table
 from expunge.data import Pixels, Sample, Scenes, Splits
 from expunge.errors import BenchError, MethodError
-from expunge.vision.scene_states import BorrowedStates, Objects, SceneCache, look
+from expunge.vision.detection.scene_states import BorrowedStates, Objects, SceneCache, look
 from expunge.zoo.scenes.cutouts import CLASSES
 from expunge.zoo.scenes.data import scene_strangers
 from expunge.zoo.scenes.recipe import train_scenes

@@ -19,7 +19,7 @@ from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.plan import Plan
 from expunge.tasks.request import Available, ForgetTask
 from expunge.vision.detection import DetectionModel, target_of
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 from tests.detection.detectors import CLASSES as TINY
 from tests.detection.detectors import detr, preprocess, randomise
 from tests.detection.drawn import box, drawn_scene, drawn_scenes

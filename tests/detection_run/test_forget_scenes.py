@@ -12,7 +12,7 @@ from expunge.errors import ClassMismatchError, EmptyClassError, ResumeError
 from expunge.methods import HeadMask, make_method
 from expunge.runs import ForgetRun, RunFolder, Stage, forget, load, read
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.detection.scene_states import SceneCache, look
 
 QUICK = ("--method", "gs-lora", "--set", "max_steps=2", "--set", "last_blocks=1")
 

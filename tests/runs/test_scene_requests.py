@@ -16,7 +16,7 @@ from expunge.runs.measuring import measure_models
 from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.scenes import align_scenes
 from expunge.vision.detection import DetectionModel, load_detector
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.detection.scene_states import SceneCache, look
 from tests.detection.detectors import CLASSES, KINDS, write
 from tests.detection_run.coco_folder import write_coco_folder
 

@@ -13,7 +13,7 @@ from expunge.tasks.detection.judge import SceneJudge
 from expunge.tasks.request import ForgetTask
 from expunge.tasks.scores import harmonic_mean
 from expunge.vision import ActivationCache, Output
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 from tests.methods.detection.little import VALIDATION, little_model, little_task
 
 

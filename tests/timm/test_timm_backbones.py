@@ -11,7 +11,7 @@ from expunge.adapters import EditStack
 from expunge.methods import make_method
 from expunge.tasks.detection.context import SceneContext
 from expunge.vision.detection import DetectionModel, load_detector
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 from tests.detection import detectors
 from tests.detection.detectors import Kind, pixels, write
 from tests.methods.detection.little import little_task

@@ -9,7 +9,7 @@ from PIL import Image
 
 from expunge.data import Box, Scene, Scenes
 from expunge.vision.detection import DetectionModel, Detections, to_centres
-from expunge.vision.scene_states import Objects, SceneView
+from expunge.vision.detection.scene_states import Objects, SceneView
 from tests.detection.detectors import detr, preprocess
 
 SIDE = 100

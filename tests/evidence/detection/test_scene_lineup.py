@@ -18,7 +18,7 @@ from expunge.runs.strangers import strangers_of
 from expunge.tasks import find_task
 from expunge.tasks.detection.task import Detection
 from expunge.vision.detection import DetectionModel
-from expunge.vision.scene_states import SceneCache, look
+from expunge.vision.detection.scene_states import SceneCache, look
 from tests.methods.detection.little import CLASSES, TRAIN, little_model, scene
 
 TEST = Scenes((scene(20, 0, 1), scene(21, 2, 0), scene(22, 1), scene(23, 0)), CLASSES)

@@ -16,7 +16,7 @@ from expunge.evidence.measures.relabelling import Relabelling, best_threshold, f
 from expunge.evidence.protocol import take
 from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.views import DetectionView
-from expunge.vision.scene_states import SceneView
+from expunge.vision.detection.scene_states import SceneView
 from tests.evidence.detection.made import found, grid, nobody, scenes, view_of
 
 TRUTH, ATTACK = grid(seed=3), grid(seed=4)

@@ -24,7 +24,7 @@ from expunge.evidence import (
 )
 from expunge.tasks import find_task
 from expunge.tasks.rows import HeadRows
-from expunge.vision.scene_states import SceneView
+from expunge.vision.detection.scene_states import SceneView
 from tests.evidence.detection.made import NAMES, grid, scenes, view_of
 
 WORK = Work(ImagesUsed(forget=8, retain=30), Groups(total=4, kept=3), Parameters(edited=9, total=90), 36, 1.5)

@@ -13,8 +13,8 @@ from expunge.evidence.measures.rows_in_place import RowsInPlaceOfDetectors as Ro
 from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.tasks.rows import HeadRows
+from expunge.vision.detection.scene_states import SceneCache, SceneView, look
 from expunge.vision.heads import STRUCK_LOGIT
-from expunge.vision.scene_states import SceneCache, SceneView, look
 from tests.evidence.detection.made import NAMES, grid, nobody, view_of
 from tests.methods.detection.little import TRAIN, little_model
 

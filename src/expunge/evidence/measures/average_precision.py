@@ -10,7 +10,7 @@ from expunge.evidence.measures._rates import groups_of, rate_rows
 from expunge.evidence.protocol import Case, Reading
 from expunge.tasks.detection.average_precision import mean_of
 from expunge.tasks.detection.scores import Precisions
-from expunge.vision.scene_states import SceneView
+from expunge.vision.detection.scene_states import SceneView
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.scores import Precisions
 from expunge.values import Block
 from expunge.vision.detection import Detections, pairs
-from expunge.vision.scene_states import SceneView
+from expunge.vision.detection.scene_states import SceneView
 
 SIDE, QUALITY = 360, 82
 """Longer side of a picture in the report in pixels, and the quality of its JPEG."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from expunge.data import Scene, Scenes
 from expunge.vision.detection import DetectionOutput, Target, target_of
+from expunge.vision.detection.scene_states import SceneCache
 from expunge.vision.device import autocast
-from expunge.vision.scene_states import SceneCache
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from expunge.tasks.detection.batches import SceneBatch, SceneObjective, both_bat
 from expunge.tasks.detection.judge import SceneJudge
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision.detection import DetectionModel, matched
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 
 
 def _silent(progress: Progress) -> None:

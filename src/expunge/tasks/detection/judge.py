@@ -6,7 +6,7 @@ from expunge.tasks.request import ForgetTask
 from expunge.tasks.scores import harmonic_mean
 from expunge.vision.detection import DetectionOutput, ap50, detect, targets_of
 from expunge.vision.detection.ap50 import mean
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 
 
 class SceneJudge:

@@ -6,7 +6,7 @@ from expunge.data import Scenes
 from expunge.memory import Prototypes
 from expunge.memory.prototypes import mean_embeddings
 from expunge.vision.detection import matched, target_of
-from expunge.vision.scene_states import SceneCache
+from expunge.vision.detection.scene_states import SceneCache
 
 
 @torch.no_grad()

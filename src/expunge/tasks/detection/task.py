@@ -20,7 +20,7 @@ from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed
 from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.vision.scene_states import SceneCache, SceneView, look, shared_caches
+from expunge.vision.detection.scene_states import SceneCache, SceneView, look, shared_caches
 
 
 class Detection(Task[DetectionModel, Scenes]):

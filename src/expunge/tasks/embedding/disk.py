@@ -5,7 +5,7 @@ which are in `expunge.json` with pooling and scale. A person who was struck keep
 """
 
 import json
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -18,13 +18,10 @@ from torch import Tensor, nn
 
 from expunge.errors import CorruptWeightsError, ExpungeError, HeadError, ModelNotFoundError
 from expunge.tasks.embedding.gallery import Gallery
-from expunge.tasks.embedding.model import EmbeddingModel
 from expunge.vision import (
     HeadedBackbone,
+    Preprocess,
     architectures,
-    load_backbone,
-    load_preprocess,
-    locate,
     make_empty,
     save_backbone,
 )
@@ -67,53 +64,26 @@ class Stored:
     gallery: Gallery
 
 
-def save_embedder(model: EmbeddingModel, folder: Path) -> None:
+def save_embedder(
+    backbone: nn.Module, pooling: str, gallery: Gallery, people: Sequence[str], preprocess: Preprocess, folder: Path
+) -> None:
     """Writes a model directory; see `EmbeddingModel.save`."""
-    embedder, gallery = model.embedder, model.gallery.kept()
     make_empty(folder)
-    whole = save_backbone(embedder.backbone, folder)
+    whole = save_backbone(backbone, folder)
     rows = {"embeddings": gallery.weight.detach().cpu().contiguous(), "owners": gallery.owners.cpu().contiguous()}
     safetensors.torch.save_file(rows, folder / GALLERY)
     manifest = Manifest.model_validate(
         {
             "schema": SCHEMA,
             "kind": "backbone" if whole else "weights",
-            "pooling": embedder.pooling,
+            "pooling": pooling,
             "scale": gallery.scale,
-            "people": list(model.classes),
+            "people": list(people),
         }
     )
     text = json.dumps(manifest.model_dump(by_alias=True), ensure_ascii=False, indent=2) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8")
-    model.preprocess.save(folder)
-
-
-def load_embedder(source: str | Path, backbone: nn.Module | None = None) -> EmbeddingModel:
-    """Reads an embedder with its gallery, on the CPU and in float32.
-
-    Args:
-        source: A directory that `EmbeddingModel.save` wrote.
-        backbone: A module of the same structure, where transformers does not know it; its weights are overwritten.
-
-    Raises:
-        ModelNotFoundError: There is no gallery beside the backbone, or the backbone must be built in Python.
-        CorruptWeightsError: A file is missing or damaged.
-        DuplicateClassError: The gallery has a name twice.
-        HeadError: It does not fit the names or the embedder.
-    """
-    folder = locate(source)
-    stored = read_stored(folder)
-    manifest = stored.manifest
-    built = manifest.kind == "weights"
-    return EmbeddingModel(
-        _load_weights(backbone, folder) if built else load_backbone(folder, manifest.pooling),
-        stored.gallery,
-        manifest.people,
-        preprocess=load_preprocess(folder),
-        pooling=manifest.pooling,
-        name=folder.name if Path(source).is_dir() else str(source),
-        source=folder,
-    )
+    preprocess.save(folder)
 
 
 def read_stored(folder: Path) -> Stored:
@@ -179,18 +149,3 @@ def _checked(embeddings: Tensor, owners: Tensor, manifest: Manifest) -> Gallery:
             "from 0 on"
         )
     return Gallery(embeddings, owners, len(manifest.people), manifest.scale)
-
-
-def _load_weights(backbone: nn.Module | None, folder: Path) -> nn.Module:
-    if backbone is None:
-        raise ModelNotFoundError(
-            f"{folder} holds the weights of an embedder that transformers does not know. Build its module in Python "
-            "and call expunge.tasks.embedding.load_embedder(folder, module)."
-        )
-    try:
-        safetensors.torch.load_model(backbone, os.fspath(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise CorruptWeightsError(
-            f"{folder / WEIGHTS} is damaged or does not fit {type(backbone).__name__}: {error}"
-        ) from error
-    return backbone

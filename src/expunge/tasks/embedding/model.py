@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from expunge.errors import DuplicateClassError, HeadError
+from expunge.tasks.embedding.disk import save_embedder
 from expunge.tasks.embedding.gallery import Gallery
 from expunge.values import Block
 from expunge.vision import HeadedBackbone, Preprocess, SoftmaxHead, VisionModel
@@ -102,9 +103,8 @@ class EmbeddingModel(VisionModel):
         Raises:
             OutputError: The directory cannot be written, or holds something already.
         """
-        from expunge.tasks.embedding.disk import save_embedder
-
-        save_embedder(self, Path(folder))
+        embedder, rows = self.embedder, self.gallery.kept()
+        save_embedder(embedder.backbone, embedder.pooling, rows, self.classes, self.preprocess, Path(folder))
 
 
 @torch.no_grad()
