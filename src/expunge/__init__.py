@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
     from expunge.data import Images, Scenes, Splits, from_hf, from_torch
-    from expunge.evidence.verdict import judge
+    from expunge.evidence import judge
     from expunge.methods import make_method, method_names
     from expunge.runs import ForgetRun, forget, load, measure, read
     from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel

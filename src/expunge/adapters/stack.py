@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from expunge.adapters.edit import Edit, LowRank
 from expunge.errors import EditError
-from expunge.vision import Wrapped
-from expunge.vision.heads import STRUCK_LOGIT
+from expunge.vision import STRUCK_LOGIT, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
 

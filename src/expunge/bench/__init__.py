@@ -1,1 +1,20 @@
 """Suites that put methods side by side."""
+
+from expunge.bench.aggregate import Summary, summaries
+from expunge.bench.consistency import mixed
+from expunge.bench.load import load_cells
+from expunge.bench.run import run_suite
+from expunge.bench.suite import find_suite, suite_names
+from expunge.bench.tables import as_csv, as_markdown
+
+__all__ = [
+    "Summary",
+    "as_csv",
+    "as_markdown",
+    "find_suite",
+    "load_cells",
+    "mixed",
+    "run_suite",
+    "suite_names",
+    "summaries",
+]

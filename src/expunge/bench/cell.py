@@ -9,7 +9,7 @@ from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
 from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
 from expunge.bench.stand import Stand
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress
 
 Report = Callable[[Progress], None]
 

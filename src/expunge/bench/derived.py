@@ -103,7 +103,7 @@ def _anamnesis(steps: str, request: RequestResult, scratch: RequestResult) -> Va
     ours, oracle = request.readings.get(steps), scratch.readings.get(steps)
     if ours is None or oracle is None:
         return None
-    from expunge.evidence.measures.relearn_time import anamnesis_bound, anamnesis_index
+    from expunge.evidence.measures import anamnesis_bound, anamnesis_index
 
     ratio = _plain(float(anamnesis_index(ours.value, oracle.value)), "ratio", ours.n, "oracle")
     match anamnesis_bound(ours.value, oracle.value):

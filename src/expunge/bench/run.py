@@ -18,7 +18,7 @@ from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file
 from expunge.errors import BenchError, OutputError
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress
 
 VERSION = 1
 """Goes up when the meaning of a stored number changes: cells of another version are run again."""

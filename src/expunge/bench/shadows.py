@@ -14,8 +14,8 @@ from expunge.bench.models import Kind
 from expunge.bench.results import FINETUNE
 from expunge.bench.stand import Stand
 from expunge.evidence import Case, Shadows
-from expunge.methods.sequence import Forgetting
-from expunge.tasks.views import Observed
+from expunge.methods import Forgetting
+from expunge.tasks import Observed
 from expunge.vision import Wrapped
 
 SHADOW_SEEDS = 3000

@@ -14,14 +14,9 @@ from expunge.bench.models import Kind, Made, ModelStore
 from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.strange import StrangeStand
 from expunge.data import Splits
-from expunge.evidence import Case, make_measure
-from expunge.evidence.protocol import take
-from expunge.methods import Method, make_method, method_class
-from expunge.methods.sequence import Forgetting
-from expunge.tasks import Available, Plan, Task, available, find_task
-from expunge.tasks.plan import check_examples
-from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed, Viewed
+from expunge.evidence import Case, make_measure, take
+from expunge.methods import Forgetting, Method, make_method, method_class
+from expunge.tasks import Available, HeadRows, Observed, Plan, Task, Viewed, available, check_examples, find_task
 from expunge.vision import Wrapped, choose_device
 
 FORGETTING_SEEDS, EVALUATION_SEEDS = 1000, 2000

@@ -6,12 +6,8 @@ from functools import cached_property
 
 from expunge.bench.benchmark import Benchmark
 from expunge.evidence import Case, make_measure
-from expunge.evidence.strangers.alike import Alike, alike
-from expunge.evidence.strangers.beside import beside
-from expunge.evidence.strangers.lineup import ByClass, Lineup
-from expunge.evidence.strangers.sample import Strangers, line_up, refuse_shared
-from expunge.tasks import task_of
-from expunge.tasks.views import View
+from expunge.evidence.strangers import Alike, ByClass, Lineup, Strangers, alike, beside, line_up, refuse_shared
+from expunge.tasks import View, task_of
 from expunge.vision import Wrapped
 
 

@@ -7,13 +7,20 @@ from typing import Literal
 
 from expunge.bench.derived import Peers
 from expunge.bench.results import ORIGINAL, SCRATCH, Cell, RequestResult
-from expunge.evidence import Reading
-from expunge.evidence.measures.strangers import HOLE, KNOWN
-from expunge.evidence.metrics import Task
-from expunge.evidence.policy import Policy, Rule, load_policy
-from expunge.evidence.reasons import Reason
-from expunge.evidence.scorecard import Row, make_rows
-from expunge.evidence.verdict import Outcome, outcome_of, reasons_of
+from expunge.evidence import (
+    Outcome,
+    Policy,
+    Reading,
+    Reason,
+    Row,
+    Rule,
+    Task,
+    load_policy,
+    make_rows,
+    outcome_of,
+    reasons_of,
+)
+from expunge.evidence.measures import HOLE, KNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from expunge.cli.names import split_names
 from expunge.errors import ExpungeError, OutputError
 
 if TYPE_CHECKING:
-    from expunge.bench.aggregate import Summary
+    from expunge.bench import Summary
 
 NONE = "–"
 
@@ -41,9 +41,9 @@ def run(
 
     Example: expunge bench run fashion --methods head-mask,gs-lora++ --seeds 1 --out bench/
     """
-    from expunge.bench.run import run_suite
+    from expunge.bench import run_suite
     from expunge.runs import Stage
-    from expunge.tasks.request import Progress
+    from expunge.tasks import Progress
 
     try:
         with heed_ctrl_c(), progress_bar() as show:
@@ -82,9 +82,7 @@ def table(
 
     Example: expunge bench table bench/ --format svg --out figures/
     """
-    from expunge.bench.aggregate import summaries
-    from expunge.bench.consistency import mixed
-    from expunge.bench.load import load_cells
+    from expunge.bench import load_cells, mixed, summaries
 
     if format_ == "svg" and out is None:
         raise OutputError("--format svg writes several files: say where, e.g. --out figures/")
@@ -114,7 +112,7 @@ def list_() -> None:
 
     Example: expunge bench list
     """
-    from expunge.bench.suite import find_suite, suite_names
+    from expunge.bench import find_suite, suite_names
 
     shown = Table(box=None, pad_edge=False)
     for heading in ("suite", "what it is", "settings"):
@@ -139,7 +137,7 @@ def _files(format_: str, found: "tuple[Summary, ...]") -> dict[str, str]:
         from expunge.bench.figures import figures_of
 
         return {name: draw() for summary in found for name, draw in figures_of(summary).items()}
-    from expunge.bench.tables import as_csv, as_markdown
+    from expunge.bench import as_csv, as_markdown
 
     return {"tables.md": as_markdown(found)} if format_ == "md" else {"results.csv": as_csv(found)}
 

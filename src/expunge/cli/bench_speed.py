@@ -29,9 +29,9 @@ def speed(
 
     Example: expunge bench speed --models zoo:glyphs --images 4,16 --out speed/
     """
-    from expunge.bench.speed.run import run_speed, write
+    from expunge.bench.speed import run_speed, write
     from expunge.runs import Stage
-    from expunge.tasks.request import Progress
+    from expunge.tasks import Progress
     from expunge.vision import choose_device
 
     options = {"--models": models, "--images": images, "--methods": methods}

@@ -35,9 +35,8 @@ def calibrate(
     --out receives memory.json and one file a class. Interrupted, it leaves nothing.
     """
     from expunge.data import align
-    from expunge.memory.store import check_free
-    from expunge.runs import load, read
-    from expunge.runs.calibrating import calibrate_to
+    from expunge.memory import check_free
+    from expunge.runs import calibrate_to, load, read
     from expunge.tasks import task_of
     from expunge.vision import choose_device
 

@@ -26,7 +26,7 @@ def certificate(
     from expunge.ledger import read_public
     from expunge.lifecycle import certificate_text
     from expunge.release import render_certificate
-    from expunge.workspace.creation import KEYS, VERIFIER_KEY
+    from expunge.workspace import KEYS, VERIFIER_KEY
 
     with open_workspace(workspace) as place:
         text = certificate_text(place, request)
@@ -44,7 +44,7 @@ def certificate(
 def _write(path: Path, text: str) -> None:
     """Writes a file in place of an earlier one, which stays as it is if the disk refuses."""
     from expunge.durable import replace_file
-    from expunge.workspace.disk import writing
+    from expunge.workspace import writing
 
     with writing(str(path)):
         if path.exists() and not path.is_file():  # a pipe, or a terminal: nothing of it can be replaced

@@ -10,7 +10,7 @@ from rich.markup import escape
 from expunge.cli.console import errors, progress_bar, show_notices
 
 if TYPE_CHECKING:
-    from expunge.evidence.scorecard import Scorecard
+    from expunge.evidence import Scorecard
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,8 @@ class Asked:
 
 def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     """The scorecard of the original, the edited model, then the oracles."""
-    from expunge.evidence import make_measure, make_measures
-    from expunge.evidence.scorecard_groups import in_order
-    from expunge.runs import load, read
-    from expunge.runs.comparing import Compared
-    from expunge.runs.measuring import ShadowModels, measure_models
-    from expunge.runs.strangers import strangers_of
+    from expunge.evidence import in_order, make_measure, make_measures
+    from expunge.runs import Compared, ShadowModels, load, measure_models, read, strangers_of
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
         return [partial(load, source, device=device) for source in sources]

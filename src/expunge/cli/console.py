@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from expunge.data import Notice
-    from expunge.evidence import Metrics
-    from expunge.evidence.metrics import Change
+    from expunge.evidence import Change, Metrics
     from expunge.runs import Stage
 
 output = Console()

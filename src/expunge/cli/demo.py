@@ -41,8 +41,7 @@ def demo(
 
 
 def _faces(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, str]:
-    from expunge.zoo import ENTRIES, PREFIX
-    from expunge.zoo.orl import PEOPLE
+    from expunge.zoo import ENTRIES, PEOPLE, PREFIX
 
     name = f"{PREFIX}faces"
     people = [PEOPLE[i * PEOPLE_EACH : (i + 1) * PEOPLE_EACH] for i in range(REQUESTS)]

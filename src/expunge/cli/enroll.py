@@ -32,7 +32,7 @@ def enroll(
     --out is a model for every other command: `expunge forget embedder/ --data people/ --request NAME`.
     """
     from expunge.durable import whole_folder
-    from expunge.memory.store import check_free
+    from expunge.memory import check_free
     from expunge.runs import load, read
     from expunge.tasks.embedding import enroll as enrolled
     from expunge.tasks.embedding import load_unenrolled

@@ -40,12 +40,10 @@ def init(
     Requests, images, edits and the signed ledger lie in this one folder. Back it up, and keep keys/ to yourself.
     With --memory, the statistics of a class go when its request is released.
     """
-    from expunge.evidence.policy import load_policy, named_for
-    from expunge.lifecycle.standing import original_of, require_releasable
-    from expunge.lifecycle.strangers import keep_strangers, prepare_strangers
+    from expunge.evidence import load_policy, named_for
+    from expunge.lifecycle import keep_strangers, original_of, prepare_strangers, require_releasable
     from expunge.memory import load_memory
-    from expunge.runs import load
-    from expunge.runs.measuring import policy_keys
+    from expunge.runs import load, policy_keys
     from expunge.tasks import task_of
     from expunge.workspace import Workspace
 

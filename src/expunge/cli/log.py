@@ -97,8 +97,7 @@ def prove(
 
     Example: expunge log prove 4 --ledger ledger
     """
-    from expunge.ledger import Log
-    from expunge.ledger.text import to_base64
+    from expunge.ledger import Log, to_base64
 
     if (entry is None) == (since is None):
         raise LedgerError("Expected either the index of an entry or --since SIZE.")

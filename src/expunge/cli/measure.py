@@ -14,8 +14,7 @@ from expunge.cli.names import split_names
 from expunge.errors import RequestError, TaskError
 
 if TYPE_CHECKING:
-    from expunge.evidence.scorecard import Scorecard
-    from expunge.evidence.verdict import Verdict
+    from expunge.evidence import Scorecard, Verdict
     from expunge.tasks import Task
 
 ERASED, JUDGED_OTHERWISE = 0, 3
@@ -72,12 +71,8 @@ def measure(
 
     Exit code: 0 erased; 3 not erased, harm too large, a hole shows, or not enough evidence; 2 unusable input.
     """
-    from expunge.evidence import measure_names
-    from expunge.evidence.policy import load_policy
-    from expunge.evidence.verdict import judge
-    from expunge.runs import task_at
-    from expunge.runs.measuring import policy_keys
-    from expunge.runs.scorecard_folder import check_free, write_scorecard
+    from expunge.evidence import judge, load_policy, measure_names
+    from expunge.runs import check_free, policy_keys, task_at, write_scorecard
     from expunge.vision import choose_device
 
     choose_device(device)
@@ -124,8 +119,7 @@ def _one_task(tasks: "dict[str, Task[Any, Any]]") -> "Task[Any, Any]":
 def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
     """The rows, the reasons that decide, and where the rest is."""
     output.print(_table(card))
-    from expunge.evidence.advice import advice
-    from expunge.evidence.scorecard_words import SAYS, headline
+    from expunge.evidence import SAYS, advice, headline
 
     for reason in verdict.reasons:
         if reason.status in ("failed", "undecided") or (reason.required and reason.status == "unmeasured"):
@@ -143,8 +137,7 @@ def _show(card: "Scorecard", verdict: "Verdict", out: Path) -> None:
 
 
 def _table(card: "Scorecard") -> Table:
-    from expunge.evidence.scorecard_figure import number, shown
-    from expunge.evidence.scorecard_groups import grouped
+    from expunge.evidence import grouped, number, shown
 
     table = Table(title=f"{escape(card.edited.name)}: rates in %", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("measure")

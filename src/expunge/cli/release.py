@@ -26,9 +26,8 @@ def release(
 
     The model lies in releases/NNNN/model/ of the workspace. Interrupted, the same command finishes it.
     """
+    from expunge.lifecycle import policy, warnings
     from expunge.lifecycle import release as release_edit
-    from expunge.lifecycle import warnings
-    from expunge.lifecycle.executor import policy
 
     with open_workspace(workspace) as place:
         with progress_bar() as show:

@@ -32,13 +32,19 @@ def report(
 
     Example: expunge report --html report.html --retrain-hours 8 --price-per-hour 2.5 --requests-per-month 12
     """
-    from expunge.lifecycle import Prices, economics, history, warnings
-    from expunge.lifecycle.executor import policy
-    from expunge.lifecycle.interference import overlaps
-    from expunge.lifecycle.standing import standing
-    from expunge.lifecycle.watch import catch_up
-    from expunge.lifecycle.watch_page import in_words, render_watch
-    from expunge.workspace.disk import writing
+    from expunge.lifecycle import (
+        Prices,
+        catch_up,
+        economics,
+        history,
+        in_words,
+        overlaps,
+        policy,
+        render_watch,
+        standing,
+        warnings,
+    )
+    from expunge.workspace import writing
 
     with open_workspace(workspace) as place:
         with suppress(ReadOnlyWorkspaceError):

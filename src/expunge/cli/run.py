@@ -82,7 +82,7 @@ def _round(place: "Workspace", asked: "Asked", *, quiet: bool) -> bool:
 
 
 def _say(outcome: "Outcome") -> bool:
-    from expunge.evidence.scorecard_words import said
+    from expunge.evidence import said
 
     judged = outcome.judged
     for request in outcome.requests:

@@ -14,7 +14,7 @@ from expunge.cli.console import errors, output
 from expunge.errors import EmptyClassError, HeadError, OutputError
 
 if TYPE_CHECKING:
-    from expunge.release.compare import Comparison
+    from expunge.release import Comparison
     from expunge.vision import VisionModel, Wrapped
 
 PAGE, DATA = "serve-check.html", "serve-check.json"
@@ -40,8 +40,7 @@ def serve_check(
 
     --out receives serve-check.html, which shows the images that are decided differently, and serve-check.json.
     """
-    from expunge.release.compare import compare
-    from expunge.release.pictures import answers, list_pictures, readable, require_same_classes
+    from expunge.release import answers, compare, list_pictures, readable, require_same_classes
 
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not an empty folder; give --out a new one")
@@ -64,7 +63,7 @@ def serve_check(
     values = found.to_json([image.name for image in images])
     text = json.dumps({"a": _name(a, models[0]), "b": _name(b, models[1]), **values}, indent=2, ensure_ascii=False)
     if out is not None:
-        from expunge.release.compare_page import write_page
+        from expunge.release import write_page
 
         write_page(out, found, images, a=a, b=b, texts={DATA: text + "\n"}, page=PAGE)
     if as_json:
@@ -90,9 +89,7 @@ def _load_classifier(source: str, device: str) -> "VisionModel":
 
 def _load(source: str, device: str) -> "Wrapped":
     """A release, or the current one of a folder, is checked against its record; anything else loads as everywhere."""
-    from expunge.release import Releases
-    from expunge.release.folder import CURRENT
-    from expunge.release.record import FILE, read_release
+    from expunge.release import CURRENT, FILE, Releases, read_release
     from expunge.runs import load
     from expunge.vision import choose_device
 

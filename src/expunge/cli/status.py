@@ -75,8 +75,7 @@ def status(
     Exit code: 0; with --check 3 if a request is overdue, 4 if tables, workspace.json or releases are not what the
     ledger says. What could not be compared is said, too.
     """
-    from expunge.workspace import SETTLED
-    from expunge.workspace.strangers import kept_strangers
+    from expunge.workspace import SETTLED, kept_strangers
 
     with open_workspace(workspace) as place:
         requests, overdue = place.requests(), place.overdue()

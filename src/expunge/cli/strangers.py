@@ -9,7 +9,7 @@ from expunge.cli.console import errors, output
 from expunge.cli.places import ActorOption, WorkspaceOption, acting, lasting, open_workspace
 
 if TYPE_CHECKING:
-    from expunge.workspace.strangers import KeptStrangers
+    from expunge.workspace import KeptStrangers
 
 ByPathOption = Annotated[
     bool, typer.Option("--by-path", help="Keep the strangers' path and a digest, so that any block may be edited.")
@@ -34,8 +34,7 @@ def add_strangers(
 
     Requests that lacked evidence are accepted anew: the next `expunge run --data DIR` takes them up.
     """
-    from expunge.lifecycle.standing import pristine
-    from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen
+    from expunge.lifecycle import keep_strangers, prepare_strangers, pristine, reopen
 
     who = acting(actor)
     with open_workspace(workspace) as place:

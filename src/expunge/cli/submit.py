@@ -35,7 +35,7 @@ def submit(
     The images are copied into the workspace's quarantine and destroyed once the request is settled. A detector takes
     none, as pictures for it need boxes: it learns from the scenes of `expunge run --data` that hold the classes.
     """
-    from expunge.workspace.clock import parse_day
+    from expunge.workspace import parse_day
 
     day = None if due is None else parse_day(due)
     with open_workspace(workspace) as place:

@@ -85,7 +85,7 @@ def read_text(file: Path) -> bytes:
     Raises:
         CertificateError: The file cannot be read.
     """
-    from expunge.ledger.certificate import MOST_BYTES
+    from expunge.ledger import MOST_BYTES
 
     try:
         with file.open("rb") as opened:

@@ -57,7 +57,7 @@ def _which(statement: "Statement", folder: Path, digest: str) -> str:
 
 
 def _classes(statement: "Statement", folder: Path, classes: Sequence[str]) -> tuple[list[str], list[str]]:
-    from expunge.ledger.names import carried
+    from expunge.ledger import carried
 
     said = statement.predicate.scorecard.get("classes")
     if any(target.name is None for target in statement.predicate.request.targets) or said is None:
@@ -71,7 +71,7 @@ def _classes(statement: "Statement", folder: Path, classes: Sequence[str]) -> tu
 
 
 def _files(statement: "Statement", folder: Path, which: str) -> tuple[list[str], list[str]]:
-    from expunge.release.describing import describing, differing
+    from expunge.release import describing, differing
 
     recorded = statement.predicate.model_files
     if which == BEFORE or recorded is None:

@@ -27,10 +27,8 @@ def zero_shot(
     is not in it: no request changes it, and whoever has it makes a row anew.
     """
     from expunge.durable import whole_folder
-    from expunge.runs.outputs import writing
-    from expunge.runs.scorecard_folder import check_free
-    from expunge.vision import load_zero_shot, read_classes
-    from expunge.vision.prompts import TEMPLATES
+    from expunge.runs import check_free, writing
+    from expunge.vision import TEMPLATES, load_zero_shot, read_classes
 
     check_free(out)
     templates = tuple(template) if template else TEMPLATES

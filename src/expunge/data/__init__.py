@@ -5,7 +5,7 @@ from expunge.data.coco import load_coco
 from expunge.data.coco_folder import is_coco, load_coco_splits
 from expunge.data.datasets import from_hf
 from expunge.data.digest import sample_digest
-from expunge.data.examples import Examples
+from expunge.data.examples import E, Examples
 from expunge.data.files import IMAGE_SUFFIXES, FileSample
 from expunge.data.folder import load_folder
 from expunge.data.images import Images, Sample
@@ -22,6 +22,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Box",
     "Corners",
+    "E",
     "Examples",
     "FileSample",
     "Images",

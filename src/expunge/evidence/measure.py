@@ -14,7 +14,7 @@ from expunge.evidence.metrics import (
     RequestMetrics,
     WeightsAlone,
 )
-from expunge.tasks.scores import Scores, harmonic_mean
+from expunge.tasks import Scores, harmonic_mean
 
 
 @dataclass(frozen=True, slots=True)

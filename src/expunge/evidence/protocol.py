@@ -7,12 +7,10 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_c
 from jaxtyping import Bool
 from torch import Tensor
 
-from expunge.data.examples import E
+from expunge.data import E
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.beside import Beside
-from expunge.tasks import Task, task_of
-from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed, View, Viewed
+from expunge.tasks import HeadRows, Observed, Task, View, Viewed, task_of
 
 Aim = Literal["oracle", "high", "low", "context"]
 """What a good value is: the oracle's own value from either side, as high or as low as can be, or no aim at all."""

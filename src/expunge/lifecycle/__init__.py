@@ -3,10 +3,15 @@
 from expunge.lifecycle.asked import Asked, Outcome
 from expunge.lifecycle.certificate import certificate_text
 from expunge.lifecycle.economics import Prices, economics
+from expunge.lifecycle.executor import policy
 from expunge.lifecycle.going_back import RolledBack, rollback
+from expunge.lifecycle.interference import overlaps
 from expunge.lifecycle.releasing import Released, release
 from expunge.lifecycle.runner import run_waiting
-from expunge.lifecycle.watch import Point, history, warnings
+from expunge.lifecycle.standing import original_of, pristine, require_releasable, standing
+from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen
+from expunge.lifecycle.watch import Point, catch_up, history, warnings
+from expunge.lifecycle.watch_page import in_words, render_watch
 
 __all__ = [
     "Asked",
@@ -15,11 +20,23 @@ __all__ = [
     "Prices",
     "Released",
     "RolledBack",
+    "catch_up",
     "certificate_text",
     "economics",
     "history",
+    "in_words",
+    "keep_strangers",
+    "original_of",
+    "overlaps",
+    "policy",
+    "prepare_strangers",
+    "pristine",
     "release",
+    "render_watch",
+    "reopen",
+    "require_releasable",
     "rollback",
     "run_waiting",
+    "standing",
     "warnings",
 ]

@@ -6,9 +6,13 @@ from typing import Any
 
 from expunge.errors import DamagedWorkspaceError, LedgerError, UnlawfulMoveError
 from expunge.ledger import (
+    CLAIM,
+    MOST_BYTES,
     OUT_OF_SCOPE,
+    ROLE,
     DataFacts,
     Envelope,
+    EnvelopeRecord,
     MethodFacts,
     PolicyFacts,
     Predicate,
@@ -19,24 +23,18 @@ from expunge.ledger import (
     Target,
     Times,
     Verdict,
+    carried,
     certify,
+    payload_digest,
     seal,
 )
-from expunge.ledger.certificate import MOST_BYTES, ROLE, payload_digest
-from expunge.ledger.dsse import EnvelopeRecord
-from expunge.ledger.names import carried
-from expunge.ledger.statement import CLAIM
 from expunge.lifecycle.executor import policy
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.standing import Standing
 from expunge.lifecycle.upkeep import record_published
-from expunge.release import ReleaseRecord
-from expunge.release.describing import among
-from expunge.runs.reporting import environment
-from expunge.workspace import Actor, Request, State, Workspace
-from expunge.workspace.clock import moment
-from expunge.workspace.creation import KEYS, SECRET, SIGNING_KEY
-from expunge.workspace.pseudonyms import Pseudonyms
+from expunge.release import ReleaseRecord, among
+from expunge.runs import environment
+from expunge.workspace import KEYS, SECRET, SIGNING_KEY, Actor, Pseudonyms, Request, State, Workspace, moment
 
 ENVELOPE = "envelope"
 FORGET = "forget"

@@ -6,28 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from expunge.adapters import Edit, EditStack
-from expunge.evidence import Measure, make_measures
-from expunge.evidence.advice import advice
-from expunge.evidence.policy import Policy
-from expunge.evidence.scorecard import Scorecard
-from expunge.evidence.scorecard_groups import in_order
-from expunge.evidence.verdict import Reason, Verdict, judge
+from expunge.evidence import Measure, Policy, Reason, Scorecard, Verdict, advice, in_order, judge, make_measures
 from expunge.ledger import StrangersFacts
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.remembered import recall
 from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
 from expunge.lifecycle.strangers import refuse_below, workspace_strangers
-from expunge.methods import Method
-from expunge.methods.sequence import Forgetting
-from expunge.runs.comparing import Compared
-from expunge.runs.measuring import measure_models
-from expunge.runs.run import Stage
-from expunge.tasks import Progress, make_plan, task_of
-from expunge.tasks.plan import check_examples
+from expunge.methods import Forgetting, Method
+from expunge.runs import Compared, Stage, measure_models
+from expunge.tasks import Progress, check_examples, make_plan, task_of
 from expunge.vision import Wrapped
-from expunge.workspace import Workspace
-from expunge.workspace.strangers import kept_strangers
+from expunge.workspace import Workspace, kept_strangers
 
 Report = Callable[[Stage], None]
 

@@ -13,8 +13,7 @@ from expunge.lifecycle.upkeep import only_writer, point_to_recorded, record_publ
 from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
 from expunge.release import ReleaseRecord
-from expunge.workspace import Actor, State, Workspace
-from expunge.workspace.states import moved
+from expunge.workspace import Actor, State, Workspace, moved
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from expunge.evidence.advice import HOPELESS
+from expunge.evidence import HOPELESS
 from expunge.methods import Method
 from expunge.vision import Wrapped
 

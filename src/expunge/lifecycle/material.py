@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from expunge.data import FileSample, Images, Splits
-from expunge.data.examples import E
+from expunge.data import E, FileSample, Images, Splits
 from expunge.errors import RequestError
 from expunge.ledger import DataFacts
 from expunge.lifecycle.records import Attempt, newest
 from expunge.lifecycle.standing import task_for
 from expunge.runs import read
 from expunge.tasks import Available
-from expunge.workspace import Workspace
-from expunge.workspace.creation import QUARANTINE
-from expunge.workspace.submission import digest_of
+from expunge.workspace import QUARANTINE, Workspace, digest_of
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue
 
 from expunge.errors import DamagedWorkspaceError, LedgerError
-from expunge.ledger import DataFacts, StrangersFacts
-from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
+from expunge.ledger import Count, DataFacts, Moment, Record, Sha256, StrangersFacts, read_record
 from expunge.workspace import ArtefactRecord, State, Workspace
 
 ATTEMPT, JUDGED, INTENT = "expunge/attempt/v1", "expunge/judged/v1", "expunge/release-intent/v1"

@@ -31,9 +31,7 @@ from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
 from expunge.release import ReleaseRecord
 from expunge.vision import Wrapped
-from expunge.workspace import Actor, Request, State, Workspace
-from expunge.workspace.clock import moment
-from expunge.workspace.states import moved
+from expunge.workspace import Actor, Request, State, Workspace, moment, moved
 
 ONNX_IMAGES = 4
 

@@ -6,11 +6,8 @@ from typing import Any
 
 from expunge.ledger import DataFacts
 from expunge.memory import Index, Memory, forget_classes, load_memory
-from expunge.methods import Method
-from expunge.methods.protocol import uses_memory
-from expunge.workspace import Actor, Request, State, Workspace
-from expunge.workspace.destroy import STATISTICS
-from expunge.workspace.submission import digest_of
+from expunge.methods import Method, uses_memory
+from expunge.workspace import STATISTICS, Actor, Request, State, Workspace, digest_of
 
 
 def recall(workspace: Workspace, model: Any, method: Method, gone: Sequence[str]) -> Memory | None:

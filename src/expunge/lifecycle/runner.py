@@ -25,9 +25,8 @@ from expunge.lifecycle.upkeep import set_right
 from expunge.logs import tell, telling
 from expunge.methods import Method, make_method
 from expunge.release import edit_digest
-from expunge.runs.run import Stage
-from expunge.workspace import Plan, Runner, State, Workspace
-from expunge.workspace.clock import moment
+from expunge.runs import Stage
+from expunge.workspace import Plan, Runner, State, Workspace, moment
 
 LEASE = timedelta(minutes=10)
 TOGETHER = 32

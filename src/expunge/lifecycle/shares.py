@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expunge.data import Examples
-from expunge.tasks import task_of
-from expunge.tasks.scores import Share
+from expunge.tasks import Share, task_of
 from expunge.vision import Wrapped
 
 

@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 from expunge.adapters import Edit, EditStack, load_edit
 from expunge.errors import DamagedWorkspaceError, ModelError
 from expunge.lifecycle.records import Attempt, Judged, newest
-from expunge.release import edit_digest
-from expunge.release.describing import describing, differing
+from expunge.release import describing, differing, edit_digest
 from expunge.runs import load
 from expunge.tasks import Task, find_task, task_of
 from expunge.values import CLASSIFICATION, recorded_task
-from expunge.vision import VisionModel, Wrapped
-from expunge.vision.classifiers import HeadedBackbone
+from expunge.vision import HeadedBackbone, VisionModel, Wrapped
 from expunge.workspace import Original, Request, State, Workspace
 
 M = TypeVar("M", bound=Wrapped)

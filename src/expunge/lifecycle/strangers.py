@@ -17,17 +17,13 @@ from torch import Tensor
 
 from expunge.data import Images, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
-from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.strangers.states import KeptSample, States, without_pictures
+from expunge.evidence.strangers import KeptSample, States, Strangers, without_pictures
 from expunge.lifecycle.records import Judged, newest
 from expunge.lifecycle.standing import task_for
-from expunge.methods.closed_form import ClosedForm
-from expunge.runs import read
-from expunge.runs.strangers import strangers_of
+from expunge.methods import ClosedForm
+from expunge.runs import read, strangers_of
 from expunge.tasks import Task, task_of
-from expunge.workspace import Actor, State, Workspace
-from expunge.workspace.strangers import FILE, ROLE, STATES, KeptStrangers, kept_strangers
-from expunge.workspace.submission import digest_of
+from expunge.workspace import FILE, STATES, STRANGERS, Actor, KeptStrangers, State, Workspace, digest_of, kept_strangers
 
 CHANGED = "The strangers in {source} are others than those that were kept. Put them back, or add the new ones."
 
@@ -88,7 +84,7 @@ def keep_strangers(workspace: Workspace, prepared: Prepared, actor: Actor) -> No
         if prepared.strangers:
             save_file(_tensors(prepared.strangers), folder / STATES)
         with workspace.storing(folder) as (transaction, stored):
-            transaction.record_artefact(None, ROLE, stored.sha256, stored.bytes, actor)
+            transaction.record_artefact(None, STRANGERS, stored.sha256, stored.bytes, actor)
 
 
 def reopen(workspace: Workspace, actor: Actor) -> tuple[str, ...]:

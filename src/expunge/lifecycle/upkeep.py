@@ -14,8 +14,7 @@ from expunge.lifecycle.remembered import forget_statistics, note_statistics
 from expunge.locks import alone
 from expunge.release import ReleaseRecord, Releases
 from expunge.runs import load
-from expunge.workspace import Actor, Role, Transaction, Workspace
-from expunge.workspace.published import RECORD, RELEASES, ROLE
+from expunge.workspace import RECORD, RELEASE, RELEASES, Actor, Role, Transaction, Workspace
 
 LOCK = "releases.lock"
 MODEL = "model"
@@ -85,7 +84,7 @@ def record_published(
     """Notes the model that may be served from now on, and the digest of its release's record."""
     record = (releases_of(workspace).model_folder(release.number).parent / RECORD).read_bytes()
     transaction.record_artefact(request, MODEL, release.weights_after, None, actor)
-    transaction.record_artefact(request, ROLE, sha256(record).hexdigest(), len(record), actor)
+    transaction.record_artefact(request, RELEASE, sha256(record).hexdigest(), len(record), actor)
 
 
 def destroy_due(workspace: Workspace) -> None:

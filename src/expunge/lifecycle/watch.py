@@ -10,18 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from expunge.errors import DamagedWorkspaceError, LedgerError
-from expunge.evidence.policy import Policy
-from expunge.ledger.records import Count, Moment, Record, Sha256, read_record
+from expunge.evidence import Policy
+from expunge.ledger import Count, Moment, Record, Sha256, read_record
 from expunge.lifecycle.shares import shares_of
 from expunge.lifecycle.standing import Standing, edit_of, pristine, stacked, standing
 from expunge.lifecycle.upkeep import MODEL
 from expunge.runs import read
-from expunge.tasks import find_task, task_of
-from expunge.tasks.scores import Share
+from expunge.tasks import Share, find_task, task_of
 from expunge.values import recorded_task
 from expunge.vision import Wrapped
-from expunge.workspace import Actor, Role, Workspace
-from expunge.workspace.clock import moment
+from expunge.workspace import Actor, Role, Workspace, moment
 
 SCHEMA, ROLE = "expunge/watch/v1", "watch"
 WATCH = Actor("watch", Role.RUNNER)

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from expunge.errors import MethodError
-from expunge.tasks.trainable import AnyTask
+from expunge.tasks import AnyTask
 
 
 def refuse_non_finite(method: Any) -> None:

@@ -17,8 +17,8 @@ from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.settings import PositiveFraction, Settings
 from expunge.methods.sites import Site, find_sites
 from expunge.methods.states import SeenRows, States, states_of
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]

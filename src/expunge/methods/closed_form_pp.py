@@ -13,8 +13,8 @@ from expunge.methods.neighbours import answers_among, neighbours
 from expunge.methods.polish import Lesson, Polish, outputs_of
 from expunge.methods.settings import Fraction
 from expunge.methods.states import states_of
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.classification import Context
 
 
 @dataclass(frozen=True)

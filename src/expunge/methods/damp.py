@@ -15,8 +15,8 @@ from expunge.methods.checks import refuse_empty
 from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 NEGLIGIBLE = 1e-6

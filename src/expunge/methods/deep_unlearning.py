@@ -16,8 +16,8 @@ from expunge.methods.layer_inputs import block_linears, second_moments
 from expunge.methods.search import keep_best
 from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 ALPHAS_RETAIN = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)

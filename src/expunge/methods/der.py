@@ -12,10 +12,8 @@ from expunge.adapters import Tuned
 from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
-from expunge.tasks.classification.batches import Batch, Objective
-from expunge.tasks.classification.context import Context
-from expunge.tasks.classification.teacher import Teacher
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Batch, Context, Objective, Teacher
 
 
 @dataclass(frozen=True)

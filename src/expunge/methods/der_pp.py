@@ -9,9 +9,8 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.data import Images
 from expunge.methods.der import DER
-from expunge.tasks.classification.batches import Batch, Objective
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Batch, Context, Objective
 
 
 @dataclass(frozen=True)

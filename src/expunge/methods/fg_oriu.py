@@ -16,9 +16,8 @@ from expunge.methods.block_features import BlockFeatures, recorded
 from expunge.methods.checks import refuse_empty
 from expunge.methods.settings import PositiveFraction
 from expunge.methods.training import Training
-from expunge.tasks.classification.batches import Batch, Objective
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Batch, Context, Objective
 from expunge.values import Block
 from expunge.vision import VisionModel
 

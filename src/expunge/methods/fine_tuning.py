@@ -16,11 +16,9 @@ from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
 from expunge.methods.checks import refuse_empty
 from expunge.methods.training import Training
-from expunge.tasks.classification.batches import Batch
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
-from expunge.tasks.trainable import B, T, Trainable
-from expunge.vision.wrapped import Wrapped
+from expunge.tasks import B, ForgetTask, T, Trainable
+from expunge.tasks.classification import Batch, Context
+from expunge.vision import Wrapped
 
 C = TypeVar("C", bound=Trainable[Any, Any])
 

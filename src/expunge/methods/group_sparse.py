@@ -16,7 +16,7 @@ from expunge.methods.checks import refuse_empty
 from expunge.methods.fine_tuning import C
 from expunge.methods.settings import Fraction
 from expunge.methods.training import Training, WeightAverage
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
 
 
 @dataclass(frozen=True)

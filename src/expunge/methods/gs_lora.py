@@ -11,7 +11,7 @@ from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.losses import forget_term
 from expunge.methods.protocol import EVERY_TASK
 from expunge.methods.training import WeightAverage
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
 
 PUBLISHED: Mapping[str, object] = {
     "rank": 8,

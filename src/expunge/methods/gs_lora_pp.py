@@ -17,8 +17,8 @@ from expunge.methods.losses import bounded, forget_term, prototype_divergence
 from expunge.methods.protocol import EVERY_TASK
 from expunge.methods.settings import Fraction
 from expunge.methods.training import WeightAverage
-from expunge.tasks.classification.bounds import prototype_bound
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
+from expunge.tasks.classification import prototype_bound
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from expunge.adapters import Edit
 from expunge.methods.protocol import EVERY_TASK
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
 from expunge.vision import Wrapped
 
 

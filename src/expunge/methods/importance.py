@@ -12,7 +12,7 @@ from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.losses import forget_term
 from expunge.methods.training import shuffled_batches
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,8 @@ from expunge.methods.checks import refuse_empty
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
 from expunge.methods.training import Training
-from expunge.tasks.classification.batches import Batch, Objective, output_as_trained
-from expunge.tasks.classification.context import Context
-from expunge.tasks.classification.teacher import Teacher
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Batch, Context, Objective, Teacher, output_as_trained
 from expunge.values import Block
 from expunge.vision import VisionModel
 

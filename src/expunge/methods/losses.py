@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.tasks.trainable import B, Trainable
+from expunge.tasks import B, Trainable
 
 
 def bounded(loss: Float[Tensor, ""], bound: float) -> Float[Tensor, ""]:

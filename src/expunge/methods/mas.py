@@ -11,7 +11,7 @@ from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import C
 from expunge.methods.importance import MeasuredImportance
 from expunge.methods.protocol import EVERY_TASK
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.methods.fine_tuning import BlockTuning, C
 from expunge.methods.protocol import EVERY_TASK
-from expunge.tasks.trainable import B, T
+from expunge.tasks import B, T
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from expunge.adapters import Tuned
 from expunge.data import Images
 from expunge.methods.random_labels import RandomLabels
 from expunge.methods.settings import PositiveFraction
-from expunge.tasks.classification.batches import make_batch
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Context, make_batch
 
 
 @dataclass(frozen=True)

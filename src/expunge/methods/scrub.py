@@ -14,10 +14,8 @@ from expunge.adapters import Tuned
 from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.settings import Fraction
-from expunge.tasks.classification.batches import Batch, Objective
-from expunge.tasks.classification.context import Context
-from expunge.tasks.classification.teacher import Teacher
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Batch, Context, Objective, Teacher
 
 FOLLOW_RATE = 0.1
 """How far the moving average of the weights goes towards them at an update, as in the GS-LoRA papers' released code."""

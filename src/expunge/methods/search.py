@@ -13,9 +13,8 @@ from torch import Tensor
 from expunge.data import Images
 from expunge.methods.losses import forget_term
 from expunge.methods.training import BestState
-from expunge.tasks.classification.batches import Batch
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.classification import Batch, Context
 
 
 @torch.no_grad()

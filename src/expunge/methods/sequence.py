@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Generic
 
 from expunge.adapters import Edit, EditStack
-from expunge.data.examples import E
+from expunge.data import E
 from expunge.errors import MemoryMismatchError
 from expunge.memory import Memory, Prototypes
 from expunge.methods.protocol import Method, uses_memory

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from expunge.vision import VisionModel
-from expunge.vision.wrapped import Wrapped
+from expunge.vision import VisionModel, Wrapped
 
 STEP = 0.1
 """Size of the change by which the gain is measured, against residual streams of about 1 to 100."""

@@ -16,9 +16,8 @@ from expunge.methods.importance import summed_gradients
 from expunge.methods.search import keep_best
 from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block, shuffled_batches
-from expunge.tasks.classification.batches import make_batch
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Context, make_batch
 from expunge.vision import VisionModel
 
 ALPHAS = (100.0, 50.0, 25.0, 10.0, 5.0, 2.5, 1.0)

@@ -13,8 +13,8 @@ from expunge.data import Images
 from expunge.errors import TooFewImagesError
 from expunge.methods.sensitivity import Rows
 from expunge.methods.sites import Gain, Site, look, step
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 BATCH = 100

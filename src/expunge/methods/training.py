@@ -18,9 +18,8 @@ from torch import Tensor
 from expunge.errors import MethodError
 from expunge.methods.checks import refuse_empty
 from expunge.methods.settings import Settings
-from expunge.tasks.request import Progress
-from expunge.tasks.trainable import B, Score, T, Trainable
-from expunge.vision.wrapped import Wrapped
+from expunge.tasks import B, Progress, Score, T, Trainable
+from expunge.vision import Wrapped
 
 
 @dataclass(frozen=True)

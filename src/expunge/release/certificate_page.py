@@ -11,9 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from expunge.evidence.scorecard import Row
-from expunge.evidence.scorecard_groups import HEADLINE, HINTS, grouped, on_axis, struck
-from expunge.evidence.scorecard_words import said
+from expunge.evidence import HEADLINE, HINTS, Row, grouped, on_axis, said, struck
 from expunge.ledger import Certificate, verify
 from expunge.release.pages import render
 

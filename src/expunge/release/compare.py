@@ -13,7 +13,7 @@ from torch import Tensor
 from expunge.errors import EvidenceError, ModelError
 from expunge.intervals import bootstrap_mean, wilson
 from expunge.release.mcnemar import McNemar, mcnemar
-from expunge.tasks.classification.accuracy import accuracy, per_class
+from expunge.tasks.classification import accuracy, per_class
 from expunge.values import Interval, Rate
 
 SCHEMA = "expunge/serve-check/v1"

@@ -4,8 +4,8 @@ from functools import cache
 
 from jinja2 import Environment
 
+from expunge.evidence import number
 from expunge.evidence.report import formats
-from expunge.evidence.scorecard_figure import number
 from expunge.pages import data_uri, page_environment
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, StringConstraints, ValidationError
 
 from expunge.errors import LedgerError, NewerSchemaError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
-from expunge.ledger.records import Moment, Record, Sha256, first_problem, read_record
+from expunge.ledger import Moment, Record, Sha256, first_problem, read_record
 
 FILE, SCHEMA = "release.json", "expunge/release/v1"
 POINTER_SCHEMA = "expunge/current-release/v1"

@@ -12,8 +12,7 @@ from expunge.data import Splits
 from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.memory import Memory
-from expunge.methods import Method, make_method
-from expunge.methods.protocol import uses_memory
+from expunge.methods import Method, make_method, uses_memory
 from expunge.runs.detection.reporting import build_scene_report
 from expunge.runs.loading import load, read
 from expunge.runs.outputs import RunFolder

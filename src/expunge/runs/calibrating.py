@@ -8,12 +8,10 @@ from typing import Literal
 
 from expunge.data import Images
 from expunge.errors import EmptyClassError
-from expunge.memory import measure_classes, write_memory
-from expunge.memory.calibrate import RANK
-from expunge.memory.store import check_free
-from expunge.methods.closed_form import ClosedForm
+from expunge.memory import RANK, check_free, measure_classes, write_memory
+from expunge.methods import ClosedForm
 from expunge.runs.run import Stage
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]

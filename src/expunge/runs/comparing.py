@@ -13,9 +13,9 @@ from expunge.errors import (
     RequestError,
     UnknownClassError,
 )
-from expunge.evidence.scorecard import ModelName
+from expunge.evidence import ModelName
 from expunge.runs.run import Stage
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress
 from expunge.vision import Wrapped
 
 M = TypeVar("M", bound=Wrapped)

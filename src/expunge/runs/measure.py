@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from expunge.data import Splits
-from expunge.evidence import make_measure, make_measures
-from expunge.evidence.scorecard import Scorecard
-from expunge.evidence.scorecard_groups import in_order
+from expunge.evidence import Scorecard, in_order, make_measure, make_measures
 from expunge.runs.comparing import Compared
 from expunge.runs.loading import load, read
 from expunge.runs.measuring import ShadowModels, measure_models

@@ -4,19 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from expunge.data import Splits
-from expunge.data.examples import E
+from expunge.data import E, Splits
 from expunge.errors import TooFewImagesError
-from expunge.evidence import Case, Measure, Reading, Shadows, make_measures
-from expunge.evidence.protocol import take
-from expunge.evidence.scorecard import DERIVED, Scorecard, make_rows
-from expunge.evidence.strangers.sample import Strangers
+from expunge.evidence import DERIVED, Case, Measure, Reading, Scorecard, Shadows, make_measures, make_rows, take
+from expunge.evidence.strangers import Strangers
 from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
-from expunge.tasks import Task, task_of
-from expunge.tasks.rows import HeadRows
-from expunge.tasks.views import Observed
+from expunge.tasks import HeadRows, Observed, Task, task_of
 from expunge.vision import Wrapped
 
 Comparison = Compared

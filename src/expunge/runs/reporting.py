@@ -10,12 +10,9 @@ from torch import Tensor
 
 from expunge.adapters import Edit
 from expunge.data import Images, thumbnail
-from expunge.evidence import Metrics
-from expunge.evidence.measure import change_of
+from expunge.evidence import Metrics, change_of
 from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
-from expunge.tasks import find_task
-from expunge.tasks.scores import Scores
-from expunge.tasks.views import Observed
+from expunge.tasks import Observed, Scores, find_task
 from expunge.values import Block
 
 PER_REQUEST, RETAINED = 2, 4

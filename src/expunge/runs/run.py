@@ -10,19 +10,22 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from expunge.adapters import Edit, EditStack
-from expunge.data import Splits
-from expunge.data.examples import E
-from expunge.evidence import Metrics, RequestMetrics, Work, measure_baseline, measure_request
-from expunge.evidence.metrics import Groups, ImagesUsed, ModelInfo, Parameters
+from expunge.data import E, Splits
+from expunge.evidence import (
+    Groups,
+    ImagesUsed,
+    Metrics,
+    ModelInfo,
+    Parameters,
+    RequestMetrics,
+    Work,
+    measure_baseline,
+    measure_request,
+)
 from expunge.memory import Memory
-from expunge.methods import Method
-from expunge.methods.protocol import uses_memory
-from expunge.methods.sequence import Forgetting
+from expunge.methods import Forgetting, Method, uses_memory
 from expunge.runs.outputs import RunFolder
-from expunge.tasks import Budget, Task, available, task_of
-from expunge.tasks.plan import Plan, check_examples
-from expunge.tasks.request import Progress
-from expunge.tasks.rows import HeadRows
+from expunge.tasks import Budget, HeadRows, Plan, Progress, Task, available, check_examples, task_of
 from expunge.vision import Wrapped
 
 M = TypeVar("M", bound=Wrapped)

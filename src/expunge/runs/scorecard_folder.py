@@ -5,10 +5,7 @@ from pathlib import Path
 
 from expunge.durable import whole_folder, writing
 from expunge.errors import OutputError
-from expunge.evidence.scorecard import Scorecard
-from expunge.evidence.scorecard_figure import render_figure
-from expunge.evidence.scorecard_page import render_markdown, render_page
-from expunge.evidence.verdict import Verdict
+from expunge.evidence import Scorecard, Verdict, render_figure, render_markdown, render_page
 
 FILES = ("scorecard.json", "scorecard.md", "scorecard.svg", "scorecard.html", "verdict.json")
 

@@ -3,17 +3,25 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from expunge.data import Images, Splits
-from expunge.data.examples import E
+from expunge.data import E, Images, Splits
 from expunge.evidence import Case, Measure, make_measures
-from expunge.evidence.strangers.alike import alike
-from expunge.evidence.strangers.beside import Beside, beside
-from expunge.evidence.strangers.finding import BesideStrangers, summarise, without_strangers
-from expunge.evidence.strangers.lineup import ByClass, Lineup
-from expunge.evidence.strangers.sample import Strangers, left_out, line_up, refuse_shared
+from expunge.evidence.strangers import (
+    Beside,
+    BesideStrangers,
+    ByClass,
+    Lineup,
+    Strangers,
+    alike,
+    beside,
+    left_out,
+    line_up,
+    refuse_shared,
+    summarise,
+    without_strangers,
+)
 from expunge.runs.comparing import Compared
 from expunge.runs.loading import read
-from expunge.tasks.views import Viewed
+from expunge.tasks import Viewed
 
 
 def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers[Images]:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from expunge.data import Splits
-from expunge.data.examples import E
+from expunge.data import E, Splits
 from expunge.tasks.plan import Plan
 from expunge.tasks.protocol import Task
 from expunge.tasks.request import Available

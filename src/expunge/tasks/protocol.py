@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from expunge.data import Images, Splits, sample_digest
-from expunge.data.examples import E
+from expunge.data import E, Images, Splits, sample_digest
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows

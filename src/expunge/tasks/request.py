@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic
 
-from expunge.data import Splits
-from expunge.data.examples import E
+from expunge.data import E, Splits
 
 
 @dataclass(frozen=True)

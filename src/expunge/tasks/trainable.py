@@ -12,7 +12,7 @@ from torch import Tensor
 
 from expunge.memory import Prototypes
 from expunge.tasks.request import Progress
-from expunge.vision.wrapped import Wrapped
+from expunge.vision import Wrapped
 
 Score = tuple[float, float]
 """H in percent on held-out data, then what breaks ties; greater is better."""

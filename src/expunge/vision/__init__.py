@@ -6,12 +6,13 @@ from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.device import autocast, choose_device
-from expunge.vision.heads import ArcFaceHead, CosFaceHead, Head, SoftmaxHead
+from expunge.vision.digest import digest
+from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, SoftmaxHead
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
-from expunge.vision.prompts import Prompts, read_classes
+from expunge.vision.prompts import TEMPLATES, Prompts, read_classes
 from expunge.vision.recognise import is_classifier
 from expunge.vision.saving import make_empty, save_backbone
 from expunge.vision.timm import from_timm
@@ -19,6 +20,8 @@ from expunge.vision.wrapped import Wrapped
 from expunge.vision.zero_shot import load_zero_shot
 
 __all__ = [
+    "STRUCK_LOGIT",
+    "TEMPLATES",
     "ActivationCache",
     "ArcFaceHead",
     "CosFaceHead",
@@ -37,6 +40,7 @@ __all__ = [
     "architectures",
     "autocast",
     "choose_device",
+    "digest",
     "find_blocks",
     "from_timm",
     "is_classifier",

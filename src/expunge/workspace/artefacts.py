@@ -16,7 +16,7 @@ from pydantic import Field
 
 from expunge.durable import sync_folder
 from expunge.errors import DamagedWorkspaceError, LedgerError, OutputError
-from expunge.ledger.records import Count, Record, Sha256, read_record
+from expunge.ledger import Count, Record, Sha256, read_record
 from expunge.workspace.disk import CHUNK, DRAFT, write_whole, writing
 
 LISTING = "expunge/folder/v1"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from expunge.ledger.entries import Artefact, StateMove
+from expunge.ledger import Artefact, StateMove
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.rows import (
     ArtefactRecord,

@@ -9,8 +9,7 @@ from typing import Any
 
 from expunge.durable import sync_folder
 from expunge.errors import OutputError, PolicyError
-from expunge.ledger.keys import SigningKey
-from expunge.ledger.log import Log
+from expunge.ledger import Log, SigningKey
 from expunge.workspace.artefacts import Artefacts
 from expunge.workspace.clock import Clock, moment
 from expunge.workspace.database import Database

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from expunge.errors import DamagedWorkspaceError, HeldError
-from expunge.ledger.entries import Destruction
+from expunge.ledger import Destruction
 from expunge.workspace.disk import links_in, remove_folder, writing
 from expunge.workspace.rows import read_artefacts
 from expunge.workspace.states import Actor, Request, State

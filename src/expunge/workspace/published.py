@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 RELEASES, RECORD, CURRENT, MODEL = "releases", "release.json", "current", "model"
-ROLE = "release"
+RELEASE = "release"
 """Under which role the ledger knows the digest of a release's record."""
 
 

@@ -7,8 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from expunge.errors import DamagedWorkspaceError, PolicyError
-from expunge.ledger.entries import Artefact
-from expunge.ledger.log import Log
+from expunge.ledger import Artefact, Log
 from expunge.workspace import rows
 from expunge.workspace.artefacts import Artefacts
 from expunge.workspace.audit import Audit, Auditor
@@ -16,7 +15,7 @@ from expunge.workspace.clock import Clock, moment
 from expunge.workspace.creation import ARTEFACTS, KEYS, QUARANTINE, SECRET, policy_facts
 from expunge.workspace.database import Database
 from expunge.workspace.pseudonyms import Pseudonyms
-from expunge.workspace.published import RELEASES, ROLE, altered_releases
+from expunge.workspace.published import RELEASE, RELEASES, altered_releases
 from expunge.workspace.settings import Settings
 from expunge.workspace.states import SETTLED, Request, State
 from expunge.workspace.table import TableStorage
@@ -154,4 +153,4 @@ def _releases(told: Mapping[str | None, Told]) -> tuple[list[str], str | None]:
     entries = sorted((entry for one in told.values() for entry in one.artefacts.values()), key=lambda entry: entry.seq)
     artefacts = [entry.facts for entry in entries if isinstance(entry.facts, Artefact)]
     models = [one.sha256 for one in artefacts if one.role == "model"]
-    return [one.sha256 for one in artefacts if one.role == ROLE], models[-1] if models else None
+    return [one.sha256 for one in artefacts if one.role == RELEASE], models[-1] if models else None

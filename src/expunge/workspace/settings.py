@@ -13,7 +13,7 @@ from expunge.errors import (
     NewerWorkspaceError,
     WorkspaceNotFoundError,
 )
-from expunge.ledger.records import Moment, Record, Sha256, read_record
+from expunge.ledger import Moment, Record, Sha256, read_record
 
 FILE = "workspace.json"
 DETECTION = "detection"

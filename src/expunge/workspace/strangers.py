@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from expunge.errors import DamagedWorkspaceError, LedgerError
-from expunge.ledger.records import Count, Record, Sha256, read_record
+from expunge.ledger import Count, Record, Sha256, read_record
 from expunge.workspace.reading import WorkspaceReader
 
-ROLE = "strangers"
+STRANGERS = "strangers"
 """Under which the ledger knows their digest."""
 SCHEMA = "expunge/strangers/v1"
 FILE, STATES = "strangers.json", "states.safetensors"
@@ -49,7 +49,7 @@ def kept_strangers(workspace: WorkspaceReader) -> tuple[str, KeptStrangers] | No
     Raises:
         DamagedWorkspaceError: It is missing or damaged.
     """
-    rows = [row for row in workspace.artefact_records(None) if row.role == ROLE]
+    rows = [row for row in workspace.artefact_records(None) if row.role == STRANGERS]
     if not rows:
         return None
     data = workspace.artefacts.read_in(rows[-1].sha256, FILE)

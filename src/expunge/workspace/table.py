@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from expunge.errors import LedgerError
-from expunge.ledger.storage import conflict
+from expunge.ledger import conflict
 
 
 class TableStorage:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from expunge.ledger.entries import Artefact, Destruction, Entry, PolicyChange, StateMove
+from expunge.ledger import Artefact, Destruction, Entry, PolicyChange, StateMove
 from expunge.workspace.states import State
 from expunge.workspace.transaction import FORGET_IMAGES, LEGAL_HOLD, LEGAL_HOLD_LIFTED, REQUEST_FACTS, SETTINGS_FACTS
 

@@ -8,8 +8,7 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 
 from expunge.errors import HeldError
-from expunge.ledger.entries import Artefact, Destruction, Facts, PolicyChange, StateMove
-from expunge.ledger.log import Log
+from expunge.ledger import Artefact, Destruction, Facts, Log, PolicyChange, StateMove
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.rows import (
     ArtefactRecord,

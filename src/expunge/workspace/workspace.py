@@ -18,9 +18,7 @@ from typing import Self
 
 from expunge.durable import sync_folder
 from expunge.errors import ExpungeError, IntakeError, LeaseLostError, UnknownRequestError
-from expunge.ledger.entries import Artefact, Destruction, Facts, StateMove
-from expunge.ledger.keys import SigningKey
-from expunge.ledger.log import Log
+from expunge.ledger import Artefact, Destruction, Facts, Log, SigningKey, StateMove
 from expunge.locks import alone, shared
 from expunge.logs import tell
 from expunge.workspace import creation

@@ -13,10 +13,12 @@ from expunge.zoo.fashion.data import CLASSES as KINDS
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
 from expunge.zoo.glyphs.data import glyph_strangers, glyphs
-from expunge.zoo.orl import KNOWN, STRANGERS, orl_faces
+from expunge.zoo.hierarchical import ConvNextShape, SwinShape
+from expunge.zoo.orl import KNOWN, PEOPLE, STRANGERS, orl_faces
+from expunge.zoo.recipe import Recipe, train, wrap
 from expunge.zoo.scenes.data import scene_splits, scene_strangers
 from expunge.zoo.scenes.model import scenes_detector
-from expunge.zoo.small import FASHION, GLYPHS
+from expunge.zoo.small import FASHION, GLYPHS, SMALL, Small
 
 PREFIX = "zoo:"
 
@@ -135,4 +137,25 @@ def _unknown(key: str, there: list[str]) -> NoReturn:
     raise ModelNotFoundError(f"no zoo model {PREFIX + key!r}; there is: {', '.join(PREFIX + name for name in there)}")
 
 
-__all__ = ["ENTRIES", "PREFIX", "ZooEntry", "data_entry", "faces", "model_entry", "orl_faces", "scene_strangers"]
+__all__ = [
+    "ENTRIES",
+    "FASHION",
+    "GLYPHS",
+    "KNOWN",
+    "PEOPLE",
+    "PREFIX",
+    "SMALL",
+    "STRANGERS",
+    "ConvNextShape",
+    "Recipe",
+    "Small",
+    "SwinShape",
+    "ZooEntry",
+    "data_entry",
+    "faces",
+    "model_entry",
+    "orl_faces",
+    "scene_strangers",
+    "train",
+    "wrap",
+]

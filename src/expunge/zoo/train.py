@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_model
 
 from expunge.intervals import wilson
-from expunge.tasks.classification.accuracy import accuracy
+from expunge.tasks.classification import accuracy
 from expunge.vision import ActivationCache
 from expunge.zoo.recipe import train, wrap
 from expunge.zoo.small import SMALL, Small

@@ -12,8 +12,7 @@ from expunge.bench.results import ORIGINAL, SCRATCH
 from expunge.bench.tuned import DETECTORS
 from expunge.data import Scenes, Splits, limited_scenes
 from expunge.vision import choose_device
-from expunge.vision.detection import DetectionModel
-from expunge.vision.detection.scene_states import BorrowedStates, SceneCache
+from expunge.vision.detection import BorrowedStates, DetectionModel, SceneCache
 
 FEATURES = "scene-features"
 """The folder beside the models for what the backbone gives."""

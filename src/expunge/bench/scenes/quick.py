@@ -11,14 +11,22 @@ from torch import nn
 
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.vision.detection import DetectionModel, fixed_preprocess
-from expunge.zoo.scenes.compose import SIDE
-from expunge.zoo.scenes.cutouts import CLASSES
-from expunge.zoo.scenes.data import scene_splits
-from expunge.zoo.scenes.detr import DetrShape
-from expunge.zoo.scenes.features import GRID, MEAN, STD, WIDTH, cache_features
-from expunge.zoo.scenes.model import SceneDetector
-from expunge.zoo.scenes.objective import CRITERION
-from expunge.zoo.scenes.recipe import SceneRecipe, fresh, train_scenes
+from expunge.zoo.scenes import (
+    CLASSES,
+    CRITERION,
+    GRID,
+    MEAN,
+    SIDE,
+    STD,
+    WIDTH,
+    DetrShape,
+    SceneDetector,
+    SceneRecipe,
+    cache_features,
+    fresh,
+    scene_splits,
+    train_scenes,
+)
 
 if TYPE_CHECKING:
     from transformers import Dinov2Backbone

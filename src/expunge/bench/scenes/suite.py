@@ -9,11 +9,16 @@ from torch import nn
 from expunge.bench.benchmark import Setting
 from expunge.bench.scenes.detectors import SceneSuite
 from expunge.bench.scenes.quick import quick_suite
-from expunge.zoo.scenes.cutouts import CLASSES, PHOTOS, digest
-from expunge.zoo.scenes.data import scene_splits
-from expunge.zoo.scenes.features import cache_features
-from expunge.zoo.scenes.model import RECIPE, scenes_detector
-from expunge.zoo.scenes.recipe import train_scenes
+from expunge.zoo.scenes import (
+    CLASSES,
+    PHOTOS,
+    RECIPE,
+    cache_features,
+    digest,
+    scene_splits,
+    scenes_detector,
+    train_scenes,
+)
 
 POOL, VALIDATION, TEST = 400, 100, 400
 """Scenes; the detector was trained with more."""

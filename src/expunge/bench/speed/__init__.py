@@ -1,1 +1,8 @@
 """How long methods take, side by side in one run; `expunge bench speed` drives it."""
+
+from expunge.bench.speed.run import run_speed, write
+
+__all__ = [
+    "run_speed",
+    "write",
+]

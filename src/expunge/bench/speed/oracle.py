@@ -17,10 +17,9 @@ from expunge.bench.speed.measured import Run
 from expunge.bench.speed.schedule import Enough, Steps
 from expunge.data import Images
 from expunge.vision import VisionModel, autocast
-from expunge.zoo.faces.model import TUNED_BLOCKS
-from expunge.zoo.faces.recipe import Recipe as FacesRecipe
-from expunge.zoo.faces.recipe import train_faces
-from expunge.zoo.recipe import Recipe, train
+from expunge.zoo import Recipe, train
+from expunge.zoo.faces import TUNED_BLOCKS, train_faces
+from expunge.zoo.faces import Recipe as FacesRecipe
 
 IMAGENET, DEIT_EPOCHS = 1_281_167, 300
 """Training images of ImageNet-1k, and how often DeiT (Touvron et al., arXiv 2012.12877) goes through them."""

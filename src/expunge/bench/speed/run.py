@@ -17,7 +17,7 @@ from expunge.bench.speed.table import as_markdown
 from expunge.durable import replace_file
 from expunge.errors import BenchError, MissingExtraError, OutputError
 from expunge.methods import Method, make_method, method_class
-from expunge.tasks.request import Progress
+from expunge.tasks import Progress
 
 OURS = "closed-form"
 METHODS = (OURS, "gs-lora", "gs-lora++", "fg-oriu", ORACLE)

@@ -9,8 +9,8 @@ from expunge.bench.speed.schedule import Steps
 from expunge.data import Images
 from expunge.memory import Prototypes
 from expunge.methods import Method
-from expunge.tasks.classification.context import Context
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.classification import Context
 from expunge.vision import ActivationCache, VisionModel
 
 

@@ -12,9 +12,8 @@ from expunge.bench.speed.vit import BASE, LARGE, TINY, VitShape, random_images, 
 from expunge.data import Images, few_shot
 from expunge.errors import BenchError, MissingExtraError
 from expunge.vision import ActivationCache, VisionModel
-from expunge.zoo import model_entry
-from expunge.zoo.faces.recipe import Recipe as FacesRecipe
-from expunge.zoo.small import SMALL
+from expunge.zoo import SMALL, model_entry
+from expunge.zoo.faces import Recipe as FacesRecipe
 
 PICTURED = 4
 """Classes of a random transformer that have images; its head knows many more."""

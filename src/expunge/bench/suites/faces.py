@@ -13,9 +13,8 @@ from expunge.bench.suites.innocence import MEASURES
 from expunge.bench.tuned import FACES
 from expunge.data import Images, Splits
 from expunge.vision import VisionModel
-from expunge.zoo.faces.model import TUNED_BLOCKS, faces, faces_30
-from expunge.zoo.faces.recipe import Recipe, train_faces
-from expunge.zoo.orl import KNOWN, PEOPLE, STRANGERS, orl_faces
+from expunge.zoo import KNOWN, PEOPLE, STRANGERS, orl_faces
+from expunge.zoo.faces import TUNED_BLOCKS, Recipe, faces, faces_30, train_faces
 
 SHOTS = Setting("4-shot", "four photos of every person, all there are beside one for validation")
 REPLAY = Setting("replay-10", "one photo of every person who stays", replay=0.1)

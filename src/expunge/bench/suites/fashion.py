@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from expunge.bench.suite import Suite
 from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
-from expunge.zoo.fashion.data import CLASSES, fashion
-from expunge.zoo.small import FASHION
+from expunge.zoo import FASHION
+from expunge.zoo.fashion import CLASSES, fashion
 
 TENTH = 540
 """A tenth of the 5,400 training images of a class: all that the operator still holds, of forgotten classes too."""

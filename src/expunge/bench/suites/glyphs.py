@@ -9,9 +9,9 @@ from hashlib import sha256
 from expunge.bench.suite import Suite
 from expunge.bench.suites.innocence import MEASURES
 from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
-from expunge.evidence.measures.u_lira import LEAST
-from expunge.zoo.glyphs.data import CLASSES, glyph_strangers, glyphs
-from expunge.zoo.small import GLYPHS
+from expunge.evidence.measures import LEAST
+from expunge.zoo import GLYPHS
+from expunge.zoo.glyphs import CLASSES, glyph_strangers, glyphs
 
 ORDER = tuple(sorted(CLASSES, key=lambda name: sha256(name.encode()).digest()))
 """The classes in an order that nobody chose."""

@@ -10,9 +10,8 @@ from expunge.bench.suites import fashion
 from expunge.bench.suites.small import FINE_TUNING, train_small
 from expunge.data import Images
 from expunge.vision import VisionModel
-from expunge.zoo.fashion.data import CLASSES
-from expunge.zoo.hierarchical import ConvNextShape, SwinShape
-from expunge.zoo.recipe import Recipe, wrap
+from expunge.zoo import ConvNextShape, Recipe, SwinShape, wrap
+from expunge.zoo.fashion import CLASSES
 
 SWIN = Recipe(SwinShape(), epochs=6, mirror=True)
 CONVNEXT = Recipe(ConvNextShape(), epochs=6, mirror=True)

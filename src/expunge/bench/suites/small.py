@@ -6,8 +6,7 @@ from dataclasses import asdict, replace
 from expunge.bench.suite import Setting, Suite
 from expunge.data import Images, Splits
 from expunge.vision import VisionModel
-from expunge.zoo.recipe import Recipe, train, wrap
-from expunge.zoo.small import Small
+from expunge.zoo import Recipe, Small, train, wrap
 
 FINE_TUNING = 0.25
 """An oracle that is fine-tuned gets this part of the epochs of one that is trained from scratch."""

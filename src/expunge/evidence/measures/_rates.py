@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from expunge.evidence.protocol import Aim, Case, Reading
-from expunge.tasks.scores import Scores, harmonic_mean
+from expunge.tasks import Scores, harmonic_mean
 
 
 def groups_of(case: Case) -> tuple[tuple[str, Collection[int], Aim], ...]:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from expunge.evidence.measures._probabilities import among_retained
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.tasks.views import Observed
+from expunge.tasks import Observed
 
 _UNITS = {"confidence_among_retained": "%", "embedding_norm": "ratio", "compactness": "1", "answer_concentration": "%"}
 

@@ -8,9 +8,8 @@ from typing import ClassVar
 from expunge.data import Scenes
 from expunge.evidence.measures._rates import groups_of, rate_rows
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.detection.average_precision import mean_of
-from expunge.tasks.detection.scores import Precisions
-from expunge.vision.detection.scene_states import SceneView
+from expunge.tasks.detection import Precisions, mean_of
+from expunge.vision.detection import SceneView
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from expunge.errors import EvidenceError
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.intervals import ends, percentiles, resample_counts
-from expunge.tasks.views import Observed, View
+from expunge.tasks import Observed, View
 
 _PAIRS = tuple((reference, side) for reference in ("original", "oracle") for side in ("forget", "retain"))
 _AIMS: Mapping[str, Aim] = {"original_forget": "oracle", "original_retain": "context"}

@@ -12,7 +12,7 @@ from expunge.evidence.measures._attacks import attack_readings, auc
 from expunge.evidence.measures._probabilities import neighbour_features
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.tasks.views import Observed, View
+from expunge.tasks import Observed, View
 
 
 @dataclass(frozen=True)

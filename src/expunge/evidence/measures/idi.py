@@ -13,7 +13,7 @@ from expunge.evidence.measures._readings import attackable
 from expunge.evidence.measures.linear_probe import fit_probe
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.intervals import ends, percentiles, resample_counts
-from expunge.tasks.views import Observed, View
+from expunge.tasks import Observed, View
 
 _MOST_LAYERS = 96
 

@@ -14,7 +14,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack_on_images, rate_reading
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.tasks.views import View
+from expunge.tasks import View
 from expunge.vision import VisionModel
 
 

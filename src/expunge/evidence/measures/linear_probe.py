@@ -13,7 +13,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import EVERY_TASK, Aim, Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.tasks.classification.accuracy import accuracy_of, worst
+from expunge.tasks.classification import accuracy_of, worst
 from expunge.values import Rate
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 from expunge.evidence.measures._readings import attackable, no_attack, rate_reading
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
-from expunge.tasks.classification.accuracy import accuracy_of, worst
-from expunge.tasks.views import Observed
+from expunge.tasks import Observed
+from expunge.tasks.classification import accuracy_of, worst
 from expunge.values import Rate
 
 

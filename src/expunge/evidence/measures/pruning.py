@@ -12,7 +12,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.rows_in_place import RowsInPlace
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.classification.views import view
+from expunge.tasks.classification import view
 from expunge.vision import VisionModel
 
 _AGAIN = (RowsInPlace(), LinearProbe())

@@ -14,7 +14,7 @@ from expunge.evidence.measures.forgetting import Forgetting
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.rows_in_place import RowsInPlace
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.classification.views import view
+from expunge.tasks.classification import view
 from expunge.vision import VisionModel
 
 _AGAIN = (Forgetting(), LinearProbe(), RowsInPlace())

@@ -12,7 +12,7 @@ from expunge.data import Scene, Scenes
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import rate_reading
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.detection.matching import ClassMatches, corners_of, match_scenes, overlap
+from expunge.tasks.detection import ClassMatches, corners_of, match_scenes, overlap
 from expunge.vision.detection import Detections
 
 

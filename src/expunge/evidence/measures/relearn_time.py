@@ -13,10 +13,9 @@ from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.classification.accuracy import accuracy, accuracy_of
+from expunge.tasks.classification import accuracy, accuracy_of
 from expunge.values import Rate
-from expunge.vision import ActivationCache, VisionModel
-from expunge.vision.heads import STRUCK_LOGIT
+from expunge.vision import STRUCK_LOGIT, ActivationCache, VisionModel
 
 Bound = Literal["at_most", "at_least", "unknown"]
 """How a number is known that rests on steps at the cap: from one side only, or not at all."""

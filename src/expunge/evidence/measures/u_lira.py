@@ -11,7 +11,7 @@ from torch import Tensor
 from expunge.evidence.measures._attacks import attack_readings, auc
 from expunge.evidence.measures._probabilities import log_probabilities
 from expunge.evidence.protocol import Case, Reading
-from expunge.tasks.views import Observed
+from expunge.tasks import Observed
 
 LEAST = 4
 """Shadow models needed on each side."""

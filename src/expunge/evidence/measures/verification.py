@@ -13,8 +13,8 @@ from expunge.evidence.measures.retrieval import accepted, cosines, nearest_agree
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.evidence.strangers.beside import Beside
 from expunge.evidence.strangers.lineup import Lineup, Side
+from expunge.tasks import Observed, View
 from expunge.tasks.embedding import EmbeddingModel
-from expunge.tasks.views import Observed, View
 
 RATES = {"rank1": "rank-1", "tar_1": "TAR at FAR 1 %", "tar_01": "TAR at FAR 0.1 %"}
 FAR = {"tar_1": 0.01, "tar_01": 0.001}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.tasks.views import View
+from expunge.tasks import View
 from expunge.vision import VisionModel, Wrapped
 
 Side = Literal["above", "below"]

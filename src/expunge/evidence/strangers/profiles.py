@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._probabilities import neighbour_features
-from expunge.tasks.views import Observed, View
+from expunge.tasks import Observed, View
 
 NEIGHBOURS = 5
 """How many of an image's nearest retained classes enter its profile one by one."""

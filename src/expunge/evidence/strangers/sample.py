@@ -10,13 +10,11 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.data import Images
-from expunge.data.examples import E
+from expunge.data import E, Images
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.lineup import Lineup, images_each
 from expunge.evidence.strangers.states import States
-from expunge.tasks import task_of
-from expunge.tasks.views import Observed, View
+from expunge.tasks import Observed, View, task_of
 from expunge.vision import Wrapped
 
 _SAME = 1e-10

@@ -10,8 +10,8 @@ from torch import Tensor
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.strangers.thumbnails import thumbnails
-from expunge.tasks.classification.views import observe
-from expunge.tasks.views import View
+from expunge.tasks import View
+from expunge.tasks.classification import observe
 from expunge.vision import ActivationCache, VisionModel
 
 _TRIED = 4

@@ -12,7 +12,7 @@ from expunge.errors import EvidenceError
 from expunge.evidence.strangers.lineup import Lineup
 from expunge.evidence.strangers.profiles import answer_profiles, feature_profiles
 from expunge.evidence.strangers.relative import Relative, relative_rank, relative_test
-from expunge.tasks.views import View
+from expunge.tasks import View
 
 MOST_KNOWN = 100
 """How many retained classes at most stand for those that the original knows: the pairs of them are all tried."""

@@ -20,8 +20,8 @@ from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_g
 from expunge.methods.ridge import low_rank, ridge
 from expunge.methods.settings import Fraction, PositiveFraction, Settings
 from expunge.methods.sites import Gain, Site, find_sites
-from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.detection import SceneContext
 from expunge.vision.detection import DetectionModel
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}

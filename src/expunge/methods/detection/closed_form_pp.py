@@ -10,8 +10,8 @@ from expunge.adapters import Edit, Tuned
 from expunge.data import Scenes
 from expunge.methods.detection.closed_form import ClosedForm
 from expunge.methods.detection.scene_polish import Going, Staying, going, said_of, staying
-from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.request import ForgetTask, Progress
+from expunge.tasks import ForgetTask, Progress
+from expunge.tasks.detection import SceneContext
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from torch import Tensor
 from expunge.adapters import Tuned
 from expunge.data import Scenes
 from expunge.methods.detection.der import DER
-from expunge.tasks.detection.batches import SceneBatch, SceneObjective
-from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.detection import SceneBatch, SceneContext, SceneObjective
 
 
 @dataclass(frozen=True)

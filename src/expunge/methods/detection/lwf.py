@@ -11,10 +11,8 @@ from expunge.adapters import Tuned
 from expunge.data import Scenes
 from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
-from expunge.tasks.detection.batches import SceneBatch, SceneObjective
-from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.detection.teacher import SceneTeacher, box_distance, softened
-from expunge.tasks.request import ForgetTask
+from expunge.tasks import ForgetTask
+from expunge.tasks.detection import SceneBatch, SceneContext, SceneObjective, SceneTeacher, box_distance, softened
 
 
 @dataclass(frozen=True)

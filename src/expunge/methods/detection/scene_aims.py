@@ -10,8 +10,7 @@ from torch import Tensor
 
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, see, watch
 from expunge.methods.sites import Site, by_position
-from expunge.vision.detection import DetectionModel
-from expunge.vision.detection.scene_states import locate
+from expunge.vision.detection import DetectionModel, locate
 
 EVERYWHERE = 0.5
 """The part of what keeping counts at a token site that goes evenly to all tokens, backgrounds among them; the rest goes

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from expunge.data import Scenes
 from expunge.methods.sites import Gain, Site, by_position, measured_gain
-from expunge.vision.detection import DetectionModel, DetectionOutput, Target, target_of
-from expunge.vision.detection.scene_states import SceneCache, locate
+from expunge.vision.detection import DetectionModel, DetectionOutput, SceneCache, Target, locate, target_of
 
 BATCH = 32
 FEW = 4

@@ -11,18 +11,13 @@ from torch import Tensor
 
 from expunge.adapters import Edit
 from expunge.data import Pixels, Scene, Scenes, as_picture
-from expunge.evidence import Metrics
-from expunge.evidence.measure import change_of
-from expunge.evidence.measures.relabelling import best_threshold, fired
-from expunge.evidence.metrics import Change
+from expunge.evidence import Change, Metrics, change_of
+from expunge.evidence.measures import best_threshold, fired
 from expunge.evidence.report import Answers, ClassAccuracy, Fate, FoundBox, GroupNorms, Report, ScenePicture
 from expunge.runs.reporting import block_norm, environment
-from expunge.tasks.detection.average_precision import average_precision
-from expunge.tasks.detection.matching import match_scenes
-from expunge.tasks.detection.scores import Precisions
+from expunge.tasks.detection import Precisions, average_precision, match_scenes
 from expunge.values import Block
-from expunge.vision.detection import Detections, pairs
-from expunge.vision.detection.scene_states import SceneView
+from expunge.vision.detection import Detections, SceneView, pairs
 
 SIDE, QUALITY = 360, 82
 """Longer side of a picture in the report in pixels, and the quality of its JPEG."""

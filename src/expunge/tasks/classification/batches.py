@@ -8,8 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from expunge.data import Images, Sample
-from expunge.vision import ActivationCache, Output
-from expunge.vision.device import autocast
+from expunge.vision import ActivationCache, Output, autocast
 
 
 @dataclass(frozen=True, eq=False)

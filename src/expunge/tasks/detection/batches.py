@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from expunge.data import Scene, Scenes
-from expunge.vision.detection import DetectionOutput, Target, target_of
-from expunge.vision.detection.scene_states import SceneCache
-from expunge.vision.device import autocast
+from expunge.vision import autocast
+from expunge.vision.detection import DetectionOutput, SceneCache, Target, target_of
 
 
 @dataclass(frozen=True, eq=False)

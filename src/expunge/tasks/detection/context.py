@@ -12,8 +12,7 @@ from expunge.tasks.detection import losses
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective, both_batches, make_batch
 from expunge.tasks.detection.judge import SceneJudge
 from expunge.tasks.request import ForgetTask, Progress
-from expunge.vision.detection import DetectionModel, matched
-from expunge.vision.detection.scene_states import SceneCache
+from expunge.vision.detection import DetectionModel, SceneCache, matched
 
 
 def _silent(progress: Progress) -> None:

@@ -4,9 +4,7 @@ from expunge.data import Scenes
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective, at_images, make_batch, outputs
 from expunge.tasks.request import ForgetTask
 from expunge.tasks.scores import harmonic_mean
-from expunge.vision.detection import DetectionOutput, ap50, detect, targets_of
-from expunge.vision.detection.ap50 import mean
-from expunge.vision.detection.scene_states import SceneCache
+from expunge.vision.detection import DetectionOutput, SceneCache, ap50, detect, mean, targets_of
 
 
 class SceneJudge:

@@ -3,10 +3,8 @@
 import torch
 
 from expunge.data import Scenes
-from expunge.memory import Prototypes
-from expunge.memory.prototypes import mean_embeddings
-from expunge.vision.detection import matched, target_of
-from expunge.vision.detection.scene_states import SceneCache
+from expunge.memory import Prototypes, mean_embeddings
+from expunge.vision.detection import SceneCache, matched, target_of
 
 
 @torch.no_grad()

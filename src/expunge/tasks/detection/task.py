@@ -19,8 +19,17 @@ from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.views import Observed
-from expunge.vision.detection import DetectionModel, holds_detector, load_detector, read_origin, read_own_weights
-from expunge.vision.detection.scene_states import SceneCache, SceneView, look, shared_caches
+from expunge.vision.detection import (
+    DetectionModel,
+    SceneCache,
+    SceneView,
+    holds_detector,
+    load_detector,
+    look,
+    read_origin,
+    read_own_weights,
+    shared_caches,
+)
 
 
 class Detection(Task[DetectionModel, Scenes]):

@@ -9,8 +9,7 @@ import torch
 from expunge.data import Scenes
 from expunge.errors import EvidenceError
 from expunge.tasks.views import Observed, View
-from expunge.vision.detection import DetectionModel
-from expunge.vision.detection.scene_states import Objects, SceneCache, SceneView, look
+from expunge.vision.detection import DetectionModel, Objects, SceneCache, SceneView, look
 
 
 @dataclass(frozen=True, eq=False)

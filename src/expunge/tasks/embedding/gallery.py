@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.errors import HeadError
-from expunge.vision.heads import STRUCK_LOGIT
+from expunge.vision import STRUCK_LOGIT
 
 ENOUGH = 0.01
 """Nats: an answer that is right and 99 % sure is sure enough."""

@@ -11,8 +11,7 @@ from expunge.errors import DuplicateClassError, HeadError
 from expunge.tasks.embedding.disk import save_embedder
 from expunge.tasks.embedding.gallery import Gallery
 from expunge.values import Block
-from expunge.vision import HeadedBackbone, Preprocess, SoftmaxHead, VisionModel
-from expunge.vision.digest import digest
+from expunge.vision import HeadedBackbone, Preprocess, SoftmaxHead, VisionModel, digest
 
 HEAD = "classifier"
 """Where the gallery stands in the module: where the classifier of a headed backbone does."""

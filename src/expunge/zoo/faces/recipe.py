@@ -22,7 +22,7 @@ from torch.nn import functional
 from expunge.adapters import EditStack, LoRALinear, attached, save_edit, to_edit
 from expunge.data import Images, augment
 from expunge.intervals import wilson
-from expunge.tasks.classification.accuracy import accuracy
+from expunge.tasks.classification import accuracy
 from expunge.vision import ActivationCache, VisionModel
 from expunge.zoo.faces.model import FOLDER, FOLDER_30, TUNED_BLOCKS, untrained_faces
 from expunge.zoo.orl import KNOWN, PEOPLE, TEST, TRAIN, orl_photos

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from expunge.durable import whole_file
-from expunge.vision.detection.ap50 import ap50, mean
+from expunge.vision.detection import ap50, mean
 from expunge.zoo.scenes.cutouts import CLASSES, SPLITS, cutouts, digest
 from expunge.zoo.scenes.detr import Detr
 from expunge.zoo.scenes.features import SceneFeatures, cache_features

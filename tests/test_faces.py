@@ -1,0 +1,44 @@
+"""Rooms know each other by their public faces: no import goes behind one."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import expunge
+
+ROOT = Path(expunge.__file__).parent
+
+
+def is_package(name: str) -> bool:
+    return (ROOT.parent / name.replace(".", "/") / "__init__.py").is_file()
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def behind(path: Path) -> list[str]:
+    """Modules of other rooms that a file imports from, which are no face of theirs."""
+    own = path.relative_to(ROOT).parts[0]
+    parts = [name.split(".") for name in imports_of(path) if name.startswith("expunge.")]
+    others = [".".join(names) for names in parts if names[1] != own and is_package(f"expunge.{names[1]}")]
+    return [name for name in others if not is_package(name)]
+
+
+def test_a_file_that_goes_behind_a_face_is_found(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "cli").mkdir()
+    file = tmp_path / "cli" / "some.py"
+    file.write_text("from expunge.data import Images\nfrom expunge.data.images import Sample\nimport expunge.errors\n")
+    monkeypatch.setitem(behind.__globals__, "ROOT", tmp_path)
+    monkeypatch.setitem(behind.__globals__, "is_package", lambda name: name == "expunge.data")
+    assert behind(file) == ["expunge.data.images"]
+
+
+def test_no_room_goes_behind_the_face_of_another() -> None:
+    found = {str(path.relative_to(ROOT)): behind(path) for path in sorted(ROOT.rglob("*.py"))}
+    assert len(found) > 400
+    assert {path: names for path, names in found.items() if names} == {}
