@@ -103,7 +103,7 @@ class TestSuite:
         assert not {"oracle-finetune", "ssd"} & {*suite.rows()}
 
     def test_other_rows_are_refused_before_anything_runs(self, tmp_path: Path) -> None:
-        with pytest.raises(MethodError, match="method 'ssd' is for image classifiers; for object detectors"):
+        with pytest.raises(MethodError, match="for image classifiers and embedders; for object detectors"):
             run_suite("scenes", tmp_path, methods=["head-mask", "ssd"], quick=True)
         with pytest.raises(BenchError, match="has no oracle-finetune; its rows: original, oracle-scratch"):
             run_suite("scenes", tmp_path, methods=["oracle-finetune"], quick=True)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expunge.data import Images, Splits, carve
-from expunge.errors import DataError
+from expunge.errors import ClassMismatchError, DataError
 
 LAW = settings(max_examples=40)
 LABELS = st.lists(st.integers(0, 3), max_size=40)
@@ -101,7 +101,7 @@ def test_splits_share_their_classes_and_are_hashable(labelled):
 def test_splits_with_other_classes_are_refused(labelled, part):
     parts = [labelled([0, 1], prefix=prefix) for prefix in "xyz"]
     parts[part] = labelled([0, 1], 2, prefix="w")
-    with pytest.raises(DataError, match="other classes than the training images"):
+    with pytest.raises(ClassMismatchError, match="other classes than the training part"):
         Splits(*parts)
 
 

@@ -13,9 +13,9 @@ from expunge.runs import load, read
 from expunge.tasks import task_of
 from expunge.vision import Wrapped
 from expunge.vision.detection import load_detector
-from tests.detection.detectors import KINDS, write
-from tests.detection_run.coco_folder import write_coco_folder
 from tests.lifecycle.conftest import LENIENT
+from tests.runs.detection.coco_folder import write_coco_folder
+from tests.vision.detection.detectors import KINDS, write
 
 
 def test_slow_measures_are_taken_where_a_rule_asks_for_them() -> None:

@@ -17,8 +17,8 @@ from expunge.tasks.detection.average_precision import average_precision
 from expunge.tasks.detection.scenes import align_scenes
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.detection.scene_states import SceneCache, look
-from tests.detection.detectors import CLASSES, KINDS, write
-from tests.detection_run.coco_folder import write_coco_folder
+from tests.runs.detection.coco_folder import write_coco_folder
+from tests.vision.detection.detectors import CLASSES, KINDS, write
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from expunge.methods import make_method
 from expunge.tasks.detection.context import SceneContext
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.detection.scene_states import SceneCache
-from tests.detection import detectors
-from tests.detection.detectors import Kind, pixels, write
 from tests.methods.detection.little import little_task
+from tests.vision.detection import detectors
+from tests.vision.detection.detectors import Kind, pixels, write
 
 pytest.importorskip("timm")
 

@@ -126,6 +126,9 @@ def check_advance(subject: Subject) -> None:
             assert torch.equal(model.resume(following, block + 1).logits, model(values).logits), block
     with pytest.raises(NoBlocksError):
         model.advance(model.enter(values, len(model.blocks) - 1), len(model.blocks) - 1)
+    if len(model.blocks) > 2:
+        two = model.advance(model.advance(model.enter(values, 0), 0), 1)
+        torch.testing.assert_close(model.advance(model.enter(values, 0), 0, 2), two)
 
 
 def check_lower_blocks_rest(subject: Subject) -> None:

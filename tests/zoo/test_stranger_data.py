@@ -139,7 +139,7 @@ class TestNames:
     def test_strangers_are_data_and_no_model(self) -> None:
         assert read("zoo:glyphs-strangers").classes == strangers()
         assert data_entry("faces-strangers").data(0).classes == STRANGERS
-        with pytest.raises(ModelNotFoundError, match="zoo:glyphs-strangers are images of classes that no model"):
+        with pytest.raises(ModelNotFoundError, match="zoo:glyphs-strangers are images of characters"):
             model_entry("zoo:glyphs-strangers")
 
     def test_the_data_of_a_model_are_found_as_before(self) -> None:

@@ -36,7 +36,9 @@ def task_at(source: str | Path, name: str | None = None) -> Task[Any, Any]:
             raise TaskError(f"{source} is an {found[0].noun}; expected a model for the task {name!r}")
         return find_task(name)
     if len(found) > 1:
-        raise TaskError(f"{source} can be taken for several tasks: {', '.join(names)}; name one with --task")
+        raise TaskError(
+            f"{source} can be taken for several tasks: {', '.join(names)}; say which: expunge.load(…, task=…)"
+        )
     return found[0] if found else find_task(Classification.name)
 
 

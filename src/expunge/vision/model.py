@@ -131,17 +131,23 @@ class VisionModel(Wrapped):
         with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
             return self(self._blank(len(hidden), size))
 
-    def advance(self, hidden: Float[Tensor, "n *hidden"], block: int) -> Float[Tensor, "n *next"]:
-        """Runs `blocks[block]` alone: from the hidden states that enter it to those that enter the next one.
+    def advance(
+        self, hidden: Float[Tensor, "n *hidden"], block: int, to: int | None = None
+    ) -> Float[Tensor, "n *next"]:
+        """From the hidden states that enter `blocks[block]` to those that enter `blocks[to]`, above it or the same.
 
         Args:
             hidden: What `enter` gave for `block`.
-            block: Index of a block that is not the last.
+            block: Index of the block it enters.
+            to: Index of the block to go on to; the next one by default.
 
         Raises:
-            NoBlocksError: There is no such block, none after it, or the model cannot go on from its input alone.
+            NoBlocksError: There is no such block, or the model cannot go on from its input alone.
         """
-        following = self._block_modules(block + 1)[-1]
+        to = block + 1 if to is None else to
+        if to == block:
+            return hidden
+        following = self._block_modules(to)[-1]
         modules = self._block_modules(block)
         if block not in self._returns:
             self._returns[block] = self._learn_returns(block, self.preprocess.size)
@@ -149,7 +155,7 @@ class VisionModel(Wrapped):
         with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
             entered = _forwards.enter(self.module, following, blank)
         if entered is None:
-            raise NoBlocksError(f"{self.name} never calls its block {self.blocks[block + 1].name}.")
+            raise NoBlocksError(f"{self.name} never calls its block {self.blocks[to].name}.")
         return entered
 
     def loss(self, logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Float[Tensor, ""]:

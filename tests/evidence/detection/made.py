@@ -10,7 +10,7 @@ from PIL import Image
 from expunge.data import Box, Scene, Scenes
 from expunge.vision.detection import DetectionModel, Detections, to_centres
 from expunge.vision.detection.scene_states import Objects, SceneView
-from tests.detection.detectors import detr, preprocess
+from tests.vision.detection.detectors import detr, preprocess
 
 SIDE = 100
 NAMES = ("ant", "bee", "cat", "dog")

@@ -29,8 +29,8 @@ from expunge.runs.measuring import Comparison, known_keys, measure_models
 from expunge.tasks.detection.views import DetectionView, view_scenes
 from expunge.vision.detection import DetectionModel
 from expunge.vision.detection.scene_states import SceneCache
-from tests.detection.detectors import CLASSES, KINDS, load, picture
 from tests.evidence.detection.made import NAMES, grid, nobody, view_of
+from tests.vision.detection.detectors import CLASSES, KINDS, load, picture
 
 MEASURES: tuple[Measure, ...] = (
     AveragePrecision(),

@@ -15,7 +15,7 @@ from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.request import ForgetTask
 from expunge.vision.detection import DetectionModel, DetectionOutput, Kind
 from expunge.vision.detection.scene_states import SceneCache
-from tests.detection.detectors import KINDS, SIDE, preprocess, randomise
+from tests.vision.detection.detectors import KINDS, SIDE, preprocess, randomise
 
 CLASSES = ("ant", "bee", "cat")
 BUILD = {kind.name: kind.build for kind in KINDS}

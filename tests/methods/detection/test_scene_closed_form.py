@@ -12,8 +12,8 @@ from expunge.methods.detection.scene_aims import TokenAim, attention, query_aim
 from expunge.methods.detection.scene_rows import Located, SceneSeen, scene_gain, see, states_of
 from expunge.methods.sites import Site, find_sites
 from expunge.vision.detection import DetectionModel
-from tests.detection.detectors import KINDS
 from tests.methods.detection.little import TRAIN, context_of, little_model, little_task, made
+from tests.vision.detection.detectors import KINDS
 
 
 def seen(outputs: list[list[list[float]]], rows: list[tuple[int, int, int, int]]) -> SceneSeen:

@@ -12,7 +12,7 @@ from transformers import AutoModelForObjectDetection
 from expunge.adapters import Edit, EditStack, LowRank, attached, to_edit
 from expunge.errors import NoBlocksError
 from expunge.vision.detection import DetectionModel, DetectionOutput, detect, load_detector
-from tests.detection.detectors import CLASSES, KINDS, QUERIES, Kind, picture, pixels, randomise, targets, write
+from tests.vision.detection.detectors import CLASSES, KINDS, QUERIES, Kind, picture, pixels, randomise, targets, write
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from expunge.tasks.plan import Plan
 from expunge.tasks.request import Available, ForgetTask
 from expunge.vision.detection import DetectionModel, target_of
 from expunge.vision.detection.scene_states import SceneCache
-from tests.detection.detectors import CLASSES as TINY
-from tests.detection.detectors import detr, preprocess, randomise
-from tests.detection.drawn import box, drawn_scene, drawn_scenes
+from tests.vision.detection.detectors import CLASSES as TINY
+from tests.vision.detection.detectors import detr, preprocess, randomise
+from tests.vision.detection.drawn import box, drawn_scene, drawn_scenes
 
 CLASSES = ("ant", "bee", "cat", "dog", "eel")
 ANT, BEE, CAT, DOG, EEL = range(5)

@@ -1,9 +1,9 @@
-"""A tiny data set in COCO's layout, for the tiny detectors of `tests.detection.detectors`."""
+"""A tiny data set in COCO's layout, for the tiny detectors of `tests.vision.detection.detectors`."""
 
 import json
 from pathlib import Path
 
-from tests.detection.detectors import CLASSES, SIDE, picture
+from tests.vision.detection.detectors import CLASSES, SIDE, picture
 
 COUNTS = {"train": 6, "validation": 3, "test": 6}
 HOLDS = ((0,), (1,), (2,), (0, 1), (1, 2), (0, 2))

@@ -8,7 +8,7 @@ from PIL import Image
 
 from expunge.cli.app import run
 from expunge.runs import load
-from tests.detection_run.coco_folder import read_part, write_part
+from tests.runs.detection.coco_folder import read_part, write_part
 
 ANT = ("--request", "ant", "--method", "head-mask")
 

@@ -20,7 +20,7 @@ from expunge.errors import (
     MissingImagesError,
     UnknownCategoryError,
 )
-from tests.detection.drawn import box, drawn_scene, drawn_scenes
+from tests.vision.detection.drawn import box, drawn_scene, drawn_scenes
 
 CATEGORIES = ((7, "dog"), (2, "cat"))
 

@@ -23,8 +23,8 @@ from expunge.vision.detection import (
 from expunge.vision.detection.scene_states import Objects, SceneCache, SceneView, locate, located, look, shared_caches
 from expunge.vision.detection.sharing import share_backbone
 from expunge.vision.detection.structure import find_backbone
-from tests.detection.detectors import CLASSES, KINDS, QUERIES, SIDE, detr, preprocess, randomise
-from tests.detection.drawn import Drawn, box, drawn_scene, drawn_scenes
+from tests.vision.detection.detectors import CLASSES, KINDS, QUERIES, SIDE, detr, preprocess, randomise
+from tests.vision.detection.drawn import Drawn, box, drawn_scene, drawn_scenes
 
 CHOSEN = [kind for kind in KINDS if kind.name in ("detr", "deformable", "yolos")]
 

@@ -11,9 +11,9 @@ from expunge.lifecycle.standing import pristine
 from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, workspace_strangers
 from expunge.vision.detection import DetectionModel
 from expunge.workspace.strangers import kept_strangers
-from tests.detection.detectors import SIDE, picture
-from tests.detection_life.conftest import JANE
-from tests.detection_life.scenes_folder import write_scenes
+from tests.lifecycle.detection.conftest import JANE
+from tests.lifecycle.detection.scenes_folder import write_scenes
+from tests.vision.detection.detectors import SIDE, picture
 
 
 def bring(place, source: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from expunge.lifecycle import Asked
 from expunge.runs import load
 from expunge.workspace import Actor, Original, State, Workspace
-from tests.detection.detectors import KINDS, write
-from tests.detection_life.scenes_folder import write_scenes
+from tests.lifecycle.detection.scenes_folder import write_scenes
+from tests.vision.detection.detectors import KINDS, write
 
 JANE = Actor("jane")
 LENIENT = """

@@ -7,7 +7,7 @@ import pytest
 
 from expunge.cli.app import run
 from expunge.vision.detection import load_detector
-from tests.detection_life.conftest import LENIENT, STRICT
+from tests.lifecycle.detection.conftest import LENIENT, STRICT
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from expunge.data import Box, Pixels, Scene, Scenes
-from tests.detection.detectors import CLASSES, picture
+from tests.vision.detection.detectors import CLASSES, picture
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from expunge.bench.speed.results import Speed
 from expunge.bench.speed.table import as_markdown, number, ratio
 from expunge.errors import CorruptRunError
-from tests.bench_speed.speed_samples import MODEL, result, stepped, whole
+from tests.bench.speed.speed_samples import MODEL, result, stepped, whole
 
 
 class TestFormat:

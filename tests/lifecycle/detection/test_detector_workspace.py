@@ -17,8 +17,8 @@ from expunge.lifecycle.upkeep import releases_of
 from expunge.release import Releases
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.workspace import Original, State, Workspace
-from tests.detection_life.conftest import JANE, STRICT
-from tests.detection_life.scenes_folder import COUNTS, HOLDS
+from tests.lifecycle.detection.conftest import JANE, STRICT
+from tests.lifecycle.detection.scenes_folder import COUNTS, HOLDS
 from tests.workspace.tools import assert_sound
 
 

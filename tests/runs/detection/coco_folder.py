@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from expunge.vision.detection import DetectionModel, to_corners
-from tests.detection.detectors import CLASSES, picture
+from tests.vision.detection.detectors import CLASSES, picture
 
 WIDTH, HEIGHT = 50, 40
 PARTS = {"train": 5, "test": 4}

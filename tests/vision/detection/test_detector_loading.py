@@ -30,7 +30,19 @@ from expunge.vision.detection import (
     targets_of,
 )
 from expunge.vision.detection.loading import unique_names
-from tests.detection.detectors import CLASSES, KINDS, MEAN, SIDE, STD, detr, load, picture, pixels, preprocess, write
+from tests.vision.detection.detectors import (
+    CLASSES,
+    KINDS,
+    MEAN,
+    SIDE,
+    STD,
+    detr,
+    load,
+    picture,
+    pixels,
+    preprocess,
+    write,
+)
 
 DETR, YOLOS = KINDS[0], KINDS[-1]
 

@@ -33,9 +33,9 @@ from expunge.evidence.report import (
 from expunge.evidence.report.overlay import WIDTH, drawn, shown_states
 from expunge.runs.detection.reporting import boxes_at, chosen_scenes
 from expunge.vision.detection import Detections
-from tests.detection.drawn import box, drawn_scene
 from tests.evidence.page import Page
 from tests.evidence.test_report_safety import HOSTILE
+from tests.vision.detection.drawn import box, drawn_scene
 
 CLASSES = ("ant", "bee", "cat")
 

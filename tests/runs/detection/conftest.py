@@ -6,8 +6,8 @@ import pytest
 
 from expunge.runs import load
 from expunge.vision.detection import DetectionModel
-from tests.detection.detectors import KINDS, write
-from tests.detection_run.coco_folder import write_coco_folder
+from tests.runs.detection.coco_folder import write_coco_folder
+from tests.vision.detection.detectors import KINDS, write
 
 
 @pytest.fixture(scope="session")
