@@ -37,6 +37,10 @@ class Lesson:
 LEAST = 16
 """Few forget states are balanced by as many retained ones as if there were so many."""
 
+EVEN = 10
+"""So many retained classes for each that goes weigh as much as all that go; of more each keeps its weight. Else what stays
+gives way a little in every request of a single class, and in fifty of them much: see the lab notes of 2026-11-30."""
+
 
 @dataclass(frozen=True)
 class Polish:
@@ -75,9 +79,10 @@ class Polish:
         generator: torch.Generator,
         report: Callable[[int, float], None],
     ) -> None:
-        """Trains in place, on CE(answers of `going`) + CE(answers of `staying`) + ‖z − z⁰‖² of `staying`.
+        """Trains in place, on CE(answers of `going`) + w (CE(answers of `staying`) + ‖z − z⁰‖² of `staying`).
 
-        The squared distance is taken as a part of the retained embeddings' variance.
+        The squared distance is taken as a part of the retained embeddings' variance; w is 1 up to `EVEN` retained classes
+        for each that goes, and grows with them from there.
 
         Args:
             model: The model with the targets' head rows in place.
@@ -93,6 +98,7 @@ class Polish:
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
         variance = spread(staying.embedding)
+        held = max(1.0, len(staying.states.classes) / (EVEN * len(going.states.classes)))
         if given(outputs_of(model, going.states, entry).logits, gone) <= self.enough:
             return
         for number in range(self.rounds):
@@ -105,8 +111,8 @@ class Polish:
                 logits, kept = output.logits.float(), output.embedding[n:].float()
                 loss = (
                     functional.cross_entropy(logits[:n], first.answers)
-                    + functional.cross_entropy(logits[n:], second.answers)
-                    + (kept - second.embedding.float()).square().mean() / variance
+                    + held * functional.cross_entropy(logits[n:], second.answers)
+                    + held * (kept - second.embedding.float()).square().mean() / variance
                 )
                 optimizer.zero_grad()
                 loss.backward()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from expunge.data import E, Images, Splits, sample_digest
+from expunge.errors import TaskError
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
@@ -85,8 +86,12 @@ class Task(ABC, Generic[M, E]):
         return None
 
     def restore(self, model: M, folder: Path) -> M:
-        """A model that `architecture` named, with the weights of a directory."""
-        raise NotImplementedError
+        """A model that `architecture` named, with the weights of a directory.
+
+        Raises:
+            TaskError: Directories of this task name no architecture.
+        """
+        raise TaskError(f"{folder} names no architecture that an {self.noun} could be built from")
 
     @abstractmethod
     def lays_out(self, folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What models of all tasks have in common: a module with classes, and looking things up in it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ from expunge.values import Block
 from expunge.vision.digest import digest
 
 
-class Wrapped:
+class Wrapped(ABC):
     """A pre-trained module behind one face.
 
     Attributes:
@@ -50,21 +51,21 @@ class Wrapped:
         """Number of parameters, buffers not counted."""
         return sum(parameter.numel() for parameter in self.module.parameters())
 
+    @abstractmethod
     def __call__(self, pixels: Tensor) -> Any:
         """Runs the whole model once, under the caller's grad mode."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, images: Sequence[Image.Image | Tensor]) -> Tensor:
         """Pixels of images, on the CPU."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enter(self, pixels: Tensor, block: int) -> Tensor:
         """What is kept of images to go on from `blocks[block]` later; nothing from there on is run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: str | Path) -> None:
         """Writes a model directory."""
-        raise NotImplementedError
 
     def linear(self, name: str) -> nn.Linear:
         """The Linear layer of that name.
