@@ -38,8 +38,8 @@ LEAST = 16
 """Few forget states are balanced by as many retained ones as if there were so many."""
 
 EVEN = 10
-"""So many retained classes for each that goes weigh as much as all that go; of more each keeps its weight. Else what stays
-gives way a little in every request of a single class, and in fifty of them much: see the lab notes of 2026-11-30."""
+"""So many retained classes for each that goes weigh as much as all that go; of more each keeps its weight. Else what
+stays gives way a little in every request of a single class, and in fifty of them much: lab notes of 2026-11-30."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Polish:
     ) -> None:
         """Trains in place, on CE(answers of `going`) + w (CE(answers of `staying`) + ‖z − z⁰‖² of `staying`).
 
-        The squared distance is taken as a part of the retained embeddings' variance; w is 1 up to `EVEN` retained classes
-        for each that goes, and grows with them from there.
+        The squared distance is taken as a part of the retained embeddings' variance; w is 1 up to `EVEN` retained
+        classes for each that goes, and grows with them from there.
 
         Args:
             model: The model with the targets' head rows in place.
