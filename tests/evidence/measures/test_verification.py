@@ -92,10 +92,26 @@ def test_needs_two_people_who_stay() -> None:
     assert Verification().missing(alone) == "needs attack and test images of two people who stay"
 
 
+class Unused(Wrapped):
+    """A model that nobody runs."""
+
+    def __call__(self, pixels: Tensor) -> Any:
+        raise AssertionError
+
+    def prepare(self, images: Any) -> Tensor:
+        raise AssertionError
+
+    def enter(self, pixels: Tensor, block: int) -> Tensor:
+        raise AssertionError
+
+    def save(self, folder: Any) -> None:
+        raise AssertionError
+
+
 def test_strangers_stand_in_the_same_gallery() -> None:
     case = _crowd()
     people: dict[str, Any] = {"retain": tuple(range(4, 20)), "forgotten": (0, 1), "strangers": tuple(range(20, 40))}
-    lineup = Lineup(Wrapped(), case.view, None, None, **people)
+    lineup = Lineup(Unused(), case.view, None, None, **people)
     values = Verification().by_class(lineup)
     assert {key: (len(each), float(each.min())) for key, each in values.items() if key != "anew_alike"} == {
         f"anew_{rate}": (22, 100.0) for rate in KEYS

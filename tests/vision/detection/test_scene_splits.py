@@ -193,6 +193,6 @@ def test_pictures_of_two_parts_may_bear_one_name(tmp_path: Path) -> None:
     assert Splits(one, Scenes((), ("ant",)), other).test == other
     assert len(one + other) == 2
     with pytest.raises(DataError, match="more than once"):
-        one + one
+        _ = one + one
     with pytest.raises(DataError, match=r"image 0.png is in train and in test"):
         Splits(one, Scenes((), ("ant",)), one)
