@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import expunge
 
 ROOT = Path(expunge.__file__).parent
@@ -42,3 +44,9 @@ def test_no_room_goes_behind_the_face_of_another() -> None:
     found = {str(path.relative_to(ROOT)): behind(path) for path in sorted(ROOT.rglob("*.py"))}
     assert len(found) > 400
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_names_of_version_0_1_warn_and_are_todays() -> None:
+    for former, name in vars(expunge)["_FORMER"].items():
+        with pytest.warns(DeprecationWarning, match=f"expunge.{former} is called expunge.{name} now"):
+            assert getattr(expunge, former) is getattr(expunge, name)

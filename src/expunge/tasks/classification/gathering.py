@@ -23,13 +23,9 @@ def gather_images(
     forget, held_out = carve(submitted, VALIDATION, seed)
     learnt = {sample_digest(sample) for images in (forget, held_out) for sample in images.samples}
     kept = [i for i, sample in enumerate(given.test.samples) if sample_digest(sample) not in learnt]
-    test, validation = given.test.select(kept), _joined(validation, held_out)
+    test, validation = given.test.select(kept), validation + held_out
     return Gathered(
-        replace(given, train=_joined(retain, forget), validation=validation, test=test),
+        replace(given, train=retain + forget, validation=validation, test=test),
         Available(forget=forget, replay=retain, validation=validation),
         {"retain": retain, "validation": validation, "test": test},
     )
-
-
-def _joined(first: Images, second: Images) -> Images:
-    return Images((*first.samples, *second.samples), (*first.labels, *second.labels), first.classes)

@@ -93,8 +93,7 @@ class Classification(Task[VisionModel, Images]):
         self, cache: ActivationCache, data: Available[Images], named: Collection[int], seed: int
     ) -> Prototypes:
         """Mean embeddings."""
-        gone, kept = data.forget.only(named), data.replay.without(named)
-        images = Images((*gone.samples, *kept.samples), (*gone.labels, *kept.labels), gone.classes)
+        images = data.forget.only(named) + data.replay.without(named)
         return compute_prototypes(cache, images, seed=seed)
 
     def context(
