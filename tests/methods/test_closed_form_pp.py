@@ -121,6 +121,21 @@ class TestPolish:
         assert len(losses) == 30
         assert losses[-1] < 0.5 * losses[0]
 
+    def test_what_stays_counts_by_class_beyond_some_for_each_that_goes(self, toy_model, lessons, monkeypatch) -> None:
+        """Before any step nothing has moved: the loss is CE(going) + w CE(staying), a straight line in w."""
+        name = f"{toy_model.blocks[-1].linears[-1]}.weight"
+        ratio = len(lessons[1].states.classes) / len(lessons[0].states.classes)
+
+        def first(even: float) -> float:
+            monkeypatch.setattr("expunge.methods.polish.EVEN", even)
+            with tuned(toy_model.module, [name]) as weights:
+                return run(Polish(1, 1, 0.33, 64, 0.0), toy_model, weights.parameters.values(), lessons)[0]
+
+        once, thrice, five_times = (first(ratio / weight) for weight in (1, 3, 5))
+        assert first(100 * ratio) == first(ratio) == once
+        assert thrice > once
+        assert five_times - thrice == pytest.approx(thrice - once, rel=1e-4)
+
     def test_only_the_given_weights_have_a_gradient(self, toy_model, lessons) -> None:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
         with tuned(toy_model.module, [name]) as weights:
