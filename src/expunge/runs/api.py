@@ -13,7 +13,6 @@ from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.memory import Memory
 from expunge.methods import Method, make_method, uses_memory
-from expunge.runs.detection.reporting import build_scene_report
 from expunge.runs.loading import load, read
 from expunge.runs.outputs import RunFolder
 from expunge.runs.reporting import build_report
@@ -58,8 +57,7 @@ class ForgetRun:
 
     def report_html(self, *, title: str = "", command: str = "") -> str:
         """The report as one self-contained HTML page."""
-        build = build_scene_report if self.model.task == "detection" else build_report
-        report = build(
+        report = build_report(
             self.metrics,
             self.data.test,
             self.model.blocks,

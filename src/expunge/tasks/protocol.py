@@ -11,6 +11,7 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.scores import Scores
+from expunge.tasks.shown import Shown
 from expunge.tasks.trainable import Trainable
 from expunge.tasks.views import Observed, Viewed
 from expunge.vision import StateCache, Wrapped
@@ -242,3 +243,13 @@ class Task(ABC, Generic[M, E]):
             seen: The answers.
             test: What was looked at.
         """
+
+    def show(self, test: E, seen: Sequence[Any], taken: Mapping[str, int]) -> Shown:
+        """What the report shows of the test data; nothing, where a task has no picture of it.
+
+        Args:
+            test: What was looked at.
+            seen: What `look` gave: of the original model, then after each request.
+            taken: Name of a forgotten class -> the request that took it, from 1, in the order in which they were named.
+        """
+        return Shown()

@@ -7,9 +7,10 @@ from jinja2 import Environment
 from expunge.evidence.report import formats, overlay, panels
 from expunge.evidence.report.cohorts import cohorts, listing, staircase
 from expunge.evidence.report.summary import summarise
-from expunge.evidence.report.values import Example, GroupNorms, Report
+from expunge.evidence.report.values import GroupNorms, Report
 from expunge.evidence.report.words import words_of
 from expunge.pages import data_uri, page_environment
+from expunge.tasks import Example
 
 _ALL_STATES = 7  # longest story of one image told in full; beyond it only the turning points
 

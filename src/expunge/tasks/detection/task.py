@@ -11,6 +11,7 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.gathering import gather_scenes, scene_digests
+from expunge.tasks.detection.pictures import show_scenes
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.scores import Precisions
@@ -18,6 +19,7 @@ from expunge.tasks.detection.views import DetectionView, objects_in, observed
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
+from expunge.tasks.shown import Shown
 from expunge.tasks.views import Observed
 from expunge.vision.detection import (
     DetectionModel,
@@ -163,3 +165,7 @@ class Detection(Task[DetectionModel, Scenes]):
     def scores(self, seen: SceneView, test: Scenes) -> Precisions:
         """AP50."""
         return Precisions(seen.found(), test)
+
+    def show(self, test: Scenes, seen: Sequence[SceneView], taken: Mapping[str, int]) -> Shown:
+        """A few scenes, and what is said where forgotten objects are."""
+        return show_scenes(test, seen, taken)
