@@ -10,6 +10,7 @@ from expunge.tasks.scores import Scores, Share, harmonic_mean
 from expunge.tasks.shown import Answers, Example, Fate, FoundBox, Prediction, ScenePicture, Shown
 from expunge.tasks.trainable import AnyTask, B, Score, T, Trainable
 from expunge.tasks.views import Observed, View, Viewed
+from expunge.tasks.words import Words
 
 __all__ = [
     "Answers",
@@ -37,6 +38,7 @@ __all__ = [
     "Trainable",
     "View",
     "Viewed",
+    "Words",
     "available",
     "check_examples",
     "find_task",

@@ -14,6 +14,7 @@ from expunge.tasks.scores import Scores
 from expunge.tasks.shown import Shown
 from expunge.tasks.trainable import Trainable
 from expunge.tasks.views import Observed, Viewed
+from expunge.tasks.words import ACCURACY, Words
 from expunge.vision import StateCache, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
@@ -63,6 +64,13 @@ class Task(ABC, Generic[M, E]):
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
     like: ClassVar[tuple[str, ...]] = ()
     unfit: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def words(self) -> Words:
+        """What reports call its rates."""
+        if self.alone:
+            return ACCURACY
+        return Words(self.unit, self.unit, self.unit, self.thing, f"{self.thing}s")
 
     # Models and data by name.
 

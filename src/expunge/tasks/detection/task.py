@@ -21,6 +21,7 @@ from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.shown import Shown
 from expunge.tasks.views import Observed
+from expunge.tasks.words import Words
 from expunge.vision.detection import (
     DetectionModel,
     SceneCache,
@@ -47,6 +48,20 @@ class Detection(Task[DetectionModel, Scenes]):
     most_each: ClassVar[int | None] = 40
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
+
+    @property
+    def words(self) -> Words:
+        """AP50 and objects."""
+        return replace(
+            super().words,
+            interval="interval (bootstrap over scenes)",
+            finds=("finds", "found"),
+            counted="AP50 is COCO\u2019s: average precision where a box is right from an overlap (IoU) of one half on; "
+            "of several classes, their mean.",
+            unmeasured="how often a box under another name stands where a forgotten object is, of which the pictures "
+            "show only some, nor whether\na forgotten class can be taught again from a few images, nor how far this "
+            "detector is from one that never saw these classes.",
+        )
 
     def recognises(self, folder: Path) -> bool:
         """An object detector of transformers, or what stands on a backbone of the zoo."""
