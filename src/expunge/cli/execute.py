@@ -90,7 +90,7 @@ def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str)
     with errors.status("loading the model"):
         model = load(asked.model, task=asked.task, device=device)
     with errors.status("loading the data"):
-        memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
+        memory = None if asked.memory is None else load_memory(Path(asked.memory))
         data = read(asked.data, like=model, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
     for path in data.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")

@@ -129,14 +129,15 @@ def forget(
     data = data if isinstance(data, Splits) else read(data, like=edited, seed=seed)
     if isinstance(method, str):
         method = make_method(method, task=does.name)
+    sha256 = None if memory is None else edited.digest()
     if memory is not None:
-        memory.check_model(edited)
+        memory.check_model(edited, sha256)
     wanted = [[str(name) for name in requests]] if all(isinstance(one, str) for one in requests) else requests
     remembered = memory.known if memory is not None and uses_memory(method) else ()
     named = {name for request in wanted for name in request}  # the plan tells which of these cannot do without
     spared = {*named, *missing, *(edited.classes[label] for label in remembered)}
     data = does.align(data, edited.classes, partial=partial, untrained=spared)
     plan, budget = make_plan(edited.classes, wanted, missing), Budget(shots, tuple(missing), replay, partial)
-    sequence = Run(edited, data, plan, method, budget=budget, seed=seed, memory=memory, report=report)
+    sequence = Run(edited, data, plan, method, budget=budget, seed=seed, memory=memory, sha256=sha256, report=report)
     metrics, seen = sequence.carry_on(folder)
     return ForgetRun(sequence.stack, metrics, data, seen)
