@@ -1,4 +1,4 @@
-"""What a detector says where an object of a forgotten class is: another name, or nothing."""
+"""Answers of a detector where an object of a forgotten class is: another name, or nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
