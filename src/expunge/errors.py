@@ -203,7 +203,7 @@ class LedgerNotFoundError(LedgerError, FileNotFoundError):
 
 
 class LedgerDamagedError(LedgerError):
-    """What a ledger stores does not match the checkpoint that was signed over it."""
+    """The stored ledger does not match the checkpoint that was signed over it."""
 
 
 class LedgerConflictError(LedgerError):

@@ -37,7 +37,7 @@ from expunge.errors import AmbiguousTaskError, ExpungeError
 from expunge.logs import tell
 
 MODEL_PACKAGES = ("jaxtyping", "jinja2", "numpy", "safetensors", "torch", "transformers")
-"""What the extra `models` brings: keeping requests and verifying certificates does without."""
+"""Packages of the extra `models`: keeping requests and verifying certificates does without."""
 
 _LOG = logging.getLogger(__name__)
 DONE, OUR_FAULT, UNUSABLE_INPUT, INTERRUPTED = 0, 1, 2, 130

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is of, whatever the models do; see the options of `expunge measure`."""
+    """Options of a comparison, whatever the models do; see `expunge measure`."""
 
     data: str
     forgotten: tuple[str, ...]

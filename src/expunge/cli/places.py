@@ -1,4 +1,4 @@
-"""What the commands on a workspace have in common: where it is, who acts, and how a request is shown."""
+"""Parts shared by the commands on a workspace: where it is, who acts, and how a request is shown."""
 
 import json
 from pathlib import Path

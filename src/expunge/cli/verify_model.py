@@ -1,4 +1,4 @@
-"""Whether a saved model is the one that a certificate speaks of, and what exactly was compared to say so."""
+"""Comparison of a saved model with the one that a certificate speaks of, and a list of what was compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ AFTER, BEFORE = "model-after", "model-before"
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was found.
+    """Result of the comparison.
 
     Attributes:
         which: Which model of the statement it is.

@@ -26,7 +26,7 @@ Report = Callable[[Stage], None]
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of a model.
+    """Measurements of a model.
 
     Attributes:
         scorecard: The numbers.
@@ -152,12 +152,12 @@ def settings_of(method: Method) -> dict[str, Any]:
 
 
 def in_words(reason: Reason) -> str:
-    """What one rule came to, in at most 500 characters."""
+    """Outcome of one rule, in at most 500 characters."""
     return f"{reason.key} {reason.limit}: {reason.status}; {reason.measured or reason.note}"[:500]
 
 
 def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measured, finished: str) -> Judged:
-    """What was measured, as it is recorded.
+    """Measurements as they are recorded.
 
     Args:
         attempt: Digest of the attempt.
@@ -181,7 +181,7 @@ def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measur
 
 
 def _strangers_facts(measured: Measured) -> StrangersFacts | None:
-    """What a certificate says of the strangers; the words name classes only as far as they fit."""
+    """Facts on strangers for a certificate; the words name classes only as far as they fit."""
     found = measured.scorecard.strangers
     if found is None:
         return None

@@ -35,7 +35,7 @@ def lowest_block(workspace: Workspace, method: Method) -> int:
 
 
 def remembered_facts(workspace: Workspace, method: Method, gone: Sequence[str]) -> tuple[DataFacts, ...]:
-    """What `recall` hands out, as a record of used data: the images behind it, and one digest over all statistics.
+    """Record of the data that `recall` hands out: the images behind it, and one digest over all statistics.
 
     Raises:
         ClassMemoryError: The memory is missing or damaged.

@@ -1,4 +1,4 @@
-"""Which edits stand on the workspace's model, in which order, and that model rebuilt from its pristine source."""
+"""Edits in force on the workspace's model, in order, and that model rebuilt from its pristine source."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -129,7 +129,7 @@ def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
 
 
 def original_of(model: Wrapped, source: str) -> Original:
-    """What a workspace notes of its original model.
+    """Record of a workspace's original model.
 
     Args:
         model: The model, as loaded from `source`.

@@ -1,4 +1,4 @@
-"""What must be true between steps, brought about again after a crash: the served release and destroyed images.
+"""Upkeep between steps, after a crash too: the served release and destroyed images are as they must be.
 
 The ledger is right: the last model that it names for a request is the one that may be served. A release that was
 published and never recorded, because the machine stopped in between, is not served.

@@ -35,7 +35,7 @@ def _absent(value: Any) -> bool:
 
 
 class Earlier(Record):
-    """What the model still says of one request's classes.
+    """Accuracy of the model as it is now on one request's classes.
 
     Attributes:
         requests: IDs of the requests that share its edit.
@@ -91,12 +91,12 @@ class Point(Record):
 
     @property
     def rate(self) -> str:
-        """What tables call its rates: Acc_r is the rate "Acc" on the classes that stay."""
+        """Name of its rates in tables: Acc_r is the rate "Acc" on the classes that stay."""
         return "Acc" if self.task is None else find_task(self.task).unit
 
     @property
     def loss(self) -> float:
-        """How far Acc_r has fallen below the original's, in points."""
+        """Loss of Acc_r against the original's, in points."""
         return self.acc_r_original - self.acc_r
 
 
@@ -144,7 +144,7 @@ def catch_up(workspace: Workspace, *, device: str = "cpu") -> None:
 
 
 def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
-    """Which limits of the policy are near or crossed, and when, at the pace so far, they will be."""
+    """Warnings of limits of the policy that are near or crossed, and when, at the pace so far, they will be."""
     if not points or not points[-1].edits:
         return ()
     found = []

@@ -1,4 +1,4 @@
-"""What is kept of all classes of one model in place of their images."""
+"""Memory of one model: statistics of its classes in place of their images."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

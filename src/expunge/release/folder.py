@@ -57,7 +57,7 @@ class Releases:
         return tuple(sorted(int(name) for name in names if re.fullmatch(r"[0-9]{4,9}", name)))
 
     def record(self, number: int) -> ReleaseRecord:
-        """What a release is.
+        """Record of a release.
 
         Raises:
             ReleaseNotFoundError: There is none of that number.

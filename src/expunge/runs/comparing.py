@@ -1,4 +1,4 @@
-"""What every comparison of models shares, whatever they do: which classes play which part, and that models fit."""
+"""Parts shared by comparisons of models, whatever the task: the roles of classes, and checks that models fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Wrapped)
 
 @dataclass(frozen=True)
 class Compared(Generic[M]):
-    """What is measured of what.
+    """Models, data and classes of a comparison.
 
     Attributes:
         original: The model before any request.
@@ -68,7 +68,7 @@ class Compared(Generic[M]):
 
 @dataclass(frozen=True)
 class Parts:
-    """Which classes play which part, as rows of the head.
+    """Roles of the classes, as rows of the head.
 
     Attributes:
         forget: Classes of the request.
@@ -91,7 +91,7 @@ class Steps:
         self._report, self._total, self._done = report, total, 0
 
     def __call__(self, note: str) -> None:
-        """Tells that the next step begins."""
+        """Notes that the next step begins."""
         self._report(Stage("measuring", Progress(self._done, self._total, note)))
         self._done += 1
 

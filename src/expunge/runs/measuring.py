@@ -15,7 +15,7 @@ from expunge.tasks import HeadRows, Observed, Task, task_of
 from expunge.vision import Wrapped
 
 Comparison = Compared
-"""What is measured of what."""
+"""Models, data and classes of a comparison."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ M = TypeVar("M", bound=Wrapped)
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a run is, for whoever shows it: a `name`, and the progress inside it."""
+    """Stage of a run, for whoever shows it: a `name`, and the progress inside it."""
 
     name: str
     progress: Progress
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What one request left behind.
+    """Result of one request.
 
     Attributes:
         edit: The change it made.

@@ -36,7 +36,7 @@ def strangers_of(splits: Splits[E]) -> Strangers[E]:
 def beside_all(
     compared: Compared[Any], case: Case, caches: Sequence[Any], views: Sequence[Viewed], strangers: Strangers[Any]
 ) -> tuple[Beside | None, ...]:
-    """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
+    """Place of the forgotten classes beside strangers in each model of a comparison, in the order of `models`.
 
     Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
     need pictures are left out.
@@ -64,7 +64,7 @@ def beside_all(
 
 
 def stand_in(compared: Compared[Any], case: Case, seen: Viewed) -> str:
-    """What can be said of the edited model where classes that stay take the strangers' places; empty if nothing."""
+    """Words on the edited model where classes that stay take the strangers' places; empty if nothing can be said."""
     sets = {"retain": case.retain, "forgotten": case.forgotten}
     lineup = left_out(compared.edited, seen.features, (case.attack, case.test), **sets, seed=case.seed)
     measures = make_measures(task=case.task.name)

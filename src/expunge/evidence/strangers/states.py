@@ -41,7 +41,7 @@ class KeptSample:
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """What enters one block of a model for each image of strangers, in float32.
+    """Inputs of one block of a model for each image of strangers, in float32.
 
     Attributes:
         entry: Index of the block.
@@ -69,7 +69,7 @@ class States:
         return cls(entry, model.digest(), *parts)
 
     def seen_by(self, model: VisionModel, attack: Images, test: Images) -> View:
-        """What the blocks from `entry` on make of the states of these images, without layers."""
+        """View of these images by the blocks from `entry` on, without layers."""
         seen = []
         for images, states in ((attack, self.attack), (test, self.test)):
             cache = ActivationCache(model, self.entry)
@@ -107,7 +107,7 @@ class States:
 
 @torch.no_grad()
 def entering(model: VisionModel, images: Images, entry: int) -> Float[Tensor, "n *hidden"]:
-    """What enters a block for each image, in float32 on the CPU."""
+    """Inputs of a block for each image, in float32 on the CPU."""
     cache = ActivationCache(model, entry, limit_bytes=0)
     return torch.cat([cache.hidden(images, batch).float().cpu() for batch in cache.batches(images)])
 
