@@ -83,7 +83,7 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
     original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
     if original is None or oracle is None:
         return None
-    policy = load_policy(task=_task(cell))
+    policy = load_policy(task=cell.task)
     if not any(key.startswith("rows_in_place") for key in original.readings):
         policy = _only(policy, [rule for rule in policy.rule if not _newer(rule)])
     return _verdict(reasons_of(_rows(cell, original, oracle), policy))
@@ -100,7 +100,7 @@ def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
     original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
     if original is None or oracle is None or KNOWN not in original.readings:
         return None
-    policy = load_policy(task=_task(cell))
+    policy = load_policy(task=cell.task)
     with_oracle, without = (_rows(cell, original, one) for one in (oracle, None))
     p_values = (last.readings.get(key) for key in (KNOWN, HOLE))
     return Beside(
@@ -111,14 +111,10 @@ def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
     )
 
 
-def _task(cell: Cell) -> Task:
-    return cell.task or "classification"
-
-
 def _rows(cell: Cell, original: RequestResult, oracle: RequestResult | None) -> _Rows:
     oracles = [_readings(oracle)] if oracle else []
     rows = make_rows((), _readings(cell.requests[-1]), _readings(original), oracles)
-    return _Rows(_task(cell), (SCRATCH,) if oracle else (), rows)
+    return _Rows(cell.task, (SCRATCH,) if oracle else (), rows)
 
 
 def _only(policy: Policy, rules: Sequence[Rule]) -> Policy:

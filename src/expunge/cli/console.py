@@ -60,7 +60,7 @@ def metrics_table(metrics: "Metrics") -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("request", min_width=13)
-    rate = "Acc" if find_task(metrics.task).alone else metrics.unit
+    rate = find_task(metrics.task).words.symbol
     for heading in (*(f"{rate}_{group}" for group in "fro"), "H", "groups", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, request in enumerate(metrics.requests, start=1):

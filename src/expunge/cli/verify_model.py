@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from expunge.errors import WrongModelError
+from expunge.errors import TaskError, WrongModelError
+from expunge.values import CLASSIFICATION
 
 if TYPE_CHECKING:
     from expunge.ledger import Statement
@@ -37,7 +38,10 @@ def compare_model(statement: "Statement", folder: Path) -> Compared:
     """
     from expunge.runs import load
 
-    model = load(str(folder), device="cpu")
+    try:
+        model = load(folder, task=str(statement.predicate.scorecard.get("task", CLASSIFICATION)), device="cpu")
+    except TaskError as error:
+        raise WrongModelError(f"The model in {error}, as that of the certificate is.") from error
     which = _which(statement, folder, model.digest())
     checked, left_out = [f"the weights in {folder} are those of {which}"], []
     for same, other in (_classes(statement, folder, model.classes), _files(statement, folder, which)):

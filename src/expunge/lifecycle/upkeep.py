@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
+from expunge.lifecycle.standing import task_for
 from expunge.locks import alone
 from expunge.release import ReleaseRecord, Releases
 from expunge.runs import load
@@ -23,7 +24,7 @@ UPKEEP = Actor("upkeep", Role.RUNNER)
 
 def releases_of(workspace: Workspace) -> Releases:
     """The releases of a workspace, in its folder `releases/`."""
-    return Releases(workspace.path / RELEASES, load=partial(load, device="cpu"))
+    return Releases(workspace.path / RELEASES, load=partial(load, task=task_for(workspace).name, device="cpu"))
 
 
 @contextmanager

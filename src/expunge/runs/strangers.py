@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from expunge.data import E, Images, Splits
+from expunge.data import E, Splits
 from expunge.evidence import Case, Measure, make_measures
 from expunge.evidence.strangers import (
     Beside,
@@ -20,22 +20,16 @@ from expunge.evidence.strangers import (
     without_strangers,
 )
 from expunge.runs.comparing import Compared
-from expunge.runs.loading import read
 from expunge.tasks import Viewed
 
 
-def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers[Images]:
-    """Strangers from a folder with train/<class>/* and test/<class>/*, or `zoo:NAME`.
+def strangers_of(splits: Splits[E]) -> Strangers[E]:
+    """Strangers from a data set of their own; nobody validates on them, so validation images attack, too.
 
     Raises:
         DataError: There are no images.
         EvidenceError: No class has both training and test images.
     """
-    return strangers_of(read(source, seed=0, skip_unreadable=skip_unreadable))
-
-
-def strangers_of(splits: Splits[E]) -> Strangers[E]:
-    """Strangers from a data set of their own; nobody validates on them, so validation images attack, too."""
     return Strangers(splits.train + splits.validation, splits.test)
 
 
@@ -51,7 +45,7 @@ def beside_all(
         EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
     if strangers.states:
-        strangers.states.refuse_other(compared.original, compared.edited, case.test)
+        strangers.states.refuse_other(compared.original, compared.edited, case.test, sha256=compared.sha256s[1])
     measures = by_class(make_measures(task=case.task.name))
     lineups: list[Lineup | None] = []
     for (part, model), cache, seen in zip(compared.models, caches, views, strict=True):

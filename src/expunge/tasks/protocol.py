@@ -11,8 +11,10 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.scores import Scores
+from expunge.tasks.shown import Shown
 from expunge.tasks.trainable import Trainable
 from expunge.tasks.views import Observed, Viewed
+from expunge.tasks.words import ACCURACY, Words
 from expunge.vision import StateCache, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
@@ -62,6 +64,13 @@ class Task(ABC, Generic[M, E]):
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
     like: ClassVar[tuple[str, ...]] = ()
     unfit: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def words(self) -> Words:
+        """What reports call its rates."""
+        if self.alone:
+            return ACCURACY
+        return Words(self.unit, self.unit, self.unit, self.thing, f"{self.thing}s")
 
     # Models and data by name.
 
@@ -242,3 +251,13 @@ class Task(ABC, Generic[M, E]):
             seen: The answers.
             test: What was looked at.
         """
+
+    def show(self, test: E, seen: Sequence[Any], taken: Mapping[str, int]) -> Shown:
+        """What the report shows of the test data; nothing, where a task has no picture of it.
+
+        Args:
+            test: What was looked at.
+            seen: What `look` gave: of the original model, then after each request.
+            taken: Name of a forgotten class -> the request that took it, from 1, in the order in which they were named.
+        """
+        return Shown()

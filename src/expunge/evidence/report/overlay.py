@@ -6,7 +6,7 @@ Lengths are in SVG user units, about as many as a picture has pixels on a wide s
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.pictures import Fate, FoundBox, ScenePicture
+from expunge.tasks import Fate, FoundBox, ScenePicture
 
 WIDTH, WIDER = 220.0, 320.0
 """Width of a picture; and where three stand side by side, which leaves each more room than two or five do."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from expunge.evidence.metrics import Change, Metrics
 from expunge.evidence.report.formats import count, percent
-from expunge.evidence.report.words import Words, words_of
+from expunge.tasks import Words, find_task
 from expunge.values import Rate
 
 _COUNTABLE = 10_000  # one image among more is less than a hundredth of a percent
@@ -41,7 +41,7 @@ def summarise(metrics: Metrics, forgotten: Change | None = None) -> Summary:
         forgotten: The rate on all classes forgotten so far; by default it is put together from those of the requests,
             which holds where images count alike.
     """
-    last, words = metrics.requests[-1], words_of(metrics)
+    last, words = metrics.requests[-1], find_task(metrics.task).words
     n_forgotten = sum(len(request.classes) for request in metrics.requests)
     forgotten = forgotten or _pool(change for change in (last.acc_f, last.acc_o) if change)
     n_kept = len(metrics.model.classes) - n_forgotten

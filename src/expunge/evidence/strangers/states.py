@@ -77,21 +77,25 @@ class States:
             seen.append(replace(observe(cache, images), layers=()))
         return View(*seen)
 
-    def refuse_other(self, original: VisionModel, edited: VisionModel, images: Images) -> None:
+    def refuse_other(
+        self, original: VisionModel, edited: VisionModel, images: Images, *, sha256: str | None = None
+    ) -> None:
         """Refuses a model to which these states mean nothing.
 
         Args:
             original: The model before any edit.
             edited: The same with edits.
             images: Some images, to see whether both are the same below the states.
+            sha256: Digest of the original, where it is known.
 
         Raises:
             EvidenceError: The states are of another model, or the edited one differs below them.
         """
-        if original.digest() != self.model:
+        digest = sha256 or original.digest()
+        if digest != self.model:
             raise EvidenceError(
                 f"The strangers' hidden states were taken from a model with sha256 {self.model}; {original.name} has "
-                f"{original.digest()}. Keep the strangers anew."
+                f"{digest}. Keep the strangers anew."
             )
         some = images.select(range(min(_TRIED, len(images))))
         if not torch.equal(entering(original, some, self.entry), entering(edited, some, self.entry)):

@@ -11,6 +11,7 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.gathering import gather_scenes, scene_digests
+from expunge.tasks.detection.pictures import show_scenes
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.scores import Precisions
@@ -18,7 +19,9 @@ from expunge.tasks.detection.views import DetectionView, objects_in, observed
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
+from expunge.tasks.shown import Shown
 from expunge.tasks.views import Observed
+from expunge.tasks.words import Words
 from expunge.vision.detection import (
     DetectionModel,
     SceneCache,
@@ -45,6 +48,20 @@ class Detection(Task[DetectionModel, Scenes]):
     most_each: ClassVar[int | None] = 40
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
+
+    @property
+    def words(self) -> Words:
+        """AP50 and objects."""
+        return replace(
+            super().words,
+            interval="interval (bootstrap over scenes)",
+            finds=("finds", "found"),
+            counted="AP50 is COCO\u2019s: average precision where a box is right from an overlap (IoU) of one half on; "
+            "of several classes, their mean.",
+            unmeasured="how often a box under another name stands where a forgotten object is, of which the pictures "
+            "show only some, nor whether\na forgotten class can be taught again from a few images, nor how far this "
+            "detector is from one that never saw these classes.",
+        )
 
     def recognises(self, folder: Path) -> bool:
         """An object detector of transformers, or what stands on a backbone of the zoo."""
@@ -163,3 +180,7 @@ class Detection(Task[DetectionModel, Scenes]):
     def scores(self, seen: SceneView, test: Scenes) -> Precisions:
         """AP50."""
         return Precisions(seen.found(), test)
+
+    def show(self, test: Scenes, seen: Sequence[SceneView], taken: Mapping[str, int]) -> Shown:
+        """A few scenes, and what is said where forgotten objects are."""
+        return show_scenes(test, seen, taken)

@@ -1,10 +1,44 @@
-"""Test scenes as the report shows them: a picture, and what a detector found in it at each time."""
+"""Test pictures as the report shows them, with what a model says of each at each time of a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from expunge.errors import EvidenceError
 from expunge.pages import JPEG_SIGNATURE
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The class a model ranks first, and the probability it gives it, 0 to 1."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test image and what the model said of it.
+
+    Attributes:
+        png: The image as the bytes of a PNG file.
+        truth: Name of its class.
+        request: The request that forgets this class; None if it stays.
+        predictions: First the original model's, then one after each request.
+
+    Raises:
+        EvidenceError: The image is no PNG.
+    """
+
+    png: bytes
+    truth: str
+    request: int | None
+    predictions: tuple[Prediction, ...]
+
+    def __post_init__(self) -> None:
+        if not self.png.startswith(_PNG_SIGNATURE):
+            raise EvidenceError(f"Expected the image of {self.truth!r} as PNG bytes, got another format.")
 
 
 class Fate(StrEnum):
@@ -88,3 +122,18 @@ class ScenePicture:
             raise EvidenceError(f"Expected the picture of scene {self.name!r} as JPEG bytes, got another format.")
         if self.width < 1 or self.height < 1:
             raise EvidenceError(f"Expected a picture with an area for {self.name!r}, got {self.width} x {self.height}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the report shows of the test data of a run; a task fills what suits it.
+
+    Attributes:
+        examples: Images of one class each.
+        scenes: Scenes with what was found in them.
+        answers: What is said where forgotten objects are; there with `scenes`.
+    """
+
+    examples: tuple[Example, ...] = ()
+    scenes: tuple[ScenePicture, ...] = ()
+    answers: Answers | None = None

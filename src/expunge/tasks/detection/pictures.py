@@ -1,22 +1,17 @@
-"""Turns a finished run on a detector into the values that the report shows."""
+"""Test scenes as the report shows them, with what was found in each at each time of a run."""
 
 import io
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from expunge.adapters import Edit
 from expunge.data import Pixels, Scene, Scenes, as_picture
-from expunge.evidence import Change, Metrics, change_of
-from expunge.evidence.measures import best_threshold, fired
-from expunge.evidence.report import Answers, ClassAccuracy, Fate, FoundBox, GroupNorms, Report, ScenePicture
-from expunge.runs.reporting import block_norm, environment
-from expunge.tasks.detection import Precisions, average_precision, match_scenes
-from expunge.values import Block
+from expunge.tasks.detection.answers import best_threshold, fired
+from expunge.tasks.detection.matching import match_scenes
+from expunge.tasks.shown import Answers, Fate, FoundBox, ScenePicture, Shown
 from expunge.vision.detection import Detections, SceneView, pairs
 
 SIDE, QUALITY = 360, 82
@@ -32,49 +27,15 @@ OVERLAP = 0.5
 """Intersection over union from which on two boxes stand at one place."""
 
 
-def build_scene_report(
-    metrics: Metrics,
-    test: Scenes,
-    blocks: Sequence[Block],
-    edits: Sequence[Edit],
-    views: Sequence[SceneView],
-    *,
-    title: str,
-    command: str,
-) -> Report:
-    """The report of one run.
-
-    Args:
-        metrics: The run's figures.
-        test: The test scenes, in the order of the views.
-        blocks: The detector's blocks.
-        edits: One edit a request.
-        views: Answers to the test scenes: under the original detector, then after each request.
-        title: Heading of the report.
-        command: How to repeat the run.
-    """
-    taken = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
+def show_scenes(test: Scenes, views: Sequence[SceneView], taken: Mapping[str, int]) -> Shown:
+    """A few scenes with what was found in them, and what is said where forgotten objects are; see `Task.show`."""
     found = [view.found() for view in views]
     answers = _answers(test, found[0], found[-1], taken)
-    return Report(
-        title=title,
-        metrics=metrics,
-        classes=_class_rates(test, found, taken),
-        groups=GroupNorms(
-            names=tuple(block.name for block in blocks),
-            norms=tuple(tuple(block_norm(edit, block) for block in blocks) for edit in edits),
-        ),
-        examples=(),
-        command=command,
-        environment=environment(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        scenes=tuple(
-            _picture(test, i, [_sure(each[i], answers.threshold) for each in found], taken)
-            for i in chosen_scenes(test, taken)
-        ),
-        answers=answers,
-        forgotten=_all_forgotten(test, views, taken),
+    scenes = tuple(
+        _picture(test, i, [_sure(each[i], answers.threshold) for each in found], taken)
+        for i in chosen_scenes(test, taken)
     )
+    return Shown(scenes=scenes, answers=answers)
 
 
 def chosen_scenes(test: Scenes, taken: Mapping[str, int]) -> tuple[int, ...]:
@@ -109,33 +70,6 @@ def _answers(
 def _sure(found: Detections, threshold: float) -> Detections:
     sure = found.scores >= threshold
     return Detections(found.boxes[sure], found.scores[sure], found.labels[sure], found.queries[sure])
-
-
-def _class_rates(
-    test: Scenes, found: Sequence[tuple[Detections, ...]], taken: Mapping[str, int]
-) -> tuple[ClassAccuracy, ...]:
-    before, *after = [average_precision(each, test) for each in found]
-
-    def rate(value: float | None) -> float:
-        return round(value or 0.0, 2)
-
-    return tuple(
-        ClassAccuracy(
-            name=name,
-            n=before[c].objects,
-            before=rate(before[c].ap50),
-            after=tuple(rate(each[c].ap50) for each in after),
-            forgotten_at=taken.get(name),
-        )
-        for c, name in enumerate(test.classes)
-        if before[c].objects
-    )
-
-
-def _all_forgotten(test: Scenes, views: Sequence[SceneView], taken: Mapping[str, int]) -> Change:
-    """AP50 on all classes forgotten so far, as if one request had named them."""
-    gone = tuple(label for label, name in enumerate(test.classes) if name in taken)
-    return change_of(Precisions(views[0].found(), test), Precisions(views[-1].found(), test), gone)
 
 
 def _picture(test: Scenes, index: int, found: Sequence[Detections], taken: Mapping[str, int]) -> ScenePicture:
