@@ -14,13 +14,13 @@ from expunge.tasks import B, T
 
 @dataclass(frozen=True)
 class DERPlusPlus(DER[T, B]):
-    """DER's loss + b · L_retain (section 3; the paper calls b β, which here weighs the forgetting).
+    """DER's loss + c · L_retain (section 3; the paper calls c β, which here weighs the forgetting).
 
     The paper draws the images of the two replay terms apart; we use one batch for both, so that all methods see equally
     many images a step.
 
     Attributes:
-        label_weight: b, weight of the replay's own loss.
+        label_weight: c, weight of the replay's own loss.
     """
 
     label_weight: NonNegativeFloat = 1.0
