@@ -34,7 +34,7 @@ class Embedders(Suite):
 def embedder(people: Images) -> EmbeddingModel:
     torch.manual_seed(0)
     config = transformers.Dinov2Config(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, patch_size=8, image_size=SIZE
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, patch_size=8, image_size=SIZE
     )
     return enroll(
         transformers.Dinov2Model(config).eval(), people, preprocess=standard_preprocess(SIZE, (0.5,) * 3, (0.5,) * 3)

@@ -46,7 +46,7 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
 
 
 def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
-    """What stands at the end: the values after the last request, and the costs of the whole sequence.
+    """Values at the end: those after the last request, and the costs of the whole sequence.
 
     `seconds` is the mean a request, `peak_mb` the greatest of all requests, `edited_mb` the sum over all edits, and
     `rte` the seconds of oracle-scratch divided by those of `cell`, both over the requests that the oracle has.

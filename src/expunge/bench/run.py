@@ -28,7 +28,7 @@ Report = Callable[[str, Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class CellName:
-    """Which cell."""
+    """Name of a cell: suite, setting, method and seed."""
 
     suite: str
     setting: str
@@ -36,13 +36,13 @@ class CellName:
     seed: int
 
     def file(self, folder: Path) -> Path:
-        """Where it is kept."""
+        """File of the cell."""
         return folder / "cells" / self.suite / self.setting / self.method / f"seed-{self.seed}.json"
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is the same for all cells of one run.
+    """State that all cells of one run share.
 
     Attributes:
         suite: The suite.

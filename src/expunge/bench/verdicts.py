@@ -1,4 +1,4 @@
-"""What the default policy says of a finished cell, by an oracle or by strangers: who passes, and which rules fail."""
+"""The default policy's verdicts on finished cells, by an oracle or by strangers: who passes, and which rules fail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Judged:
 
 
 Finding = Literal["innocent", "known", "hole", "open"]
-"""What the rules that only an oracle, or only strangers, can decide say of a forgotten class: like one that was never
+"""Finding on a forgotten class by the rules that only an oracle, or only strangers, can decide: like one that was never
 learnt; known still; known less than such a one; or nothing."""
 
 
@@ -143,7 +143,7 @@ def _newer(rule: Rule) -> bool:
 
 
 def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:
-    """How a table says it: how many seeds pass, and what stands in the way of the others in how many of them.
+    """Text of a table's entry: how many seeds pass, and what stands in the way of the others in how many of them.
 
     "AIN alone 2" are two seeds that nothing else keeps from passing.
 

@@ -1,4 +1,4 @@
-"""What the commands say and how: results on stdout, everything else on stderr."""
+"""Output of the commands: results on stdout, everything else on stderr."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def progress_bar() -> "Iterator[Callable[[Stage], None]]":
 
 
 def show_notices(notices: "Iterable[Notice]") -> None:
-    """What was mended when scenes were read."""
+    """Prints what was mended when scenes were read."""
     from rich.markup import escape
 
     for notice in notices:

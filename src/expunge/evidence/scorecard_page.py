@@ -79,7 +79,7 @@ def render_markdown(scorecard: Scorecard, verdict: Verdict) -> str:
 
 
 def _caveat(scorecard: Scorecard) -> str:
-    """What the numbers do not say; of rows made from words, that the words are known elsewhere."""
+    """Limits of the numbers, in words; of rows made from words, that the words are known elsewhere."""
     if scorecard.text_model is None:
         return CAVEAT
     return (

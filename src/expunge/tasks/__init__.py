@@ -1,4 +1,4 @@
-"""What a model can be asked to forget: one folder a task, all behind one protocol."""
+"""Tasks, the kinds of thing a model can be asked to forget: one folder each, all behind one protocol."""
 
 from expunge.tasks.budget import Budget, available
 from expunge.tasks.plan import Plan, check_examples, make_plan

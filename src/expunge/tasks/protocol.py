@@ -1,4 +1,4 @@
-"""What a task is: the one seam between what a model does and all that is done with it."""
+"""Protocol of a task: the one seam between what a model does and all that is done with it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,11 +21,11 @@ M = TypeVar("M", bound=Wrapped)
 
 
 def silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 class Task(ABC, Generic[M, E]):
-    """What a kind of model does, and how it is read, trained, looked at and counted: one object a task.
+    """Protocol of a kind of model: how it is read, trained, looked at and counted, one object a task.
 
     `M` is its kind of model, `E` what that learns from and is tested with. Rooms above know a task by this face alone,
     so a task is one folder, here or in a package of its own: an entry point of `expunge.tasks`.
@@ -210,7 +210,7 @@ class Task(ABC, Generic[M, E]):
         report: Callable[[Progress], None] = silent,
         memory: Memory | None = None,
     ) -> Trainable[Any, Any]:
-        """What a method works with; `cache` is what `cache` gave, and holds the model."""
+        """Context that a method works with; `cache` is what `cache` gave, and holds the model."""
 
     # The model looked at.
 
@@ -220,7 +220,7 @@ class Task(ABC, Generic[M, E]):
 
     @abstractmethod
     def observe(self, cache: Any, examples: E) -> Observed:
-        """What the classifier is given of every image, or object, and what it makes of it."""
+        """Inputs and outputs of the classifier for every image, or object."""
 
     @abstractmethod
     def view(self, cache: Any, attack: E, test: E) -> Viewed:
@@ -228,18 +228,18 @@ class Task(ABC, Generic[M, E]):
 
     @abstractmethod
     def look(self, cache: Any, test: E, progress: Callable[[int], None] = lambda done: None) -> Any:
-        """What a run keeps of the test data after each request; `progress` is told the size of each batch."""
+        """Record of the test data that a run keeps after each request; `progress` is told the size of each batch."""
 
     @abstractmethod
     def struck(self, seen: Any, classes: Collection[int]) -> Any:
-        """What `look` gave, with some classes never said: the head mask.
+        """Result of `look` with some classes never said: the head mask.
 
         It takes no training and no data, and it erases nothing: it is the anchor beside which every edit is shown.
         """
 
     @abstractmethod
     def in_place(self, seen: Any, rows: HeadRows, classes: Collection[int]) -> Any:
-        """What `look` gave, with the rows of some classes as they are in another head.
+        """Result of `look` with the rows of some classes as they are in another head.
 
         Raises:
             EvidenceError: What was kept is not as wide as that head reads it.

@@ -42,7 +42,7 @@ class Example:
 
 
 class Fate(StrEnum):
-    """What a box stands for, at one time of the run."""
+    """Meaning of a box, at one time of the run."""
 
     STAYS = "stays"
     """A class that no request takes."""
@@ -79,7 +79,7 @@ class FoundBox:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What stands where the true test objects of all forgotten classes are, at the end.
+    """Answers at the true test objects of all forgotten classes, at the end.
 
     Attributes:
         threshold: Lowest score of a box that counts, and that is shown.

@@ -1,4 +1,4 @@
-"""What a detector says where an object of a forgotten class is: another name, or nothing."""
+"""Answers of a detector where an object of a forgotten class is: another name, or nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -78,7 +78,7 @@ def drawn(picture: ScenePicture) -> Film:
 
 
 def shown_states(picture: ScenePicture) -> tuple[int, ...]:
-    """Which of a scene's states are shown, 0 being the original detector."""
+    """Indices of a scene's states that are shown, 0 being the original detector."""
     last = len(picture.states) - 1
     if last < _MOST_STATES:
         return tuple(range(last + 1))

@@ -1,4 +1,4 @@
-"""What a run comes to: the few figures and sentences at the head of the report."""
+"""Summary of a run: the few figures and sentences at the head of the report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _COUNTABLE = 10_000  # one image among more is less than a hundredth of a percen
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Where the model stands after the last request.
+    """State of the model after the last request.
 
     Attributes:
         forgotten: Accuracy on all classes forgotten so far, those of earlier requests included.
@@ -91,7 +91,7 @@ def _what_was_forgotten(change: Change, in_place: Change | None, n_classes: int,
 
 
 def _amount(rate: float, n: int) -> str:
-    """How many images, where a rate of two decimals still tells it exactly; "none" is then no rounding."""
+    """Number of images, where a rate of two decimals still tells it exactly; "none" is then no rounding."""
     if n >= _COUNTABLE:
         return f"{percent(rate)}\u00a0%"
     hits = _hits(rate, n)

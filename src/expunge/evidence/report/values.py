@@ -1,4 +1,4 @@
-"""What a report is made of. All rates are in percent; requests count from 1."""
+"""Values of a report. All rates are in percent; requests count from 1."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -39,11 +39,11 @@ class Classification(Task[VisionModel, Images]):
         return is_classifier(folder)
 
     def load(self, source: str | Path) -> VisionModel:
-        """What `load_model` loads."""
+        """Loads a classifier; see `load_model`."""
         return load_model(source)
 
     def architecture(self, folder: Path) -> str | None:
-        """What `expunge.json` says."""
+        """Architecture that `expunge.json` names."""
         return architecture_of(folder)
 
     def restore(self, model: VisionModel, folder: Path) -> VisionModel:
@@ -61,7 +61,7 @@ class Classification(Task[VisionModel, Images]):
     def align(
         self, data: Splits[Images], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
     ) -> Splits[Images]:
-        """What `expunge.data.align` does."""
+        """Aligns data with a model; see `expunge.data.align`."""
         return align(data, classes, partial=partial, untrained=untrained)
 
     def gather(

@@ -57,7 +57,7 @@ def chosen_scenes(test: Scenes, taken: Mapping[str, int]) -> tuple[int, ...]:
 def _answers(
     test: Scenes, before: tuple[Detections, ...], after: tuple[Detections, ...], taken: Mapping[str, int]
 ) -> Answers:
-    """What stands where forgotten objects are, from the score on at which the original is best on what stays."""
+    """Answers at forgotten objects, from the score on at which the original is best on what stays."""
     matches = match_scenes(before, test)
     kept = [matches[label] for label, name in enumerate(test.classes) if name not in taken]
     threshold = best_threshold(kept)
@@ -93,7 +93,7 @@ def boxes_at(
     state: int,
     taken: Mapping[str, int],
 ) -> tuple[FoundBox, ...]:
-    """What is found at one time, and where the boxes of classes taken by then were."""
+    """Boxes found at one time, and those of classes taken by then."""
 
     def gone(label: int) -> bool:
         return taken.get(classes[label], state + 1) <= state
@@ -117,7 +117,7 @@ def boxes_at(
 
 
 def _near(box: Float[Tensor, "4"], places: Float[Tensor, "k 4"]) -> list[int]:
-    """Which of some boxes stand where `box` does."""
+    """Indices of the boxes that stand where `box` does."""
     iou, _ = pairs(box[None], places)
     return [j for j in range(len(places)) if iou[0, j] >= OVERLAP]
 

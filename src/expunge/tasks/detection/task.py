@@ -69,11 +69,11 @@ class Detection(Task[DetectionModel, Scenes]):
         return holds_detector(folder)
 
     def load(self, source: str | Path) -> DetectionModel:
-        """What `load_detector` loads."""
+        """Loads a detector; see `load_detector`."""
         return load_detector(source)
 
     def architecture(self, folder: Path) -> str | None:
-        """What the detector is made from, if the directory holds the weights of its own alone."""
+        """Architecture of the detector, if the directory holds the weights of its own alone."""
         origin = read_origin(folder)
         return None if origin is None else origin.architecture
 
@@ -131,7 +131,7 @@ class Detection(Task[DetectionModel, Scenes]):
         )
 
     def cache(self, model: DetectionModel, entry: int = 0, *, batch_size: int = 48) -> SceneCache:
-        """What passes the cut below a block."""
+        """Cached states at the cut below a block."""
         return SceneCache(model, entry, batch_size=batch_size)
 
     def prototypes(self, cache: SceneCache, data: Available[Scenes], named: Collection[int], seed: int) -> Prototypes:
