@@ -107,7 +107,6 @@ GIVEN: Mapping[str, Given] = {
     "augmented": Given(False, True, AUGMENTED),
     "turned": Given(False, True, few(turned)),
     "memory+turned": Given(True, False, few(turned)),
-    "memory+retain+turned": Given(True, True, few(turned)),
 }
 
 
