@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is of, whatever the models do; see the options of `expunge measure`."""
+    """Options of a comparison, whatever the models do; see `expunge measure`."""
 
     data: str
     forgotten: tuple[str, ...]
@@ -28,6 +28,7 @@ class Asked:
     strangers: str | None = None
     shadow_forgotten: tuple[str, ...] = ()
     shadow_never: tuple[str, ...] = ()
+    task: str | None = None
 
 
 def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
@@ -36,10 +37,10 @@ def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     from expunge.runs import Compared, ShadowModels, load, measure_models, read, strangers_of
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
-        return [partial(load, source, device=device) for source in sources]
+        return [partial(load, source, task=asked.task, device=device) for source in sources]
 
     with errors.status("loading models and data"):
-        original, edited, *oracles = (load(source, device=device) for source in sources)
+        original, edited, *oracles = (build() for build in loaders(sources))
         skip, source = asked.skip_unreadable, asked.strangers
         data = read(asked.data, like=original, seed=asked.seed, skip_unreadable=skip)
         strangers = strangers_of(read(source, like=original, seed=0, skip_unreadable=skip)) if source else None

@@ -36,6 +36,7 @@ class Asked:
     skip_unreadable: bool = False
     partial: bool = False
     memory: str | None = None
+    task: str | None = None
 
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
@@ -46,6 +47,8 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     choose_device(device)
     method = _method(asked)
     noted = asdict(replace(asked, method=method.name))  # what auto is may change from one version to the next
+    if asked.task is None:
+        del noted["task"]
     folder = RunFolder(out)
     folder.reopen(noted) if resume else folder.create(noted)
     try:
@@ -74,7 +77,7 @@ def _method(asked: Asked) -> "Method":
     from expunge.methods import make_method
     from expunge.runs import task_at
 
-    task = task_at(asked.model)
+    task = task_at(asked.model, asked.task)
     if asked.memory is not None and not task.memories:
         raise RequestError(f"no statistics are kept of an {task.noun}, and {asked.model} is one: leave --memory out")
     return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
@@ -85,9 +88,9 @@ def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str)
     from expunge.runs import forget, load, read
 
     with errors.status("loading the model"):
-        model = load(asked.model, device=device)
+        model = load(asked.model, task=asked.task, device=device)
     with errors.status("loading the data"):
-        memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
+        memory = None if asked.memory is None else load_memory(Path(asked.memory))
         data = read(asked.data, like=model, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
     for path in data.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")

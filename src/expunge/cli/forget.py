@@ -7,7 +7,7 @@ import typer
 
 from expunge.cli.execute import Asked, execute
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
-from expunge.cli.names import split_names
+from expunge.cli.names import TaskOption, split_names
 
 
 def forget(
@@ -38,6 +38,7 @@ def forget(
     memory: Annotated[
         Path | None, typer.Option(help="What `expunge calibrate` wrote, in place of retained images; it is only read.")
     ] = None,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.
@@ -62,5 +63,6 @@ def forget(
         skip_unreadable=skip_unreadable,
         partial=partial,
         memory=None if memory is None else str(memory),
+        task=task,
     )
     execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")

@@ -7,10 +7,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import output
+from expunge.cli.names import TaskOption
 
 
 def inspect(
     model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+    task: TaskOption = None,
 ) -> None:
     """Show a classifier's or detector's blocks, FFN layers, groups and parameter counts.
 
@@ -20,7 +22,7 @@ def inspect(
     from expunge.tasks import task_of
     from expunge.vision.detection import DetectionModel
 
-    loaded = load(model)
+    loaded = load(model, task=task)
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "FFN layer", "in → out"):
         table.add_column(heading)

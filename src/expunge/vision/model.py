@@ -189,7 +189,7 @@ class VisionModel(Wrapped):
 
     @torch.no_grad()
     def _learn_returns(self, block: int, size: tuple[int, int]) -> _forwards.Returns:
-        """What the blocks below `block` return. Makes sure that the rest needs nothing but its input."""
+        """Return types of the blocks below `block`. Makes sure that the rest needs nothing but its input."""
         blank = self._blank(1, size)
         pixels = torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(blank.shape)
         *lower, last = self._block_modules(block)

@@ -16,7 +16,7 @@ from expunge.errors import CorruptWeightsError, DataError, ModelNotFoundError
 from expunge.vision._quiet import quiet
 
 LONGEST = 100
-"""How many times its shorter side the longer side of a picture may be; a mere line, resized, would fill the memory."""
+"""Largest ratio of a picture's longer side to its shorter one; a mere line, resized, would fill the memory."""
 
 
 @runtime_checkable
