@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from expunge.errors import CorruptWeightsError, ModelError
 from expunge.values import Block
 from expunge.vision.digest import digest
+from expunge.vision.layer import Layer, find_layer
 
 
 class Wrapped(ABC):
@@ -80,6 +81,14 @@ class Wrapped(ABC):
         if not isinstance(module, nn.Linear):
             raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
         return module
+
+    def layer(self, name: str) -> Layer:
+        """The Linear layer or convolution of that name; see `expunge.vision.layer`.
+
+        Raises:
+            ModelError: There is none.
+        """
+        return find_layer(self.module, name, self.name)
 
     def to(self, device: torch.device | str) -> Self:
         """Moves the module to a device."""
