@@ -10,7 +10,10 @@ from torch import nn
 from expunge.adapters import Edit, EditStack, LoRAConv2d, LowRank, attached, load_edit, save_edit, to_edit
 from expunge.errors import EditError
 from expunge.vision import VisionModel
-from tests.methods import tiny
+from tests.vision import convolutional
+from tests.vision.conformance import pixels
+from tests.vision.conftest import wrap
+from tests.vision.convolutional import randomise
 
 KERNELS = {
     "1 x 1": nn.Conv2d(4, 6, 1),
@@ -57,7 +60,7 @@ def test_modules_around_it_read_the_bases_kernel() -> None:
 
 @pytest.fixture
 def model() -> VisionModel:
-    return tiny.wrapped(tiny.resnet())
+    return wrap(randomise(convolutional.resnet()))
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def edit(model: VisionModel) -> Edit:
 
 @torch.no_grad()
 def test_undo_gives_every_bit_back(model, edit) -> None:
-    images, before = tiny.draw_images(1, 0)[0], model.digest()
+    images, before = pixels(), model.digest()
     untouched = model(images).logits
     stack = EditStack(model)
     stack.push(edit)
@@ -96,7 +99,7 @@ def test_peft_itself_gives_the_same_logits(tmp_path, model, edit) -> None:
     peft = pytest.importorskip("peft")
     model.module.save_pretrained(tmp_path / "model")
     save_edit(edit, tmp_path / "edit")
-    images = tiny.draw_images(1, 0)[0]
+    images = pixels()
     base = transformers.ResNetForImageClassification.from_pretrained(tmp_path / "model")
     theirs = peft.PeftModel.from_pretrained(base, tmp_path / "edit").eval()
     untouched = model(images).logits

@@ -76,7 +76,12 @@ class ClosedForm(Settings):
     half: bool = False
 
     def first_block(self, model: VisionModel) -> int:
-        """The lowest block edited."""
+        """The lowest block edited.
+
+        Raises:
+            NoBlocksError: The model has none that can be edited.
+        """
+        model.refuse_fixed()
         blocks = len(model.blocks)
         return blocks - max(1, round(DEPTHS[self.depth] * blocks))
 

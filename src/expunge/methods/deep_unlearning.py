@@ -30,8 +30,8 @@ images or more; with a small replay the best pair lay at smaller α_r and larger
 class DeepUnlearning(Settings):
     """W ← W (I − P_f (I − P_r))ᵀ for every layer of the blocks, attention and FFN, that is one matrix.
 
-    P = U Λ Uᵀ from the singular vectors U and values σ of a layer's inputs (all tokens or windows of all images), with
-    the scaled importance Λ_i = α p_i / ((α − 1) p_i + 1) of the share p_i = σ_i² / Σσ². α_r and α_f are searched as in the paper,
+    P = U Λ Uᵀ from the singular vectors U and values σ of a layer's inputs (at all positions), with the scaled
+    importance Λ_i = α p_i / ((α − 1) p_i + 1) of the share p_i = σ_i² / Σσ². α_r and α_f are searched as in the paper,
     but the judge is H on the validation split, as for all methods here, where the paper takes Acc_r · (1 − Acc_f) on
     training images. Embeddings and classifier stay fixed as the comparison asks; the paper projects those as well. The
     replay is used as it is; the paper draws equally many images a class.

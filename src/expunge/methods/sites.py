@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from expunge.errors import ModelError
 from expunge.vision import Layer, Positions, VisionModel, Wrapped, chosen
@@ -79,23 +81,25 @@ def heard(model: VisionModel, sites: Sequence[Site]) -> Iterator[Mapping[Site, T
     """
     outputs: dict[Site, Tensor] = {}
 
-    def keep(site: Site, stream: Tensor, *, copy: bool) -> Tensor | None:
-        outputs[site] = stream
-        return stream.clone() if copy else None  # activations of convolutional networks write over what they are given
+    def listen(site: Site) -> RemovableHandle:
+        block = model.blocks[site.block]
+        maps = isinstance(model.layer(site.layer).module, nn.Conv2d)  # what comes next may write over what it is given
+
+        def given(module: nn.Module, args: tuple[Any, ...]) -> Tensor:
+            outputs[site] = args[0]
+            return args[0].clone()
+
+        def returned(module: nn.Module, args: object, result: object) -> Tensor | None:
+            outputs[site] = _hidden(result)
+            return outputs[site].clone() if maps else None
+
+        if block.stream in (None, site.layer):
+            return model.module.get_submodule(block.stream or block.name).register_forward_hook(returned)
+        return model.module.get_submodule(block.stream).register_forward_pre_hook(given)
 
     with ExitStack() as hooks:
         for site in sites:
-            block = model.blocks[site.block]
-            copy = isinstance(model.layer(site.layer).module, nn.Conv2d)
-            if block.stream in (None, site.layer):
-                handle = model.module.get_submodule(block.stream or block.name).register_forward_hook(
-                    lambda module, given, result, site=site, copy=copy: keep(site, _hidden(result), copy=copy)
-                )
-            else:
-                handle = model.module.get_submodule(block.stream).register_forward_pre_hook(
-                    lambda module, given, site=site: keep(site, given[0], copy=True)
-                )
-            hooks.callback(handle.remove)
+            hooks.callback(listen(site).remove)
         yield outputs
 
 

@@ -17,8 +17,9 @@ def observe(cache: ActivationCache, images: Images) -> Observed:
         images: At least one image.
     """
     model, parts = cache.model, []
-    modules = [model.module.get_submodule(block.name) for block in model.blocks[cache.entry :]]
-    written = [model.layer(block.linears[-1]) for block in model.blocks[cache.entry :]]
+    blocks = [block for block in model.blocks[cache.entry :] if block.linears]
+    modules = [model.module.get_submodule(block.name) for block in blocks]
+    written = [model.layer(block.linears[-1]) for block in blocks]
     for batch in cache.batches(images):
         outputs: dict[int, Tensor] = {}  # the last call of each block counts: a model may try itself out first
         hooks = [
