@@ -1,6 +1,6 @@
 """`expunge inspect MODEL`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -9,12 +9,15 @@ from rich.table import Table
 from expunge.cli.console import output
 from expunge.cli.names import TaskOption
 
+if TYPE_CHECKING:
+    from expunge.vision import Layer
+
 
 def inspect(
     model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
     task: TaskOption = None,
 ) -> None:
-    """Show a classifier's or detector's blocks, FFN layers, groups and parameter counts.
+    """Show a classifier's or detector's blocks, their layers, groups and parameter counts.
 
     Example: expunge inspect zoo:faces
     """
@@ -24,17 +27,17 @@ def inspect(
 
     loaded = load(model, task=task)
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
-    for heading in ("block", "FFN layer", "in → out"):
+    for heading in ("block", "layer", "in → out"):
         table.add_column(heading)
     table.add_column("parameters", justify="right")
     for block in loaded.blocks:
         for position, name in enumerate(block.linears):
-            layer = loaded.linear(name)
+            layer = loaded.layer(name)
             table.add_row(
                 block.name if position == 0 else "",
                 name.removeprefix(f"{block.name}."),
-                f"{layer.in_features} → {layer.out_features}",
-                f"{sum(p.numel() for p in layer.parameters()):,}",
+                f"{_inputs(layer)} → {layer.width}",
+                f"{sum(p.numel() for p in layer.module.parameters()):,}",
                 end_section=position == len(block.linears) - 1,
             )
     output.print(table)
@@ -47,3 +50,10 @@ def inspect(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _inputs(layer: "Layer") -> str:
+    """Channels that the layer reads, and the kernel with which it does, such as "64 · 3 × 3"."""
+    channels, *kernel = layer.weight.shape[1:]
+    sides = " × ".join(str(side) for side in kernel)
+    return f"{channels} · {sides}" if sides else str(channels)
