@@ -10,8 +10,9 @@ from expunge.vision.digest import digest
 from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, SoftmaxHead
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
+from expunge.vision.onnx.loading import is_onnx, load_onnx
 from expunge.vision.output import Output
-from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, read_preprocess, standard_preprocess
 from expunge.vision.prompts import TEMPLATES, Prompts, read_classes
 from expunge.vision.recognise import is_classifier
 from expunge.vision.saving import make_empty, save_backbone
@@ -44,14 +45,17 @@ __all__ = [
     "find_blocks",
     "from_timm",
     "is_classifier",
+    "is_onnx",
     "load_backbone",
     "load_model",
+    "load_onnx",
     "load_preprocess",
     "load_weights",
     "load_zero_shot",
     "locate",
     "make_empty",
     "read_classes",
+    "read_preprocess",
     "save_backbone",
     "standard_preprocess",
 ]
