@@ -1,5 +1,6 @@
 """`expunge inspect MODEL`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,20 +8,30 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import output
+from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain, told_of
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+    model: Annotated[str, typer.Argument(help="A directory, an ONNX file, a hub id or zoo:NAME.")],
+    classes: ClassesOption = None,
+    preprocess: PreprocessOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty folder for a model directory, which keeps classes and preprocessing."),
+    ] = None,
 ) -> None:
     """Show a classifier's or detector's blocks, FFN layers, groups and parameter counts.
 
     Example: expunge inspect zoo:faces
+
+    With --out, an ONNX file becomes a model directory, which every command takes without further options.
     """
     from expunge.runs import load
     from expunge.tasks import task_of
     from expunge.vision.detection import DetectionModel
 
-    loaded = load(model)
+    refuse_in_vain([model], classes, preprocess)
+    loaded = load(model, **told_of(model, classes, preprocess))
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "FFN layer", "in → out"):
         table.add_column(heading)
@@ -45,3 +56,6 @@ def inspect(
         highlight=False,
         soft_wrap=True,
     )
+    if out is not None:
+        loaded.save(out)
+        output.print(f"model directory: {escape(str(out))}", highlight=False, soft_wrap=True)
