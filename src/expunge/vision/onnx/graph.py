@@ -83,6 +83,7 @@ def read_graph(file: OnnxFile, known: frozenset[str]) -> Graph:
         QuantizedWeightsError: It is of a quantised model.
     """
     proto = file.proto
+    _check_names(proto)
     opset = _opset(proto)
     if len(proto.graph.node) > MOST_NODES:
         raise OnnxFileError(f"the graph has {len(proto.graph.node):,} nodes; at most {MOST_NODES:,} are read")
@@ -102,6 +103,16 @@ def read_graph(file: OnnxFile, known: frozenset[str]) -> Graph:
             nodes.append(Node(node.op_type, node.name, tuple(node.input), tuple(node.output), attributes))
     _check_order(nodes, {name, *constants}, outputs)
     return Graph(tuple(nodes), name, shape, outputs, constants, initializers, opset)
+
+
+def _check_names(proto: Any) -> None:
+    """Names that are no text come out of protobuf as bytes."""
+    named = (*proto.graph.initializer, *proto.graph.input, *proto.graph.output, *proto.graph.node)
+    names = [one.name for one in named]
+    names += [name for one in proto.graph.node for name in (one.op_type, one.domain, *one.input, *one.output)]
+    names += [entry.name for one in proto.graph.node for entry in one.attribute]
+    if any(not isinstance(name, str) for name in names):
+        raise OnnxFileError("the graph is damaged: it has a name that is no text")
 
 
 def _opset(proto: Any) -> int:

@@ -165,7 +165,7 @@ def _linear(
         return None
     name, turned = found
     turn = turned == bool(settings.get("transB", 0))  # nn.Linear keeps (out, in), as transB = 1 does
-    if finder.uses[name] > 1 and (turn or name in parameters.turned):
+    if name in parameters.made and turn != (name in parameters.turned):
         return None
     weight = parameters.take(name, turn=turn)
     if node.op == "MatMul":
