@@ -94,7 +94,7 @@ class Polish:
             generator: Draws what goes into each step.
             report: Told the steps done and the loss.
         """
-        groups = [{"params": [w], "lr": self.rate * rms(w) / w.shape[1] ** 0.5} for w in weights]
+        groups = [{"params": [w], "lr": self.rate * rms(w) / w[0].numel() ** 0.5} for w in weights]
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
         variance = spread(staying.embedding)

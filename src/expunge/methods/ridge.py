@@ -1,4 +1,4 @@
-"""Weighted ridge regression for the change of one Linear layer, and its best approximation of low rank."""
+"""Weighted ridge regression for the change of one layer, and its best approximation of low rank."""
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,14 @@ def ridge(
     if primal:
         return torch.cholesky_solve((rows.T @ wanted).to(wide), factor).T
     return (rows.T @ torch.cholesky_solve(wanted.to(wide), factor).to(rows.dtype)).T.to(wide)
+
+
+def grouped_ridge(
+    x: Float[Tensor, "n gm"], s: Float[Tensor, "n d"], weights: Float[Tensor, " n"], strength: float, groups: int
+) -> Float[Tensor, "d m"]:
+    """The same for a layer whose channels and inputs fall into groups: each group by itself, one upon the other."""
+    parts = zip(x.chunk(groups, dim=1), s.chunk(groups, dim=1), strict=True)
+    return torch.cat([ridge(inputs, wanted, weights, strength) for inputs, wanted in parts])
 
 
 def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowRank:

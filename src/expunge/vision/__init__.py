@@ -8,6 +8,7 @@ from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.device import autocast, choose_device
 from expunge.vision.digest import digest
 from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, SoftmaxHead
+from expunge.vision.layer import Layer, Positions, chosen, mixes
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
 from expunge.vision.onnx.loading import is_onnx, load_onnx
@@ -30,7 +31,9 @@ __all__ = [
     "HFPreprocess",
     "Head",
     "HeadedBackbone",
+    "Layer",
     "Output",
+    "Positions",
     "Preprocess",
     "Prompts",
     "SoftmaxHead",
@@ -41,6 +44,7 @@ __all__ = [
     "architectures",
     "autocast",
     "choose_device",
+    "chosen",
     "digest",
     "find_blocks",
     "from_timm",
@@ -54,6 +58,7 @@ __all__ = [
     "load_zero_shot",
     "locate",
     "make_empty",
+    "mixes",
     "read_classes",
     "read_preprocess",
     "save_backbone",

@@ -123,7 +123,7 @@ def _nothing_found(module: nn.Module, modules: Mapping[str, nn.Module], ffns: in
         "Looked for Linear layers that expand (d -> m) and contract again (m -> d), in at least two members "
         f"of one class of a ModuleList or Sequential; found {_count(linears, 'Linear layer')}, "
         f"{_count(ffns, 'such network')} and {_count(containers, 'ModuleList or Sequential', '')}. "
-        "Name the blocks yourself with `blocks=`, or use a Transformer or ConvNeXt model."
+        "Name the blocks yourself with `blocks=`, or use the method head-mask, which works on any classifier."
     )
 
 
