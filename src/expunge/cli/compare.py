@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is of, whatever the models do; see the options of `expunge measure`."""
+    """Options of a comparison, whatever the models do; see `expunge measure`."""
 
     data: str
     forgotten: tuple[str, ...]
@@ -32,6 +32,7 @@ class Asked:
     shadow_never: tuple[str, ...] = ()
     classes: Path | None = None
     preprocess: Path | None = None
+    task: str | None = None
 
 
 def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
@@ -41,10 +42,13 @@ def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
         told = [told_of(source, asked.classes, asked.preprocess) for source in sources]
-        return [partial(load, source, device=device, **one) for source, one in zip(sources, told, strict=True)]
+        return [
+            partial(load, source, task=asked.task, device=device, **one)
+            for source, one in zip(sources, told, strict=True)
+        ]
 
     with errors.status("loading models and data"):
-        original, edited, *oracles = (make() for make in loaders(sources))
+        original, edited, *oracles = (build() for build in loaders(sources))
         skip, source = asked.skip_unreadable, asked.strangers
         data = read(asked.data, like=original, seed=asked.seed, skip_unreadable=skip)
         strangers = strangers_of(read(source, like=original, seed=0, skip_unreadable=skip)) if source else None

@@ -67,7 +67,7 @@ def _scenes(method: str, settings: dict[str, object], seed: int) -> tuple[Asked,
 
 
 def _budget(method: str, blocks: int) -> dict[str, object]:
-    """What spares a method that trains the work on blocks that were never tuned; others have no such settings."""
+    """Settings that spare a method that trains the work on blocks never tuned; others have no such settings."""
     from expunge.methods import make_method
 
     known = {field.name for field in fields(cast(Any, make_method(method)))}

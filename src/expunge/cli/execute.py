@@ -37,18 +37,14 @@ class Asked:
     skip_unreadable: bool = False
     partial: bool = False
     memory: str | None = None
+    task: str | None = None
     classes: str | None = None
     preprocess: str | None = None
 
     def noted(self, method: str) -> dict[str, object]:
-        """What `run.json` says; the method under the name that auto is now, which may change with a version.
-
-        What is there for ONNX files alone is left out elsewhere.
-        """
-        values = asdict(replace(self, method=method))
-        return {
-            key: value for key, value in values.items() if value is not None or key not in ("classes", "preprocess")
-        }
+        """What `run.json` says; the method under the name that auto is now, which may change with a version."""
+        values, later = asdict(replace(self, method=method)), ("task", "classes", "preprocess")
+        return {key: value for key, value in values.items() if value is not None or key not in later}
 
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
@@ -88,7 +84,7 @@ def _method(asked: Asked) -> "Method":
     from expunge.methods import make_method
     from expunge.runs import task_at
 
-    task = task_at(asked.model)
+    task = task_at(asked.model, asked.task)
     if asked.memory is not None and not task.memories:
         raise RequestError(f"no statistics are kept of an {task.noun}, and {asked.model} is one: leave --memory out")
     return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
@@ -99,9 +95,10 @@ def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str)
     from expunge.runs import forget, load, read
 
     with errors.status("loading the model"):
-        model = load(asked.model, device=device, **told_of(asked.model, asked.classes, asked.preprocess))
+        told = told_of(asked.model, asked.classes, asked.preprocess)
+        model = load(asked.model, task=asked.task, device=device, **told)
     with errors.status("loading the data"):
-        memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
+        memory = None if asked.memory is None else load_memory(Path(asked.memory))
         data = read(asked.data, like=model, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
     for path in data.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")

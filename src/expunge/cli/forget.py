@@ -7,7 +7,7 @@ import typer
 
 from expunge.cli.execute import Asked, execute
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
-from expunge.cli.names import split_names
+from expunge.cli.names import TaskOption, split_names
 from expunge.cli.onnx_options import ClassesOption, PreprocessOption
 
 
@@ -41,6 +41,7 @@ def forget(
     ] = None,
     classes: ClassesOption = None,
     preprocess: PreprocessOption = None,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.
@@ -68,5 +69,6 @@ def forget(
         memory=None if memory is None else str(memory),
         classes=None if classes is None else str(classes),
         preprocess=None if preprocess is None else str(preprocess),
+        task=task,
     )
     execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import output
+from expunge.cli.names import TaskOption
 from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain, told_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def inspect(
     model: Annotated[str, typer.Argument(help="A directory, an ONNX file, a hub id or zoo:NAME.")],
+    task: TaskOption = None,
     classes: ClassesOption = None,
     preprocess: PreprocessOption = None,
     out: Annotated[
@@ -34,7 +36,7 @@ def inspect(
     from expunge.vision.detection import DetectionModel
 
     refuse_in_vain([model], classes, preprocess)
-    loaded = load(model, **told_of(model, classes, preprocess))
+    loaded = load(model, task=task, **told_of(model, classes, preprocess))
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "layer", "in → out"):
         table.add_column(heading)

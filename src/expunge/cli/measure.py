@@ -10,7 +10,7 @@ from rich.table import Table
 
 from expunge.cli.compare import Asked, compare
 from expunge.cli.console import output
-from expunge.cli.names import split_names
+from expunge.cli.names import TaskOption, split_names
 from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain
 from expunge.errors import RequestError, TaskError
 
@@ -61,6 +61,7 @@ def measure(
     ] = False,
     classes: ClassesOption = None,
     preprocess: PreprocessOption = None,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> int:
     """Measure what AFTER still knows of classes that BEFORE knew, and judge it by a policy.
@@ -83,10 +84,10 @@ def measure(
     sources = (before, after, *(oracle or ()))
     shadows = (*(shadow_forgotten or ()), *(shadow_never or ()))
     refuse_in_vain([*sources, *shadows], classes, preprocess)
-    task = _one_task({source: task_at(source) for source in (*sources, *shadows)})
-    if shadows and "u-lira" not in measure_names(task=task.name):
-        raise RequestError(f"expected no shadow models, as U-LiRA is not for an {task.noun}: leave --shadow-… out")
-    rules = load_policy(policy, known=policy_keys(task.name), task=task.name)
+    wanted = _one_task({source: task_at(source, task) for source in (*sources, *shadows)})
+    if shadows and "u-lira" not in measure_names(task=wanted.name):
+        raise RequestError(f"expected no shadow models, as U-LiRA is not for an {wanted.noun}: leave --shadow-… out")
+    rules = load_policy(policy, known=policy_keys(wanted.name), task=wanted.name)
     asked = Asked(
         data=data,
         forgotten=split_names(forgotten, "--forgotten"),
@@ -101,6 +102,7 @@ def measure(
         shadow_never=tuple(shadow_never or ()),
         classes=classes,
         preprocess=preprocess,
+        task=task,
     )
     card = compare(asked, sources, device)
     verdict = judge(card, rules)

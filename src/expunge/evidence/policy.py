@@ -17,7 +17,7 @@ _DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": 
 
 Kind = Literal["erasure", "harm", "hole"]
 Aim = Literal["as-never-seen", "not-to-be-found-again"]
-"""What an erasure is for: that the class is to the model what any stranger is, or that it is found less than one."""
+"""Aim of an erasure: that the class is to the model what any stranger is, or that it is found less than one."""
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -97,7 +97,7 @@ class Rule(BaseModel):
 
 
 class Policy(BaseModel):
-    """What a policy file holds.
+    """Content of a policy file.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -197,7 +197,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _distance(key: str, wanted: str) -> float:
-    """How unlike two names are; small for a slip of the pen."""
+    """Distance of two names; small for a slip of the pen."""
     from difflib import SequenceMatcher
 
     return 1 - SequenceMatcher(None, key, wanted).ratio()

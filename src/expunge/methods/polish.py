@@ -44,7 +44,7 @@ stays gives way a little in every request of a single class, and in fifty of the
 
 @dataclass(frozen=True)
 class Polish:
-    """How long and how hard.
+    """Length and strength of the polish.
 
     The learning rate of a weight W (d × m) is rate · rms(W) / √m, falling to 0 in a straight line in each round: a step
     of Adam moves all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it
@@ -142,6 +142,6 @@ def rms(weight: Tensor) -> float:
 
 @torch.no_grad()
 def outputs_of(model: VisionModel, states: States, entry: int) -> Output:
-    """What the model makes of states that enter block `entry`."""
+    """Outputs of the model for states that enter block `entry`."""
     parts = [model.resume(hidden, entry) for hidden in states.hidden.split(BATCH)]
     return Output(torch.cat([part.embedding for part in parts]), torch.cat([part.logits for part in parts]))

@@ -45,7 +45,7 @@ class Settings:
 
 
 def refusal(name: str, error: ValidationError) -> str:
-    """What a setting must be, and what it was."""
+    """Sentence that says what a setting must be, and what it was."""
     first = error.errors()[0]
     says = _SAYS.get(first["type"])
     if says is None:

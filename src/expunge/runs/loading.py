@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from expunge.data import Splits
-from expunge.errors import DataLayoutError, ModelError, TaskError
+from expunge.errors import AmbiguousTaskError, DataLayoutError, ModelError, TaskError
 from expunge.tasks import Task, find_task, task_names
 from expunge.tasks.classification import Classification
 from expunge.vision import Preprocess, Wrapped, choose_device, is_onnx, load_onnx, locate
@@ -24,7 +24,8 @@ def task_at(source: str | Path, name: str | None = None) -> Task[Any, Any]:
         ModelNotFoundError: Nothing answers to `source`.
         UnsafeWeightsError: A model of the Hub has no safetensors.
         CorruptWeightsError: A directory of ours is damaged.
-        TaskError: Several tasks could take it and none is named, or another one than it is made for.
+        AmbiguousTaskError: Several tasks could take it, and none is named.
+        TaskError: Another task is named than it is made for, or none that is installed.
     """
     if str(source).startswith(PREFIX):
         found = [find_task(model_entry(str(source)).task)]
@@ -35,13 +36,12 @@ def task_at(source: str | Path, name: str | None = None) -> Task[Any, Any]:
         found = [task for task in map(find_task, task_names()) if task.recognises(folder)]
     names = [task.name for task in found]
     if name is not None:
+        wanted = find_task(name)
         if names and name not in names:
             raise TaskError(f"{source} is an {found[0].noun}; expected a model for the task {name!r}")
-        return find_task(name)
+        return wanted
     if len(found) > 1:
-        raise TaskError(
-            f"{source} can be taken for several tasks: {', '.join(names)}; say which: expunge.load(…, task=…)"
-        )
+        raise AmbiguousTaskError(source, names)
     return found[0] if found else find_task(Classification.name)
 
 
@@ -67,7 +67,8 @@ def load(
 
     Raises:
         ModelError: The model cannot be found, is unsafe to read, damaged or of no known structure.
-        TaskError: Several tasks could take it and none is named, or it is for another one.
+        AmbiguousTaskError: Several tasks could take it, and none is named.
+        TaskError: It is for another task than the one that is named, or no such task is installed.
     """
     target, text = choose_device(device), str(source)
     found = task_at(source, task)

@@ -78,7 +78,7 @@ def find_ffns(modules: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
 
 
 def _expanding_before(shapes: list[tuple[int, int]], inner: int, width: int) -> int:
-    """How many of the last layers expand for an FFN's layer `inner` -> `width`; 0 where it is no FFN's."""
+    """Number of the last layers that expand for an FFN's layer `inner` -> `width`; 0 where it is no FFN's."""
     if shapes and shapes[-1] == (width, 2 * inner):
         return 1
     run = 0

@@ -22,7 +22,7 @@ FILE = "preprocessor_config.json"
 LARGEST = 4096
 """Pixels of a side that a file may ask for."""
 LONGEST = 100
-"""How many times its shorter side the longer side of a picture may be; a mere line, resized, would fill the memory."""
+"""Largest ratio of a picture's longer side to its shorter one; a mere line, resized, would fill the memory."""
 
 
 @runtime_checkable

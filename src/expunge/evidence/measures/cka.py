@@ -1,4 +1,4 @@
-"""Which layers an edit moved: similarity of their features to the original's and to the oracle's."""
+"""Centred kernel alignment per layer: similarity of an edit's features to the original's and to the oracle's."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether harmless fine-tuning, on classes that stay, brings the forgotten ones back by itself."""
+"""Relearning by harmless fine-tuning: do the forgotten classes come back from training on classes that stay?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a forgotten class looked like, drawn again from its features by a decoder that never saw it."""
+"""Feature inversion: a forgotten class drawn again from its features by a decoder that never saw it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ def fit_decoder(features: Float[Tensor, "n d"], looks: Float[Tensor, "n p"], *, 
 def shows(
     drawings: Float[Tensor, "n p"], own: Float[Tensor, " p"], rivals: Float[Tensor, "r p"], level: Float[Tensor, " p"]
 ) -> Bool[Tensor, " n"]:
-    """Which drawings correlate more with `own` than with every rival, `level` taken from all of them.
+    """Mask of drawings that correlate more with `own` than with every rival, `level` taken from all of them.
 
     A tie is lost; with a picture that has no contrast left, the correlation is 0.
     """
@@ -155,7 +155,7 @@ def shows(
 
 
 def pictures(model: VisionModel, images: Images, side: int, batch: int = 250) -> Float[Tensor, "n p"]:
-    """What the model is given, grey (the mean of the channels) and averaged to `side` × `side` pixels, flat."""
+    """Inputs of the model, grey (the mean of the channels) and averaged to `side` × `side` pixels, flat."""
     parts = []
     for start in range(0, len(images), batch):
         pixels = model.prepare(images.load(range(start, min(start + batch, len(images))))).double()

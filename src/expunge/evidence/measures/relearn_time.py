@@ -1,4 +1,4 @@
-"""How fast fine-tuning on a few images brings the forgotten classes back."""
+"""Relearn time: how fast fine-tuning on a few images brings the forgotten classes back."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from expunge.values import Rate
 from expunge.vision import STRUCK_LOGIT, ActivationCache, VisionModel
 
 Bound = Literal["at_most", "at_least", "unknown"]
-"""How a number is known that rests on steps at the cap: from one side only, or not at all."""
+"""Kind of bound that a number is which rests on steps at the cap: from one side only, or unknown."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def anamnesis_bound(steps_edited: float, steps_oracle: float, cap: int = Relearn
 
 
 def difference_bound(first: Bound | None, second: Bound | None) -> Bound | None:
-    """How first − second, or first / second of numbers above 0, is known, given how the two are."""
+    """Bound on first − second, or on first / second of numbers above 0, given the bounds of the two."""
     turned: dict[Bound | None, Bound | None] = {"at_least": "at_most", "at_most": "at_least"}
     other = turned.get(second, second)
     if first is None or other is None:

@@ -1,4 +1,4 @@
-"""Whether a push along the class's own direction in the original brings it back: was it deleted, or only suppressed?"""
+"""Steering: does a push along the class's own direction in the original bring it back, deleted or only suppressed?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,7 +142,7 @@ class _Pushed:
     def named(
         self, push: Float[Tensor, " h"], row: Float[Tensor, " d"], rivals: Float[Tensor, "r d"], label: int
     ) -> tuple[Bool[Tensor, " own"], Bool[Tensor, " controls"]]:
-        """Which images of class `label`, and which controls, are named as it once `push` was added to every token."""
+        """Masks of the images of class `label`, and of controls, named as it once `push` was added to every token."""
         own = (self.labels == label).nonzero().squeeze(1)
         named = prototype_wins(self._embedded(torch.cat([own, self.controls]), push), row[None], rivals) > 0
         return named[: len(own)], named[len(own) :]

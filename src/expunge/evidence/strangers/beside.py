@@ -25,7 +25,7 @@ at the most, on either side."""
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """What one model's forgotten classes look like beside strangers.
+    """Comparison of one model's forgotten classes with strangers.
 
     Attributes:
         keys: Names of the rows.
@@ -95,7 +95,7 @@ def beside(
 
 
 def _relative(lineup: Lineup, original: Lineup) -> Mapping[On, Relative]:
-    """What of the three-sample test can be said."""
+    """Results of the three-sample test, as far as it can be taken."""
     found: dict[On, Relative] = {}
     for on in get_args(On):
         with suppress(EvidenceError):  # too few classes, or images of a class

@@ -66,7 +66,7 @@ class Lineup:
 
 
 def images_each(forgotten: Sequence[int], strangers: Sequence[int]) -> int:
-    """How many images of each candidate there shall be, given how many there are of each.
+    """Number of images of each candidate, given how many there are of each.
 
     As many as the poorest forgotten class has, or as seven strangers of eight have if that is less. Fewer images make
     values coarser, and fewer strangers make p-values so; an eighth of them, rounded up, is the price for not going by

@@ -1,4 +1,4 @@
-"""What a method works with on a classifier: images, and what the model makes of them."""
+"""Context of a method on a classifier: images, and what the model makes of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from expunge.vision import ActivationCache, VisionModel
 
 
 def _silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a method works with.
+    """Context of a method.
 
     Attributes:
         model: The model as earlier edits left it.

@@ -1,4 +1,4 @@
-"""What the model made of images before a method changed it."""
+"""Teacher: outputs of the model for images before a method changed it."""
 
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ class Teacher:
 
 
 def first_rows(samples: Iterable[Sample]) -> dict[Sample, int]:
-    """Where each sample comes first."""
+    """First row of each sample."""
     rows: dict[Sample, int] = {}
     for row, sample in enumerate(samples):
         rows.setdefault(sample, row)

@@ -1,5 +1,6 @@
 """Object detectors: boxes with classes in scenes."""
 
+from expunge.tasks.detection.answers import best_threshold, fired
 from expunge.tasks.detection.average_precision import average_precision, mean_of
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective
 from expunge.tasks.detection.context import SceneContext
@@ -19,8 +20,10 @@ __all__ = [
     "SceneObjective",
     "SceneTeacher",
     "average_precision",
+    "best_threshold",
     "box_distance",
     "corners_of",
+    "fired",
     "logit_distance",
     "match_scenes",
     "mean_of",

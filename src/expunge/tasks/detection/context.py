@@ -1,4 +1,4 @@
-"""What a method works with on a detector: scenes, and what its queries say."""
+"""Context of a method on a detector: scenes, and what its queries say."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from expunge.vision.detection import DetectionModel, SceneCache, matched
 
 
 def _silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 @dataclass(frozen=True)
 class SceneContext:
-    """What a method works with.
+    """Context of a method.
 
     Attributes:
         model: The detector as earlier edits left it.

@@ -1,4 +1,4 @@
-"""What the detector made of scenes before a method changed it, and how far it has come from there.
+"""Teacher: outputs of the detector for scenes before a method changed it, and the distance from there.
 
 Queries that are chosen by content, as those of a two-stage detector are, change places when the encoder is edited. So
 the queries of a picture are paired with the old ones anew each time, the cheapest assignment of one to one, which costs
@@ -43,7 +43,7 @@ class SceneTeacher:
         self._rows = first_rows((*task.forget.samples, *task.retain.samples, *task.validation.samples))
 
     def pair(self, batch: SceneBatch) -> tuple[DetectionOutput, DetectionOutput]:
-        """What the detector says now and said then of a batch's scenes, query by query, without the classes that go."""
+        """Outputs now and then for a batch's scenes, query by query, without the classes that go."""
         old = self._without_gone(at_images(self._output, [self._rows[scene.sample] for scene in batch.scenes]))
         return in_order_of(self._without_gone(batch.output), old, self._criterion), old
 

@@ -98,7 +98,7 @@ def find_detection_head(module: nn.Module, classes: int, found: Sequence[Block],
 
 
 def made(calls: Sequence[tuple[Tensor, Any]], logits: Tensor) -> Tensor | None:
-    """What a layer was given when it made the logits; None if in no call it made them."""
+    """Input of a layer when it made the logits; None if in no call it made them."""
     return next((given for given, result in reversed(calls) if _same(result, logits)), None)
 
 

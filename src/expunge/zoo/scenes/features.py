@@ -75,7 +75,7 @@ class SceneFeatures:
         return torch.stack([found[index] for index in indices])
 
     def targets(self) -> tuple[Target, ...]:
-        """What is in each scene.
+        """Targets of each scene.
 
         Raises:
             CorruptWeightsError: A file is missing or damaged.
@@ -173,7 +173,7 @@ def backbone(layers: tuple[int, ...] = LAYERS) -> "Dinov2Backbone":
 
 
 def patch_features(model: "Dinov2Backbone", images: Sequence[Image.Image]) -> Float[Tensor, "n 16 16 width"]:
-    """What the backbone makes of pictures of 224 × 224 pixels, by row, column and channel, in float32.
+    """Features of the backbone for pictures of 224 × 224 pixels, by row, column and channel, in float32.
 
     Raises:
         DataError: A picture has another size.
@@ -209,7 +209,7 @@ def _computed(model: "Dinov2Backbone", seed: int, split: str, indices: range) ->
 
 
 def _kept(path: Path, stamp: dict[str, str]) -> int:
-    """How many scenes a file holds; none if it is missing, damaged or of something else."""
+    """Number of scenes in a file; none if it is missing, damaged or of something else."""
     if not path.is_file():
         return 0
     try:

@@ -1,4 +1,4 @@
-"""How the small detector of scenes is trained from cached features: the shipped one, and oracles alike."""
+"""Training of the small detector of scenes from cached features: the shipped one, and oracles alike."""
 
 import math
 from collections.abc import Callable, Collection
@@ -109,7 +109,7 @@ def fresh(recipe: SceneRecipe) -> Pupil:
 
 
 def maps_of(features: Float[Tensor, "n h w width"]) -> Maps:
-    """What a backbone would give: one map a layer, in float32."""
+    """Maps that a backbone would give: one a layer, in float32."""
     return features.float().permute(0, 3, 1, 2).split(WIDTH, dim=1)
 
 
@@ -123,7 +123,7 @@ def run(detector: Detr, maps: Maps) -> DetectionOutput:
 
 
 def detections(detector: Detr, features: SceneFeatures, batch: int = 32) -> list[Detections]:
-    """What is found in each scene, in shares of the picture.
+    """Detections in each scene, in shares of the picture.
 
     Raises:
         CorruptWeightsError: A file of features is missing or damaged.
