@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from expunge.vision import VisionModel, load_onnx, standard_preprocess
+from expunge.vision.onnx.module import OnnxModule
 
 SIDE, PATCH, WIDTH, INNER = 8, 4, 8, 12
 CLASSES = ("ant", "bee", "cat", "dog", "eel")
@@ -125,6 +126,11 @@ def save_apart(model: onnx.ModelProto, folder: Path, *, one_file: bool = True) -
 
 def load(path: Path, classes: Sequence[str] = CLASSES) -> VisionModel:
     return load_onnx(path, classes, standard_preprocess(SIDE, (0.5,) * 3, (0.5,) * 3))
+
+
+def graph_of(model: VisionModel) -> OnnxModule:
+    assert isinstance(model.module, OnnxModule)
+    return model.module
 
 
 def pixels(n: int = 3, side: int = SIDE) -> Tensor:

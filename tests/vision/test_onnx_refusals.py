@@ -21,7 +21,6 @@ from expunge.errors import (
     HeadError,
     MissingExtraError,
     ModelNotFoundError,
-    NoBlocksError,
     OnnxFileError,
     QuantizedWeightsError,
 )
@@ -188,7 +187,6 @@ REFUSED: list[tuple[Callable[[onnx.ModelProto], None], type[Exception], str]] = 
     (_no_bias, HeadError, "has no bias, where forgotten classes are struck"),
     (_after_the_head, HeadError, "here Relu gives them"),
     (_shared_head, HeadError, "shares its numbers with another layer"),
-    (_one_block, NoBlocksError, "No repeated block"),
     (_no_pictures, OnnxFileError, "do not hang on the pictures"),
 ]
 
@@ -201,6 +199,14 @@ def test_a_file_that_is_not_read(
     change(proto)
     with pytest.raises(error, match=said):
         load(save(proto, tmp_path))
+
+
+def test_a_graph_with_one_block_is_read_and_says_why_only_its_head_can_be_edited(tmp_path: Path) -> None:
+    proto = network()
+    _one_block(proto)
+    model = load(save(proto, tmp_path))
+    assert "No repeated block" in str(model.fixed)
+    assert [block.name for block in model.blocks] == [model.head_name]
 
 
 @pytest.mark.parametrize("classes", [CLASSES[:-1], (*CLASSES, "fox")])

@@ -13,7 +13,6 @@ from expunge.adapters import Edit, EditStack, LowRank, load_edit, save_edit
 from expunge.errors import OnnxFileError, OutputError
 from expunge.vision import VisionModel, load_model
 from expunge.vision.onnx.file import read_file
-from expunge.vision.onnx.module import OnnxModule
 from expunge.vision.onnx.runtime import compare
 from expunge.vision.onnx.wire import places
 from expunge.vision.onnx.writing import write
@@ -23,6 +22,7 @@ from tests.vision.onnx_files import (
     WIDTH,
     by_hand,
     by_runtime,
+    graph_of,
     load,
     network,
     numbers,
@@ -38,11 +38,6 @@ def edited(model: VisionModel, *, masked: tuple[int, ...] = (1,), seed: int = 0)
     low = LowRank(torch.randn(1, INNER, generator=draw), torch.randn(WIDTH, 1, generator=draw), 0.5)
     stack.push(Edit({model.blocks[-1].linears[-1]: low}, masked=masked))
     return stack
-
-
-def graph_of(model: VisionModel) -> OnnxModule:
-    assert isinstance(model.module, OnnxModule)
-    return model.module
 
 
 def test_an_edit_changes_the_numbers_of_its_initialisers_and_no_other_byte(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A graph as a module of torch: stem, blocks and tail, each from one value to the next."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -54,19 +55,16 @@ class Segment(nn.Module):
         return self.run(hidden, known)[self.exit]
 
     def run(self, hidden: Tensor, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All values, by name."""
-        values = {**known, **self.values(), self._entry: hidden}
+        """The values that it takes, holds and makes, by name."""
+        values = {name: getattr(self, attribute) for name, attribute in self._constants.items()}
+        values[self._entry] = hidden
         for step, label in self._steps:
-            inputs = [values[name] if name else None for name in step.inputs]
+            inputs = [values[name] if name in values else known[name] if name else None for name in step.inputs]
             if label:
                 values[step.outputs[0]] = self._layer(step, label, inputs[0])
             else:
                 values.update(zip(step.outputs, call(step.op, step.settings, inputs), strict=False))
         return values
-
-    def values(self) -> dict[str, Tensor]:
-        """The numbers that it alone reads, by the name of their value."""
-        return {name: getattr(self, attribute) for name, attribute in self._constants.items()}
 
     def _layer(self, step: Step, label: str, x: Tensor | None) -> Tensor:
         layer = self.get_submodule(label)
@@ -76,15 +74,19 @@ class Segment(nn.Module):
         return layer(x)
 
 
+class OnnxBlock(Segment):
+    """A segment that ends in a sum with what goes around its layers, so that blocks are told from other segments."""
+
+
 class OnnxModule(nn.Module):
     """A classifier read from an ONNX file: pictures in, logits out.
 
     Attributes:
         file: The file that it was read from.
         stored: Initialiser -> name of the parameter that it is, and whether the file keeps it turned round.
-        stem: What comes before the blocks; nothing where they take pictures.
+        stem: Segments before the blocks, each from one value to the next.
         blocks: The blocks, lowest first; see `expunge.vision.onnx.pieces`.
-        tail: What comes after them, with the classifier.
+        tail: Segments after them; all where there are no blocks.
         common: Numbers and steps that do not hang on what pictures show, and that all parts may read.
         input_name: Name of the pictures in the file.
         channels_last: Whether the file takes them as (n, h, w, 3).
@@ -123,18 +125,19 @@ class OnnxModule(nn.Module):
         """
         super().__init__()
         self.file, self.size, self.channels_last = file, size, channels_last
-        pieces = [piece for piece in (parts.stem, *parts.blocks, parts.tail) if piece is not None]
+        pieces = [*parts.stem, *parts.blocks, *parts.tail]
         read = [{name for step in piece.steps for name in step.inputs if name in constants} for piece in pieces]
-        shared = {name for step in fixed for name in step.inputs if name in constants}
-        shared |= {name for i, names in enumerate(read) for name in names if any(name in o for o in read[:i])}
-        common = Piece(tuple(step for step in fixed if step.op not in ASK_SHAPE), OTHERS, OTHERS)
-        segments = [
-            Segment(p, {n: constants[n] for n in sorted(r - shared)}) for p, r in zip(pieces, read, strict=True)
-        ]
-        *lower, self.tail = segments
+        readers = Counter(name for names in (*read, {name for step in fixed for name in step.inputs}) for name in names)
+        shared = {name for name in constants if readers[name] > 1 or not any(name in names for names in read)}
+
+        kinds = [Segment] * len(parts.stem) + [OnnxBlock] * len(parts.blocks) + [Segment] * len(parts.tail)
+        own = [{name: constants[name] for name in sorted(names - shared)} for names in read]
+        made = [kind(piece, names) for kind, piece, names in zip(kinds, pieces, own, strict=True)]
+        above = len(parts.stem) + len(parts.blocks)
         self.input_name = pieces[0].entry
-        self.stem = lower.pop(0) if parts.stem is not None else None
-        self.blocks = nn.ModuleList(lower)
+        self.stem, self.tail = nn.ModuleList(made[: len(parts.stem)]), nn.ModuleList(made[above:])
+        self.blocks = nn.ModuleList(made[len(parts.stem) : above])
+        common = Piece(tuple(step for step in fixed if step.op not in ASK_SHAPE), OTHERS, OTHERS)
         self.common = Segment(common, {name: constants[name] for name in sorted(shared)})
         self._shapes = {name: (first.tolist(), more.tolist()) for name, (first, more) in shapes.items()}
 
@@ -148,7 +151,7 @@ class OnnxModule(nn.Module):
             raise OnnxFileError(f"expected pictures of {self.size} pixels; got {tuple(pixel_values.shape[2:])}")
         known = self._known(pixel_values)
         hidden = pixel_values.movedim(1, -1) if self.channels_last else pixel_values
-        for segment in (*([self.stem] if self.stem is not None else []), *self.blocks, self.tail):
+        for segment in (*self.stem, *self.blocks, *self.tail):
             hidden = segment(hidden, known)
         return hidden
 
@@ -168,7 +171,7 @@ class OnnxModule(nn.Module):
         known = {OTHERS: torch.tensor(others, device=device)}
         for name, (first, more) in self._shapes.items():
             known[name] = torch.tensor(_grown(first, more, others), dtype=torch.int64, device=device)
-        return self.common.run(known[OTHERS], known)
+        return {**known, **self.common.run(known[OTHERS], known)}
 
 
 def _grown(first: object, more: object, others: int) -> object:

@@ -49,21 +49,21 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A graph in parts.
+    """A graph in pieces.
 
     Attributes:
-        stem: From the pictures to the first block; None where a block takes pictures.
-        blocks: From the lowest up.
+        stem: From the pictures to the first block.
+        blocks: From the lowest up; none where nothing repeats.
         tail: From the last block to the logits.
     """
 
-    stem: Piece | None
+    stem: tuple[Piece, ...]
     blocks: tuple[Piece, ...]
-    tail: Piece
+    tail: tuple[Piece, ...]
 
 
 def part(steps: Sequence[Step], entry: str, exit: str) -> Parts:
-    """Cuts a graph into stem, blocks and tail; everything is tail where nothing repeats.
+    """Cuts a graph into stem, blocks and tail; all of it is tail where nothing repeats.
 
     Args:
         steps: All steps, each after what it needs, and each needed for `exit`.
@@ -77,10 +77,10 @@ def part(steps: Sequence[Step], entry: str, exit: str) -> Parts:
         ends = [i for i, piece in enumerate(pieces) if piece.residual]
         start = ends[0] if ends else 0
     if len(ends) < 2:
-        return Parts(None, (), join(pieces))
+        return Parts((), (), tuple(pieces))
     begins = [start, *(end + 1 for end in ends[:-1])]
     blocks = tuple(join(pieces[begin : end + 1]) for begin, end in zip(begins, ends, strict=True))
-    return Parts(join(pieces[:start]) if start else None, blocks, join(pieces[ends[-1] + 1 :]))
+    return Parts(tuple(pieces[:start]), blocks, tuple(pieces[ends[-1] + 1 :]))
 
 
 def cut(steps: Sequence[Step], entry: str, exit: str) -> list[Piece]:
