@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from expunge.bench.stand import EVALUATION_SEEDS, Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.stand import EVALUATION_SEEDS, Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case, Measure, make_measure
 from expunge.evidence.measures._attacks import auc
@@ -25,15 +25,15 @@ from expunge.evidence.strangers.lineup import ByClass, Lineup
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
 
 
-def stand_of(suite_name: str, setting: str, seed: int, models: Path) -> Stand:
+def stand_of(suite_name: str, setting: str, seed: int, models: Path) -> Bench:
     """A stand without shadow models."""
     suite = find_suite(suite_name)
     if not isinstance(suite, Suite):
         sys.exit(f"expected a suite on classifiers, got {suite_name}; for detectors there is detection_trials.py")
-    return make_stand(replace(suite, shadows=0), setting, seed, models, suite.load())
+    return make_bench(replace(suite, shadows=0), setting, seed, models, suite.load())
 
 
-def cases(stand: Stand, number: int, methods: list[str]) -> Iterator[tuple[str, Case]]:
+def cases(stand: Bench, number: int, methods: list[str]) -> Iterator[tuple[str, Case]]:
     """Original and oracle, then the methods, each after request `number`."""
     yield "original", stand.case(number, stand.original)
     oracle = stand.oracle("oracle-scratch", number).model
@@ -45,7 +45,7 @@ def cases(stand: Stand, number: int, methods: list[str]) -> Iterator[tuple[str, 
             yield method, stand.case(number, stand.view())
 
 
-def lineups(stand: Stand, number: int, strangers: int) -> Iterator[tuple[str, Lineup]]:
+def lineups(stand: Bench, number: int, strangers: int) -> Iterator[tuple[str, Lineup]]:
     """A model that never saw so many classes that no request names, and one that never saw forgotten ones either."""
     plan = stand.plan
     named = {label for request in plan.requests for label in request}
@@ -83,7 +83,7 @@ def tell(cells: list[str]) -> None:
     sys.stdout.flush()
 
 
-def write_readings(stand: Stand, number: int, methods: list[str], measures: Sequence[Measure]) -> None:
+def write_readings(stand: Bench, number: int, methods: list[str], measures: Sequence[Measure]) -> None:
     """A row each model, with the readings of all measures."""
     columns = [key for measure in measures for key in measure.labels]
     head(columns)
@@ -95,7 +95,7 @@ def write_readings(stand: Stand, number: int, methods: list[str], measures: Sequ
             sys.stderr.write(f"{name}: no {measure}: {reason}\n")
 
 
-def write_strangers(stand: Stand, number: int, strangers: int, measures: Sequence[Measure]) -> None:
+def write_strangers(stand: Bench, number: int, strangers: int, measures: Sequence[Measure]) -> None:
     """A row each model, with what strangers say of the forgotten classes."""
     able = [measure for measure in measures if isinstance(measure, ByClass)]
     columns = [key for measure in able for key in measure.known_side]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from expunge.bench.cell import run_cell
 from expunge.bench.results import RequestResult
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.stand import Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Splits
 
@@ -39,14 +39,14 @@ def halves(images: Images) -> tuple[Images, Images]:
     return images.select(rows[1]), images.select(rows[0])
 
 
-def stand_of(suite_name: str, setting: str, seed: int) -> Stand:
+def stand_of(suite_name: str, setting: str, seed: int) -> Bench:
     """A stand that has no test images."""
     suite = find_suite(suite_name)
     if not isinstance(suite, Suite):
         sys.exit(f"expected a suite on classifiers, got {suite_name}; for detectors there is detection_trials.py")
     splits = suite.load()
     own, judged = halves(splits.validation)
-    return make_stand(
+    return make_bench(
         replace(suite, test=min(suite.test or 100, 100)), setting, seed, MODELS, Splits(splits.train, own, judged)
     )
 

@@ -15,7 +15,7 @@ from torch import nn
 from tune import GROUNDS, stands
 
 from expunge.adapters import Edit, EditStack, LowRank
-from expunge.bench.stand import Stand
+from expunge.bench.stand import Bench
 from expunge.methods import make_method
 from expunge.methods.damp import forget_directions, projection, prototypes
 from expunge.methods.layer_inputs import has_class_token, image_inputs
@@ -58,7 +58,7 @@ def edit(cache: ActivationCache, task: ForgetTask, *, attention: bool, head: boo
     return Edit(deltas=deltas), last.shape[1]
 
 
-def trial(stand: Stand, attention: bool, head: bool) -> Sequence[object]:
+def trial(stand: Bench, attention: bool, head: bool) -> Sequence[object]:
     """Acc_f and Acc_r on validation images, and the directions of the classifier's input."""
     images, stack = stand.data.validation, EditStack(stand.model)
     labels, targets = torch.tensor(images.labels), stand.requests[0]

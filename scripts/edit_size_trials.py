@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.clock import now
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
+from expunge.bench.stand import FORGETTING_SEEDS, Bench
 from expunge.evidence import make_measure
 from expunge.evidence.protocol import take
 from expunge.methods.closed_form import ClosedForm
@@ -98,7 +98,7 @@ class Cut(ClosedForm):
         return kept.half() if self.half else kept
 
 
-def trial(stand: Stand, method: Cut, requests: int) -> dict[str, object]:
+def trial(stand: Bench, method: Cut, requests: int) -> dict[str, object]:
     """Carries the requests out; what the edits weigh, and what is found after each and after the last."""
     found: dict[str, list[float]] = {"bytes": [], "ranks": [], "seconds": []}
     with forgetting(stand, method) as steps:
@@ -117,7 +117,7 @@ def trial(stand: Stand, method: Cut, requests: int) -> dict[str, object]:
 
 
 @contextmanager
-def forgetting(stand: Stand, method: Cut) -> Iterator[Forgetting]:
+def forgetting(stand: Bench, method: Cut) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out by `method`."""
     stand.original  # noqa: B018 - seen before the first edit
     stand.rows  # noqa: B018 - likewise

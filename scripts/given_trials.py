@@ -23,8 +23,8 @@ from torch import Tensor
 
 from expunge.adapters import EditStack
 from expunge.bench.clock import now
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.stand import FORGETTING_SEEDS, Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Sample
 from expunge.data.augment import augment
@@ -111,7 +111,7 @@ GIVEN: Mapping[str, Given] = {
 
 
 @contextmanager
-def forgetting(stand: Stand, name: str, given: Given) -> Iterator[Forgetting]:
+def forgetting(stand: Bench, name: str, given: Given) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out with what is given."""
     stand.original  # noqa: B018 - seen before the first edit
     stand.rows  # noqa: B018 - likewise
@@ -129,7 +129,7 @@ def forgetting(stand: Stand, name: str, given: Given) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, name: str, given: Given, after: Sequence[int]) -> Mapping[str, object]:
+def trial(stand: Bench, name: str, given: Given, after: Sequence[int]) -> Mapping[str, object]:
     """What is found after each request and after the last, and of the first request's classes where it is asked for."""
     found: dict[str, list[float]] = {"seconds": []}
     followed: dict[int, dict[str, dict[str, float]]] = {}
@@ -150,7 +150,7 @@ def trial(stand: Stand, name: str, given: Given, after: Sequence[int]) -> Mappin
     return found | ({"first_requests": followed} if after else {})
 
 
-def relearned(stand: Stand, case: Case, first: int) -> dict[str, float]:
+def relearned(stand: Bench, case: Case, first: int) -> dict[str, float]:
     """Re-learning of the classes of the first requests, beside those that stay to the end, whenever it is asked."""
     stays = stand.plan.retained(len(stand.requests) - 1, len(stand.classes))
     case = replace(case, forget=stand.plan.before(first), earlier=(), retain=stays)
@@ -158,12 +158,12 @@ def relearned(stand: Stand, case: Case, first: int) -> dict[str, float]:
     return {reading.key: round(reading.value, 2) for reading in readings if reading.key in RELEARNING}
 
 
-def tested(name: str, setting: str, seed: int) -> Stand:
+def tested(name: str, setting: str, seed: int) -> Bench:
     """A stand with its test images, on which no oracle is looked at."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
         raise SystemExit(f"expected a suite on classifiers, got {name}")
-    return make_stand(replace(suite, checkpoints=()), setting, seed, RESULTS / "models", suite.load())
+    return make_bench(replace(suite, checkpoints=()), setting, seed, RESULTS / "models", suite.load())
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from expunge.bench.models import ModelStore
 from expunge.bench.results import ORIGINAL, SCRATCH
-from expunge.bench.stand import Stand
+from expunge.bench.stand import Bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Splits
 from expunge.evidence import make_measure
@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 MEASURES = ("class-membership", "retrieval", "linear-probe", "prototype-relearning")
 
 
-def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
+def stand_of(name: str, setting: str, seed: int, models: Path) -> Bench:
     """A stand that has no test images."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
@@ -39,14 +39,14 @@ def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
     own, judged = halves(splits.validation)
     suite = replace(suite, test=min(suite.test or 100, 100), checkpoints=())
     store = ModelStore(models, suite, splits.train, RESULTS / "bases")
-    return Stand(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
+    return Bench(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
 
 
 @dataclass(frozen=True)
 class Judge:
     """Reads accuracies and probes of a stand's model."""
 
-    stand: Stand
+    stand: Bench
     head: nn.Module
 
     def accuracy(self, logits: Tensor, view: View, classes: Collection[int]) -> float:
@@ -76,7 +76,7 @@ class Judge:
         return ", ".join(f"{what} {found[key]:.1f}" for key, what in PROBES.items() if key in found)
 
 
-def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object]) -> None:
+def trial(stand: Bench, judge: Judge, method: str, settings: Mapping[str, object]) -> None:
     """All requests by one method."""
     last, seconds = len(stand.requests), 0.0
     with stand.forgetting(method, settings) as steps:
@@ -90,7 +90,7 @@ def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object
                 tell(f"  end: {judge.probes(last, view)}")
 
 
-def anchor(stand: Stand, judge: Judge, name: str) -> None:
+def anchor(stand: Bench, judge: Judge, name: str) -> None:
     """The untouched model, or the oracle, after the last request."""
     last = len(stand.requests)
     view = stand.original if name == ORIGINAL else stand.view(stand.oracle(SCRATCH, last).model)

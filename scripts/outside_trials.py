@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from expunge.bench.cell import run_cell
-from expunge.bench.stands import make_stand
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites.fashion import TENTH
 from expunge.bench.suites.outside import CONVNEXT, SWIN
@@ -60,7 +60,7 @@ def main() -> None:
     suite = suite_of(given.family, given.epochs, given.images)
     with tempfile.TemporaryDirectory() as folder:
         models = given.models or Path(folder)
-        stand = make_stand(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
+        stand = make_bench(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
         for row in given.rows:
             requests = run_cell(stand, row, suite.tuned(row), lambda progress: None)
             found = {key: [r.readings[key].value for r in requests if key in r.readings] for key in RATES}

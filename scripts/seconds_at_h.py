@@ -24,7 +24,7 @@ from innocence_trials import RESULTS
 
 from expunge.adapters import EditStack
 from expunge.bench.models import ModelStore
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
+from expunge.bench.stand import FORGETTING_SEEDS, Bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Splits
 from expunge.evidence import make_measure
@@ -48,7 +48,7 @@ WITHIN = 1.0
 """Points of H below ours that count as the same."""
 
 
-def stand_of(name: str, setting: str, shots: int, seed: int) -> Stand:
+def stand_of(name: str, setting: str, shots: int, seed: int) -> Bench:
     """A stand whose methods have no validation image, and which is judged on them."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
@@ -59,7 +59,7 @@ def stand_of(name: str, setting: str, shots: int, seed: int) -> Stand:
         given = replace(given, name=f"{shots}-shot", shots=shots, replay=1.0)
     suite = replace(suite, test=JUDGED, checkpoints=(), settings=(given,), budget={})
     store = ModelStore(RESULTS / "models", suite, splits.train, RESULTS / "bases")
-    return Stand(suite, given, seed, Splits(splits.train, splits.validation.select([]), splits.validation), store)
+    return Bench(suite, given, seed, Splits(splits.train, splits.validation.select([]), splits.validation), store)
 
 
 class Watch:
@@ -86,7 +86,7 @@ class Watch:
 
 
 @torch.no_grad()
-def h_of(stand: Stand, number: int) -> float:
+def h_of(stand: Bench, number: int) -> float:
     """H after a request of the stand's model as it is now, in the middle of a training too."""
     cache, test, before = stand.cache, stand.test, stand.original.test
     right = torch.cat([cache.output(test, rows).logits.argmax(1) for rows in cache.batches(test)]) == before.labels
@@ -98,7 +98,7 @@ def h_of(stand: Stand, number: int) -> float:
     return harmonic_mean(100 * float(right[kept].float().mean()), 100 * float(drop))
 
 
-def rates(stand: Stand, number: int, entry: int, *, rows: bool) -> dict[str, float]:
+def rates(stand: Bench, number: int, entry: int, *, rows: bool) -> dict[str, float]:
     """The rates after a request, with the original's head rows in place or by the model's answers."""
     case = stand.case(number, stand.edited_view(entry, attack=False))
     readings, _ = take(case, [make_measure("rows-in-place" if rows else "forgetting")])
@@ -107,7 +107,7 @@ def rates(stand: Stand, number: int, entry: int, *, rows: bool) -> dict[str, flo
 
 
 @contextmanager
-def forgetting(stand: Stand, method: Method) -> Iterator[Forgetting]:
+def forgetting(stand: Bench, method: Method) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out by `method`, with a cache that holds nothing yet."""
     stand.original  # noqa: B018 - seen before the first edit
     stand.rows  # noqa: B018 - likewise
@@ -121,7 +121,7 @@ def forgetting(stand: Stand, method: Method) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, method: str, settings: dict[str, Any], requests: int) -> list[dict[str, Any]]:
+def trial(stand: Bench, method: str, settings: dict[str, Any], requests: int) -> list[dict[str, Any]]:
     """A line a request."""
     found, made = [], stand.method(method, settings)
     with forgetting(stand, made) as steps:

@@ -16,12 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.bench.results import SCRATCH
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.stand import Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case
 from expunge.evidence.strangers.beside import LEVEL, turned
-from expunge.evidence.strangers.conformal import tell
+from expunge.evidence.strangers.conformal import separation
 
 SIZES = (1, 5, 20)
 
@@ -37,12 +37,12 @@ def shares(rows: Float[Tensor, "rows candidates"], forgotten: int, size: int, dr
     generator, known, hole = torch.Generator().manual_seed(0), 0, 0
     for draw in range(draws):
         drawn = torch.randperm(forgotten, generator=generator)[:size]
-        told = tell(torch.cat([rows[:, drawn], rows[:, forgotten:]], 1), size, seed=draw)
+        told = separation(torch.cat([rows[:, drawn], rows[:, forgotten:]], 1), size, seed=draw)
         known, hole = known + (told.known <= LEVEL), hole + (told.hole <= LEVEL)
     return {"known": known / draws, "hole": hole / draws}
 
 
-def of_stand(stand: Stand, draws: int) -> Mapping[str, object]:
+def of_stand(stand: Bench, draws: int) -> Mapping[str, object]:
     """Both models of one seed, for each number of classes."""
     last = max(stand.suite.checkpoints)
     oracle = stand.oracle(SCRATCH, last).model
@@ -64,7 +64,7 @@ def main() -> None:
     assert isinstance(suite, Suite)
     splits = suite.load()
     for seed in range(arguments.seeds):
-        stand = make_stand(suite, suite.settings[0].name, seed, arguments.models, splits)
+        stand = make_bench(suite, suite.settings[0].name, seed, arguments.models, splits)
         sys.stdout.write(json.dumps({"seed": seed, **of_stand(stand, arguments.draws)}) + "\n")
         sys.stdout.flush()
 

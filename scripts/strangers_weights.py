@@ -19,19 +19,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.bench.models import ModelStore
-from expunge.bench.stand import EVALUATION_SEEDS, Stand
+from expunge.bench.stand import EVALUATION_SEEDS, Bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import make_measure
 from expunge.evidence.strangers import ByClass, Strangers, beside, line_up
 from expunge.evidence.strangers.beside import LEVEL, turned
-from expunge.evidence.strangers.conformal import tell
+from expunge.evidence.strangers.conformal import separation
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 SIZES, DRAWS, RIDGE = (1, 5, 20), 20, 0.1
 Rows = Float[Tensor, "rows candidates"]
 
 
-def lineups(stand: Stand) -> Iterator[tuple[Rows, Rows, int, int]]:
+def lineups(stand: Bench) -> Iterator[tuple[Rows, Rows, int, int]]:
     """For each request the rows of its classes and the strangers; those of classes left out as well; and how many."""
     suite, splits, seed = stand.suite, stand.splits, EVALUATION_SEEDS + stand.seed
     assert suite.strangers is not None
@@ -84,7 +84,7 @@ def told(
     pool = torch.cat([others[:, drawn], others[:, gone + aside :]], 1)
     row = weights(pool, others[:, gone : gone + aside]) @ standard(some)
     tests = {"now": some, "weighted": row[None], "both": torch.cat([some, standard(row[None])])}
-    return {name: tell(one, len(drawn), seed=seed).known for name, one in tests.items()}
+    return {name: separation(one, len(drawn), seed=seed).known for name, one in tests.items()}
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     splits = suite.load()
     for seed in range(parser.parse_args().seeds):
         store = ModelStore(RESULTS / "models", suite, splits.train, RESULTS / "bases")
-        made = list(lineups(Stand(suite, suite.settings[0], seed, splits, store)))
+        made = list(lineups(Bench(suite, suite.settings[0], seed, splits, store)))
         for size in SIZES:
             found = [
                 told(values, others, drawn, gone, aside, number)

@@ -16,7 +16,7 @@ from closed_form_trials import PROBES, tell
 from innocence_trials import MEASURES, RESULTS, Judge, stand_of
 
 from expunge.bench.results import ORIGINAL, SCRATCH
-from expunge.bench.stand import Stand
+from expunge.bench.stand import Bench
 from expunge.durable import replace_file
 from expunge.evidence import make_measure
 from expunge.evidence.protocol import take
@@ -41,7 +41,7 @@ STRENGTHS: Mapping[tuple[str, str], Sequence[Mapping[str, object]]] = {
 """The default first; `enough` 0 goes through all rounds. A small `weight` favours what goes, a great one what stays."""
 
 
-def read(stand: Stand, judge: Judge, view: View) -> dict[str, float]:
+def read(stand: Bench, judge: Judge, view: View) -> dict[str, float]:
     """Acc_r, rows in place and probes after the last request."""
     last, plan = len(stand.requests), stand.plan
     rows = judge.head(view.test.embedding)

@@ -23,8 +23,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.stand import Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite
 from expunge.bench.suites import faces, fashion, glyphs
 from expunge.bench.tuned import FACES, SMALL
@@ -97,18 +97,18 @@ GROUNDS = {
 }
 
 
-def stands(ground: Ground, folder: Path) -> dict[str, Stand]:
+def stands(ground: Ground, folder: Path) -> dict[str, Bench]:
     """One stand a suite, with the ground's requests alone."""
     found = {}
     for make, numbers in ground.requests:
         suite = make(False)
-        stand = make_stand(suite, ground.setting, 0, folder, suite.load())
+        stand = make_bench(suite, ground.setting, 0, folder, suite.load())
         stand.__dict__["plan"] = Plan(tuple(stand.plan.requests[number] for number in numbers))
         found[suite.name] = stand
     return found
 
 
-def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str, float]:
+def trial(stand: Bench, method: str, settings: Mapping[str, object]) -> dict[str, float]:
     """H on validation images after the stand's requests."""
     stack = EditStack(stand.model)
     images, targets = stand.data.validation, [c for request in stand.plan.requests for c in request]

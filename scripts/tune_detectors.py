@@ -19,8 +19,8 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.scenes.suite import suite
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
+from expunge.bench.stand import Bench
+from expunge.bench.stands import open_benches
 from expunge.bench.tuned import DETECTORS
 from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
@@ -47,7 +47,7 @@ GRID: Mapping[str, Grid] = {
 }
 
 
-def average_precisions(stand: Stand) -> tuple[float, float]:
+def average_precisions(stand: Bench) -> tuple[float, float]:
     """AP50 in percent of the first request's classes and of what stays, on validation scenes."""
     scenes, targets = stand.data.validation, stand.requests[0]
     output = outputs(stand.cache, scenes)
@@ -55,7 +55,7 @@ def average_precisions(stand: Stand) -> tuple[float, float]:
     return mean([each[c] for c in targets]), mean([each[c] for c in range(len(each)) if c not in targets])
 
 
-def trial(stand: Stand, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
+def trial(stand: Bench, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
     """H on validation scenes after the first request; `before` is what AP50 of its classes was."""
     stack, made = EditStack(stand.model), stand.method(method, settings)
     steps = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.activations(0))
@@ -81,7 +81,7 @@ def main() -> None:
     except BenchError as error:
         parser.error(str(error))
     with TemporaryDirectory() as folder:
-        stand = opened(suite(False), Path(folder))("replay-10", 0)
+        stand = open_benches(suite(False), Path(folder))("replay-10", 0)
         before, _ = average_precisions(stand)
         for method, grid in grids.items():
 

@@ -12,8 +12,8 @@ from expunge.bench import run as suites
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
+from expunge.bench.stand import Bench
+from expunge.bench.stands import open_benches
 from expunge.bench.suite import Suite, find_suite
 from expunge.errors import BenchError, CorruptRunError, OutputError
 from expunge.methods.sequence import Forgetting
@@ -87,7 +87,7 @@ class TestOtherCells:
         def late(suite: Suite, models: Path):
             place(done).write_bytes(place(made).read_bytes())
             change(place(done), key="0" * 64)
-            return opened(suite, models)
+            return open_benches(suite, models)
 
         monkeypatch.setattr(suites, "opened", late)
         with pytest.raises(BenchError, match="1 cell in"):
@@ -140,16 +140,16 @@ class TestFolders:
 def test_a_cell_is_run_with_the_settings_that_it_names(tmp_path, monkeypatch) -> None:
     given: list[dict[str, object]] = []
     ranks: set[int] = set()
-    forgetting = Stand.forgetting
+    forgetting = Bench.forgetting
 
     @contextmanager
-    def noting(stand: Stand, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
+    def noting(stand: Bench, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         given.append(dict(settings))
         with forgetting(stand, method, settings) as steps:
             yield steps
             ranks.update(low.rank for edit in steps.stack.edits for low in edit.deltas.values())
 
-    monkeypatch.setattr(Stand, "forgetting", noting)
+    monkeypatch.setattr(Bench, "forgetting", noting)
     monkeypatch.setattr(Suite, "tuned", lambda suite, method: {"rank": 3})
     assert run(tmp_path, "gs-lora") == 1
     assert given == [read(tmp_path, "gs-lora").settings] == [{"rank": 3}]

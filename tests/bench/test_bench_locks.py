@@ -14,7 +14,7 @@ import pytest
 from expunge.bench.locks import alone, in_turn
 from expunge.bench.models import ModelStore
 from expunge.bench.suite import Suite, find_suite
-from expunge.bench.tuning import Found, keep
+from expunge.bench.tuning import TuningResult, keep
 
 
 @pytest.fixture
@@ -117,5 +117,5 @@ def test_settings_of_methods_that_are_found_at_once_are_all_kept(tmp_path) -> No
     file.write_text("{}")
     methods = [f"method-{number:02}" for number in range(20)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda method: keep(file, method, Found({}, [])), methods))
+        list(pool.map(lambda method: keep(file, method, TuningResult({}, [])), methods))
     assert [line.split('"')[1] for line in file.read_text().splitlines() if "method-" in line][:20] == methods

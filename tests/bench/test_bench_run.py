@@ -9,7 +9,7 @@ from expunge.bench.memory import peak_memory
 from expunge.bench.models import ModelStore
 from expunge.bench.results import Cell
 from expunge.bench.run import CellName, run_suite
-from expunge.bench.stands import make_stand
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite, suite_names
 from expunge.bench.suites import glyphs
 from expunge.data import Images, limited
@@ -188,21 +188,21 @@ class TestModels:
         assert torch.nn.functional.cosine_similarity(near.flatten(), far.flatten(), dim=0) > 0.9
 
     def test_a_stand_keeps_its_three_kinds_of_seed_apart(self, suite, splits, tmp_path) -> None:
-        stands = [make_stand(suite, "replay-10", seed, tmp_path, splits) for seed in (0, 1)]
+        stands = [make_bench(suite, "replay-10", seed, tmp_path, splits) for seed in (0, 1)]
         names = [{sample.name for sample in stand.test.samples} for stand in stands]
         assert names[0] != names[1]
 
 
 class TestStand:
     def test_no_test_image_reaches_a_method_or_an_attacker(self, suite, splits, tmp_path) -> None:
-        stand = make_stand(suite, "replay-10", 0, tmp_path, splits)
+        stand = make_bench(suite, "replay-10", 0, tmp_path, splits)
         tests = {sample.name for sample in splits.test.samples}
         for images in (stand.attack, stand.data.forget, stand.data.replay, stand.data.validation):
             assert len(images)
             assert not tests & {sample.name for sample in images.samples}
 
     def test_the_budget_goes_over_the_settings_of_methods_that_have_it(self, suite, splits, tmp_path) -> None:
-        stand = make_stand(replace(suite, budget={"max_steps": 2}), "replay-10", 0, tmp_path, splits)
+        stand = make_bench(replace(suite, budget={"max_steps": 2}), "replay-10", 0, tmp_path, splits)
         method = stand.method("gs-lora", {"max_steps": 9, "rank": 3})
         assert getattr(method, "max_steps", None) == 2
         assert getattr(method, "rank", None) == 3
@@ -211,7 +211,7 @@ class TestStand:
 
 class TestViews:
     def test_running_the_edited_blocks_alone_shows_what_the_whole_model_shows(self, suite, splits, tmp_path) -> None:
-        stand = make_stand(suite, "4-shot", 0, tmp_path, splits)
+        stand = make_bench(suite, "4-shot", 0, tmp_path, splits)
         entry = len(stand.model.blocks) - 1
         name = stand.model.blocks[entry].linears[0] + ".weight"
         moved = torch.randn_like(stand.model.module.get_parameter(name), generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.bench.cell import run_cell
 from expunge.bench.models import ModelStore
-from expunge.bench.stands import make_stand
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite
 from expunge.bench.suites import fashion, outside
 from expunge.vision import ActivationCache, VisionModel
@@ -232,7 +232,7 @@ class TestCells:
     def test_a_cell_runs_and_leaves_the_model_as_it_was(self, family, tmp_path) -> None:
         """FG-OrIU reads every block's output and trains inside each: of all methods it asks most of the structure."""
         suite = family.suite(True)
-        stand = make_stand(suite, "replay-10", 0, tmp_path, suite.load())
+        stand = make_bench(suite, "replay-10", 0, tmp_path, suite.load())
         before = stand.model.digest()
         first, last = run_cell(stand, "fg-oriu", {}, lambda progress: None)
         assert stand.model.digest() == before

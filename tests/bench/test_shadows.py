@@ -7,9 +7,9 @@ import torch
 
 from expunge.bench.results import FINETUNE, SCRATCH
 from expunge.bench.run import CellName, cell_key
-from expunge.bench.shadows import SHADOW_SEEDS, ShadowedStand
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench.shadows import SHADOW_SEEDS, ShadowedBench
+from expunge.bench.stand import Bench
+from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites import glyphs
 from expunge.data import Images
@@ -40,19 +40,19 @@ def suite() -> Suite:
 
 
 @pytest.fixture
-def stand(suite, tmp_path) -> ShadowedStand:
-    made = make_stand(suite, "4-shot", 0, tmp_path / "models", suite.load())
-    assert isinstance(made, ShadowedStand)
+def stand(suite, tmp_path) -> ShadowedBench:
+    made = make_bench(suite, "4-shot", 0, tmp_path / "models", suite.load())
+    assert isinstance(made, ShadowedBench)
     return made
 
 
-def logits(model: VisionModel, stand: Stand) -> torch.Tensor:
+def logits(model: VisionModel, stand: Bench) -> torch.Tensor:
     return observe(ActivationCache(model), stand.attack).logits
 
 
 class TestShadows:
     def test_a_suite_without_them_has_a_plain_stand(self, suite, tmp_path) -> None:
-        assert type(make_stand(replace(suite, shadows=0), "4-shot", 0, tmp_path, suite.load())) is Stand
+        assert type(make_bench(replace(suite, shadows=0), "4-shot", 0, tmp_path, suite.load())) is Bench
 
     def test_they_forget_by_the_same_method_and_are_put_back(self, stand) -> None:
         before = [shadow.model.digest() for shadow in stand.shadows]
@@ -102,8 +102,8 @@ class TestShadows:
         assert 0 < members.sum() < len(members)
 
     def test_only_the_base_under_test_is_kept_beside_the_results(self, suite, tmp_path) -> None:
-        stand = make_stand(suite, "4-shot", 1, tmp_path / "models", suite.load())
-        assert isinstance(stand, ShadowedStand)
+        stand = make_bench(suite, "4-shot", 1, tmp_path / "models", suite.load())
+        assert isinstance(stand, ShadowedBench)
         digest = stand.model.digest()
         assert [shadow.model.digest() == digest for shadow in stand.shadows] == [False] * 4
         assert len(list((tmp_path / "bases").glob("*.safetensors"))) == 1

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from expunge.bench.aggregate import Summary
 from expunge.bench.columns import heading_of
-from expunge.bench.verdicts import Finding, told
+from expunge.bench.verdicts import Finding, verdict_words
 
 WORDS: Mapping[Finding, str] = {
     "innocent": "as never seen",
@@ -23,7 +23,7 @@ READING = (
 )
 
 
-def beside_table(summary: Summary) -> str:
+def verdict_table(summary: Summary) -> str:
     """The table as Markdown; empty where the suite has no strangers."""
     if not summary.beside:
         return ""
@@ -41,8 +41,8 @@ def beside_table(summary: Summary) -> str:
                     _counted([one.by_strangers for one in by_seed.values()]),
                     _values([one.known_p for one in by_seed.values()]),
                     _values([one.hole_p for one in by_seed.values()]),
-                    told(verdicts, headings) if verdicts else NONE,
-                    told({seed: one.whole for seed, one in by_seed.items()}, headings),
+                    verdict_words(verdicts, headings) if verdicts else NONE,
+                    verdict_words({seed: one.whole for seed, one in by_seed.items()}, headings),
                 ]
             )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

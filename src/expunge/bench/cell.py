@@ -8,13 +8,13 @@ from expunge.bench.benchmark import Taken
 from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
 from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
-from expunge.bench.stand import Stand
+from expunge.bench.stand import Bench
 from expunge.tasks import Progress
 
 Report = Callable[[Progress], None]
 
 
-def run_cell(stand: Stand, method: str, settings: Mapping[str, object], report: Report) -> tuple[RequestResult, ...]:
+def run_cell(stand: Bench, method: str, settings: Mapping[str, object], report: Report) -> tuple[RequestResult, ...]:
     """Runs a cell and leaves the stand's model as it found it.
 
     Args:
@@ -30,7 +30,7 @@ def run_cell(stand: Stand, method: str, settings: Mapping[str, object], report: 
     return tuple(_requests(stand, method, settings, report))
 
 
-def _requests(stand: Stand, method: str, settings: Mapping[str, object], report: Report) -> Iterator[RequestResult]:
+def _requests(stand: Bench, method: str, settings: Mapping[str, object], report: Report) -> Iterator[RequestResult]:
     total = len(stand.requests)
     with stand.forgetting(method, settings) as steps:
         for number in range(1, total + 1):
@@ -45,14 +45,14 @@ def _requests(stand: Stand, method: str, settings: Mapping[str, object], report:
             report(Progress(number, total))
 
 
-def _original(stand: Stand, report: Report) -> Iterator[RequestResult]:
+def _original(stand: Bench, report: Report) -> Iterator[RequestResult]:
     total = len(stand.requests)
     for number in range(1, total + 1):
         yield _result(stand, number, stand.of_original(number))
         report(Progress(number, total))
 
 
-def _oracle(stand: Stand, kind: str, report: Report) -> Iterator[RequestResult]:
+def _oracle(stand: Bench, kind: str, report: Report) -> Iterator[RequestResult]:
     total = len(stand.suite.checkpoints)
     for done, number in enumerate(stand.suite.checkpoints, start=1):
         oracle = stand.of_oracle(kind, number)
@@ -61,7 +61,7 @@ def _oracle(stand: Stand, kind: str, report: Report) -> Iterator[RequestResult]:
 
 
 def _result(
-    stand: Stand,
+    stand: Bench,
     number: int,
     taken: Taken,
     edit: Edit | None = None,

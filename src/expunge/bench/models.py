@@ -23,7 +23,7 @@ Kind = Literal["base", "oracle-scratch", "oracle-finetune"]
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainedModel:
     """A model and how long its training took, in seconds, whenever that was."""
 
     model: Any
@@ -59,11 +59,11 @@ class ModelStore:
         """A store of the same models whose base models are not to be kept beside the results."""
         return ModelStore(self._folder, self._suite, self._examples)
 
-    def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> Made:
+    def oracle(self, kind: Kind, forgotten: Sequence[int], seed: int) -> TrainedModel:
         """A model without `forgotten`: trained from the suite's own start, or fine-tuned from the base model."""
         return self._get(kind, tuple(sorted(forgotten)), seed)
 
-    def _get(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> Made:
+    def _get(self, kind: Kind, forgotten: tuple[int, ...], seed: int) -> TrainedModel:
         folder = self._bases if kind == "base" else self._folder
         path = folder / f"{self.key(kind, forgotten, seed)[:32]}.safetensors"
         if not path.is_file():
@@ -92,11 +92,11 @@ class ModelStore:
         }
         return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
-    def _load(self, path: Path) -> Made:
+    def _load(self, path: Path) -> TrainedModel:
         model = self._suite.base()
         state, seconds = read_weights(path)
         model.module.get_submodule(self._suite.part).load_state_dict(state, strict=True)
-        return Made(model, seconds)
+        return TrainedModel(model, seconds)
 
 
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from expunge.bench.aggregate import Summary, summaries
-from expunge.bench.beside_table import READING, agreement, beside_table
+from expunge.bench.beside_table import READING, agreement, verdict_table
 from expunge.bench.columns import Column, also_columns, columns
 from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
@@ -179,7 +179,7 @@ def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
     parts = [f"### {summary.suite}, {summary.setting}", main_table(summary), sizes(summary)]
     if sequence := sequence_table(summary):
         parts += ["Over the whole sequence:", sequence]
-    if beside := beside_table(summary):
+    if beside := verdict_table(summary):
         parts += ["Verdicts by the oracle and by strangers:", beside, f"{agreement(summary)} {READING}"]
     for path in figures:
         caption = _caption(path.removesuffix(".svg").rpartition("-")[2], summary.task)

@@ -13,8 +13,8 @@ from expunge.bench.load import read_cell
 from expunge.bench.locks import alone
 from expunge.bench.machine import commit, machine
 from expunge.bench.results import Cell
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
+from expunge.bench.stand import Bench
+from expunge.bench.stands import open_benches
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file
 from expunge.errors import BenchError, OutputError
@@ -105,7 +105,7 @@ def run_suite(
         for setting in chosen
     }
     _check(work, [cell for cells in places.values() for cell in cells])
-    stand_of = opened(suite, out / "models")
+    stand_of = open_benches(suite, out / "models")
     ran = 0
     for (seed, setting), cells in places.items():
         stand = stand_of(setting, seed)
@@ -123,7 +123,7 @@ def _check(work: _Work, names: Sequence[CellName]) -> None:
         raise _not_replaced(work, others)
 
 
-def _run(work: _Work, name: CellName, stand: Stand) -> bool:
+def _run(work: _Work, name: CellName, stand: Bench) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
     path, key = name.file(work.out), _key(work, name)
     with alone(path) as free:
@@ -151,7 +151,7 @@ def _run(work: _Work, name: CellName, stand: Stand) -> bool:
         return True
 
 
-def _done(work: _Work, name: CellName, key: str, stand: Stand) -> bool:
+def _done(work: _Work, name: CellName, key: str, stand: Bench) -> bool:
     """Whether the cell is there, of the base model at hand. Cells of before do not say which was theirs."""
     kept = _kept(work, name)
     if kept is None:

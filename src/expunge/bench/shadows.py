@@ -12,7 +12,7 @@ from torch import Tensor
 from expunge.bench.benchmark import OracleTaken
 from expunge.bench.models import Kind
 from expunge.bench.results import FINETUNE
-from expunge.bench.stand import Stand
+from expunge.bench.stand import Bench
 from expunge.evidence import Case, Shadows
 from expunge.methods import Forgetting
 from expunge.tasks import Observed
@@ -23,7 +23,7 @@ SHADOW_SEEDS = 3000
 
 
 @dataclass(frozen=True)
-class ShadowedStand(Stand):
+class ShadowedBench(Bench):
     """A stand that also carries every request out on shadow models, by the same method with the same settings.
 
     What a method's shadows show after the request is set against shadows that never saw the classes. Those of
@@ -31,10 +31,10 @@ class ShadowedStand(Stand):
     """
 
     @cached_property
-    def shadows(self) -> tuple[Stand, ...]:
+    def shadows(self) -> tuple[Bench, ...]:
         """One stand a shadow model, with a model and draws of its own."""
         seeds, store = range(SHADOW_SEEDS, SHADOW_SEEDS + self.suite.shadows), self.store.apart()
-        return tuple(Stand(self.suite, self.setting, seed, self.splits, store) for seed in seeds)
+        return tuple(Bench(self.suite, self.setting, seed, self.splits, store) for seed in seeds)
 
     @contextmanager
     def forgetting(self, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting[Any]]:

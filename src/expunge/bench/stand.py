@@ -10,9 +10,9 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.benchmark import Benchmark, OracleTaken, Setting, Taken
-from expunge.bench.models import Kind, Made, ModelStore
+from expunge.bench.models import Kind, TrainedModel, ModelStore
 from expunge.bench.results import FINETUNE, SCRATCH
-from expunge.bench.strange import StrangeStand
+from expunge.bench.strange import StrangerBench
 from expunge.data import Splits
 from expunge.evidence import Case, make_measure, take
 from expunge.methods import Forgetting, Method, make_method, method_class
@@ -28,7 +28,7 @@ VALIDATION = 100
 
 
 @dataclass(frozen=True)
-class Stand:
+class Bench:
     """One suite in one setting with one seed.
 
     Attributes:
@@ -146,11 +146,11 @@ class Stand:
         return HeadRows.of(self.model)
 
     @cached_property
-    def strange(self) -> StrangeStand | None:
+    def strange(self) -> StrangerBench | None:
         """The suite's strangers, if it has any; ask for it before the first edit."""
         if self.suite.strangers is None:
             return None
-        found = StrangeStand(self.suite, EVALUATION_SEEDS + self.seed, self.original.features, self.model)
+        found = StrangerBench(self.suite, EVALUATION_SEEDS + self.seed, self.original.features, self.model)
         found.strangers  # noqa: B018 - seen before the first edit
         return found
 
@@ -179,10 +179,10 @@ class Stand:
         seen: Any = self.task.view(cache, self.attack if attack else self.attack.select([0]), self.test)
         return replace(seen, attack=first_rows(seen.attack, self.suite.attack))
 
-    def oracle(self, kind: Kind, number: int) -> Made:
+    def oracle(self, kind: Kind, number: int) -> TrainedModel:
         """The oracle for the time after request `number` (from 1)."""
         made = self.store.oracle(kind, self.plan.before(number), self.seed)
-        return Made(made.model.to(choose_device()), made.seconds)
+        return TrainedModel(made.model.to(choose_device()), made.seconds)
 
     def oracle_view(self, number: int) -> Any:
         """The view of `oracle-scratch` after request `number`; None where no measure asks for it."""

@@ -6,24 +6,24 @@ from typing import Any
 
 from expunge.bench.benchmark import Benchmark
 from expunge.bench.models import ModelStore
-from expunge.bench.shadows import ShadowedStand
-from expunge.bench.stand import Stand
+from expunge.bench.shadows import ShadowedBench
+from expunge.bench.stand import Bench
 from expunge.data import Splits
 
 
-def make_stand(
+def make_bench(
     suite: Benchmark, setting: str, seed: int, models: Path, splits: Splits[Any], shared: Any = None
-) -> Stand:
+) -> Bench:
     """A stand whose models are kept in the folder `models`, with shadow models if the suite has any.
 
     Base models are kept in the folder `bases` beside it; `shared` is what `Benchmark.shared` gave.
     """
-    kind = ShadowedStand if suite.shadows else Stand
+    kind = ShadowedBench if suite.shadows else Bench
     store = ModelStore(models, suite, splits.train, models.parent / "bases")
     return kind(suite, suite.setting(setting), seed, splits, store, shared)
 
 
-def opened(suite: Benchmark, models: Path) -> Callable[[str, int], Stand]:
+def open_benches(suite: Benchmark, models: Path) -> Callable[[str, int], Bench]:
     """Reads the data, once for all cells: (name of a setting, seed) -> where their cells are run."""
     splits, shared = suite.load(), suite.shared()
-    return lambda setting, seed: make_stand(suite, setting, seed, models, splits, shared)
+    return lambda setting, seed: make_bench(suite, setting, seed, models, splits, shared)

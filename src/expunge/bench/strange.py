@@ -12,7 +12,7 @@ from expunge.vision import Wrapped
 
 
 @dataclass(frozen=True)
-class StrangeStand:
+class StrangerBench:
     """The strangers of one suite and seed, beside the models of its stand.
 
     Attributes:

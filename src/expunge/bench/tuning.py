@@ -25,7 +25,7 @@ def star(grid: Grid) -> list[dict[str, object]]:
 
 
 @dataclass(frozen=True)
-class Found:
+class TuningResult:
     """Result of a search.
 
     Attributes:
@@ -37,13 +37,13 @@ class Found:
     trials: Sequence[Trial]
 
 
-def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> Found:
+def search(grid: Grid, trial: Callable[[Mapping[str, object]], Trial]) -> TuningResult:
     """Tries all of the star of a grid; of equal scores the first wins."""
     trials = [{"settings": settings, **trial(settings)} for settings in star(grid)]
-    return Found(max(trials, key=lambda one: one["h"])["settings"], trials)
+    return TuningResult(max(trials, key=lambda one: one["h"])["settings"], trials)
 
 
-def keep(file: Path, method: str, found: Found) -> None:
+def keep(file: Path, method: str, found: TuningResult) -> None:
     """Puts what was found for one method into a file of `expunge.bench.tuned`; several processes may do so at once."""
     with in_turn(file):
         kept = json.loads(file.read_text(encoding="utf-8"))

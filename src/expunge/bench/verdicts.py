@@ -24,7 +24,7 @@ from expunge.evidence.measures import HOLE, KNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CellVerdict:
     """One cell under the default policy, after the last request.
 
     Attributes:
@@ -42,7 +42,7 @@ learnt; known still; known less than such a one; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class VerdictPair:
     """One cell's features by the oracle and by strangers, and the whole policy by strangers, after the last request.
 
     Attributes:
@@ -55,7 +55,7 @@ class Beside:
 
     by_oracle: Finding
     by_strangers: Finding
-    whole: Judged
+    whole: CellVerdict
     known_p: float | None
     hole_p: float | None
 
@@ -72,7 +72,7 @@ class _Rows:
         return next((row for row in self.rows if row.key == key), None)
 
 
-def judged(cell: Cell, peers: Peers) -> Judged | None:
+def cell_verdict(cell: Cell, peers: Peers) -> CellVerdict | None:
     """Judges what stands after the last request; None where the original or oracle-scratch was not measured there.
 
     Args:
@@ -89,7 +89,7 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
     return _verdict(reasons_of(_rows(cell, original, oracle), policy))
 
 
-def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
+def verdict_pair(cell: Cell, peers: Peers) -> VerdictPair | None:
     """Judges the same by strangers, and by what the oracle alone decides; None where strangers or an anchor is missing.
 
     Args:
@@ -103,7 +103,7 @@ def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
     policy = load_policy(task=cell.task)
     with_oracle, without = (_rows(cell, original, one) for one in (oracle, None))
     p_values = (last.readings.get(key) for key in (KNOWN, HOLE))
-    return Beside(
+    return VerdictPair(
         _found(reasons_of(with_oracle, _only(policy, [rule for rule in policy.rule if rule.when == "oracle"]))),
         _found(reasons_of(without, _only(policy, [rule for rule in policy.rule if rule.when == "no_oracle"]))),
         _verdict(reasons_of(without, policy)),
@@ -121,8 +121,8 @@ def _only(policy: Policy, rules: Sequence[Rule]) -> Policy:
     return policy.model_copy(update={"rule": tuple(rules)})
 
 
-def _verdict(reasons: Sequence[Reason]) -> Judged:
-    return Judged(outcome_of(reasons), _against(reasons))
+def _verdict(reasons: Sequence[Reason]) -> CellVerdict:
+    return CellVerdict(outcome_of(reasons), _against(reasons))
 
 
 def _found(reasons: Sequence[Reason]) -> Finding:
@@ -142,7 +142,7 @@ def _newer(rule: Rule) -> bool:
     return rule.kind == "hole" or "rows_in_place" in rule.key
 
 
-def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:
+def verdict_words(by_seed: Mapping[int, CellVerdict], headings: Mapping[str, str]) -> str:
     """Text of a table's entry: how many seeds pass, and what stands in the way of the others in how many of them.
 
     "AIN alone 2" are two seeds that nothing else keeps from passing.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompareOptions:
     """Options of a comparison, whatever the models do; see `expunge measure`."""
 
     data: str
@@ -35,10 +35,10 @@ class Asked:
     task: str | None = None
 
 
-def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
+def compare(asked: CompareOptions, sources: Sequence[str], device: str) -> "Scorecard":
     """The scorecard of the original, the edited model, then the oracles."""
     from expunge.evidence import in_order, make_measure, make_measures
-    from expunge.runs import Compared, ShadowModels, load, measure_models, read, strangers_of
+    from expunge.runs import ModelComparison, ShadowModels, load, measure_models, read, strangers_of
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
         told = [told_of(source, asked.classes, asked.preprocess) for source in sources]
@@ -60,7 +60,7 @@ def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     named = asked.shadow_forgotten or asked.shadow_never
     with progress_bar() as show:
         return measure_models(
-            Compared(original, edited, asked.forgotten, asked.earlier, asked.missing, tuple(oracles), asked.seed),
+            ModelComparison(original, edited, asked.forgotten, asked.earlier, asked.missing, tuple(oracles), asked.seed),
             data,
             in_order(chosen),
             data_name=asked.data,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from expunge.cli.execute import Asked, execute
+from expunge.cli.execute import ForgetOptions, execute
 from expunge.cli.method import DepthOption, MethodOption, settings_of
 
 REQUESTS, PEOPLE_EACH = 4, 5
@@ -40,12 +40,12 @@ def demo(
     execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
 
 
-def _faces(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, str]:
+def _faces(method: str, settings: dict[str, object], seed: int) -> tuple[ForgetOptions, str]:
     from expunge.zoo import ENTRIES, PEOPLE, PREFIX
 
     name = f"{PREFIX}faces"
     people = [PEOPLE[i * PEOPLE_EACH : (i + 1) * PEOPLE_EACH] for i in range(REQUESTS)]
-    asked = Asked(
+    asked = ForgetOptions(
         model=name,
         data=name,
         requests=tuple(people),
@@ -56,13 +56,13 @@ def _faces(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, 
     return asked, f"A face recogniser forgets {REQUESTS * PEOPLE_EACH} of {len(PEOPLE)} people"
 
 
-def _scenes(method: str, settings: dict[str, object], seed: int) -> tuple[Asked, str]:
+def _scenes(method: str, settings: dict[str, object], seed: int) -> tuple[ForgetOptions, str]:
     from expunge.zoo import PREFIX
     from expunge.zoo.scenes import CLASSES
 
     name = f"{PREFIX}scenes"
     people = [CLASSES[i * FOUND_EACH : (i + 1) * FOUND_EACH] for i in range(REQUESTS)]
-    asked = Asked(model=name, data=name, requests=tuple(people), method=method, settings=settings, seed=seed)
+    asked = ForgetOptions(model=name, data=name, requests=tuple(people), method=method, settings=settings, seed=seed)
     return asked, f"A detector forgets {REQUESTS * FOUND_EACH} of {len(CLASSES)} people"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForgetOptions:
     """Everything that makes a run what it is; written to `run.json` and compared on `--resume`."""
 
     model: str
@@ -47,7 +47,7 @@ class Asked:
         return {key: value for key, value in values.items() if value is not None or key not in later}
 
 
-def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
+def execute(asked: ForgetOptions, *, out: Path, resume: bool, device: str, title: str) -> None:
     """Runs what was asked and fills `out`. Nothing is left there if no request was finished."""
     from expunge.runs import RunFolder
     from expunge.vision import choose_device
@@ -73,7 +73,7 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     _tell_how_saved(run.model, out)
 
 
-def _method(asked: Asked) -> "Method":
+def _method(asked: ForgetOptions) -> "Method":
     """The method, of the kind that the model wants.
 
     Raises:
@@ -90,7 +90,7 @@ def _method(asked: Asked) -> "Method":
     return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
 
 
-def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun":
+def _carry_out(asked: ForgetOptions, method: "Method", folder: "RunFolder", device: str) -> "ForgetRun":
     from expunge.memory import load_memory
     from expunge.runs import forget, load, read
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from expunge.cli.execute import Asked, execute
+from expunge.cli.execute import ForgetOptions, execute
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
 from expunge.cli.names import TaskOption, split_names
 from expunge.cli.onnx_options import ClassesOption, PreprocessOption
@@ -53,7 +53,7 @@ def forget(
     --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model; of an ONNX file
     model/model.onnx, the same graph with only the edited numbers changed).
     """
-    asked = Asked(
+    asked = ForgetOptions(
         model=model,
         data=data,
         requests=tuple(split_names(one, "--request") for one in request),

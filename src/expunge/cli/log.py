@@ -15,7 +15,7 @@ from expunge.cli.verify import REFUSED, JsonOption, KeyOption, plain, trusted_ke
 from expunge.errors import LedgerError
 
 if TYPE_CHECKING:
-    from expunge.ledger import Entry, Report, Storage
+    from expunge.ledger import Entry, LedgerReport, Storage
 
 log = typer.Typer(help="Check and read the ledger.", no_args_is_help=True)
 
@@ -146,7 +146,7 @@ def _facts(entry: "Entry") -> str:
     return ", ".join(f"{name} {value if len(value) < 33 else value[:8] + '…'}" for name, value in facts.items())
 
 
-def _as_json(report: "Report", last: Sequence[str]) -> dict[str, object]:
+def _as_json(report: "LedgerReport", last: Sequence[str]) -> dict[str, object]:
     findings = {
         name: [{"index": found.index, "kind": found.kind, "message": found.message} for found in group]
         for name, group in (("problems", report.problems), ("warnings", report.warnings))
@@ -154,7 +154,7 @@ def _as_json(report: "Report", last: Sequence[str]) -> dict[str, object]:
     return {"ok": report.ok, "entries": report.size, **findings, "checkpoint": last[0] if report.ok and last else None}
 
 
-def _show_report(report: "Report", last: Sequence[str]) -> None:
+def _show_report(report: "LedgerReport", last: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

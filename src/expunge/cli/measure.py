@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from expunge.cli.compare import Asked, compare
+from expunge.cli.compare import CompareOptions, compare
 from expunge.cli.console import output
 from expunge.cli.names import TaskOption, split_names
 from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain
@@ -88,7 +88,7 @@ def measure(
     if shadows and "u-lira" not in measure_names(task=wanted.name):
         raise RequestError(f"expected no shadow models, as U-LiRA is not for an {wanted.noun}: leave --shadow-… out")
     rules = load_policy(policy, known=policy_keys(wanted.name), task=wanted.name)
-    asked = Asked(
+    asked = CompareOptions(
         data=data,
         forgotten=split_names(forgotten, "--forgotten"),
         earlier=split_names(earlier, "--earlier") if earlier else (),

@@ -41,7 +41,7 @@ def report(
         overlaps,
         policy,
         render_watch,
-        standing,
+        applied_edits,
         warnings,
     )
     from expunge.workspace import writing
@@ -50,7 +50,7 @@ def report(
         with suppress(ReadOnlyWorkspaceError):
             catch_up(place)
         points, said = history(place), warnings(history(place), policy(place))
-        shared = overlaps(standing(place), tuple(points[-1].drift)) if points else ()
+        shared = overlaps(applied_edits(place), tuple(points[-1].drift)) if points else ()
         prices = Prices(retrain_hours or 0.0, price_per_hour, requests_per_month)
         money = None if retrain_hours is None else economics(place, prices)
         if retrain_hours is not None and money is None:

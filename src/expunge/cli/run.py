@@ -13,7 +13,7 @@ from expunge.cli.places import WorkspaceOption, open_workspace
 from expunge.errors import RequestError
 
 if TYPE_CHECKING:
-    from expunge.lifecycle import Asked, Outcome
+    from expunge.lifecycle import RunOptions, Outcome
     from expunge.workspace import Workspace
 
 OFFERED, LEFT_TO_A_PERSON = 0, 3
@@ -50,7 +50,7 @@ def run_(
 
     Exit code: 0; 3 if a request failed or was left to a person.
     """
-    from expunge.lifecycle import Asked
+    from expunge.lifecycle import RunOptions
     from expunge.vision import choose_device
 
     if once and watch:
@@ -58,7 +58,7 @@ def run_(
     choose_device(device)
     if watch:
         log_by_itself()
-    asked = Asked(data, method, preset, settings_of(set_, depth), device, seed, together)
+    asked = RunOptions(data, method, preset, settings_of(set_, depth), device, seed, together)
     with open_workspace(workspace) as place:
         stuck = _round(place, asked, quiet=False)
         while watch:
@@ -67,7 +67,7 @@ def run_(
     return LEFT_TO_A_PERSON if stuck else OFFERED
 
 
-def _round(place: "Workspace", asked: "Asked", *, quiet: bool) -> bool:
+def _round(place: "Workspace", asked: "RunOptions", *, quiet: bool) -> bool:
     """One look for work; whether something was left to a person."""
     from expunge.lifecycle import run_waiting
 

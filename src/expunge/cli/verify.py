@@ -13,7 +13,7 @@ from expunge.cli.verify_model import BEFORE, compare_model
 from expunge.errors import CertificateError, ExpungeError, KeyFileError
 
 if TYPE_CHECKING:
-    from expunge.cli.verify_model import Compared
+    from expunge.cli.verify_model import ModelComparison
     from expunge.ledger import Verified
 
 REFUSED = 2
@@ -99,7 +99,7 @@ def plain(text: object) -> str:
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in str(text)))
 
 
-def _as_json(found: "Verified", compared: "Compared | None") -> dict[str, Any]:
+def _as_json(found: "Verified", compared: "ModelComparison | None") -> dict[str, Any]:
     return {
         "verified": True,
         "trusted": found.trusted,
@@ -115,7 +115,7 @@ def _as_json(found: "Verified", compared: "Compared | None") -> dict[str, Any]:
     }
 
 
-def _show(found: "Verified", compared: "Compared | None") -> None:
+def _show(found: "Verified", compared: "ModelComparison | None") -> None:
     says = found.statement.predicate
     targets = ", ".join(target.name or f"digest {(target.digest or '')[:12]}…" for target in says.request.targets)
     rows = [

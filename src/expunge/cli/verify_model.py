@@ -15,7 +15,7 @@ AFTER, BEFORE = "model-after", "model-before"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ModelComparison:
     """Result of the comparison.
 
     Attributes:
@@ -29,7 +29,7 @@ class Compared:
     left_out: tuple[str, ...]
 
 
-def compare_model(statement: "Statement", folder: Path) -> Compared:
+def compare_model(statement: "Statement", folder: Path) -> ModelComparison:
     """Compares weights, names of classes and the files beside the weights, as far as the certificate has them.
 
     Raises:
@@ -47,7 +47,7 @@ def compare_model(statement: "Statement", folder: Path) -> Compared:
     for same, other in (_classes(statement, folder, model.classes), _files(statement, folder, which)):
         checked += same
         left_out += other
-    return Compared(which, tuple(checked), tuple(left_out))
+    return ModelComparison(which, tuple(checked), tuple(left_out))
 
 
 def _which(statement: "Statement", folder: Path, digest: str) -> str:

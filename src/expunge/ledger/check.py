@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LedgerReport:
     """Report of a check.
 
     Attributes:
@@ -64,7 +64,7 @@ def check(
     trusted: bytes | None = None,
     known: str | None = None,
     tolerance_seconds: int = TOLERANCE_SECONDS,
-) -> Report:
+) -> LedgerReport:
     """Recomputes a ledger.
 
     Args:
@@ -91,7 +91,7 @@ def check(
     else:
         problems += _strangers(state.ring, notes, trusted)
     problems += _forgotten(state, entries, known)
-    return Report(state.frontier.size, last, tuple(problems), tuple(_backwards(entries, state, tolerance_seconds)))
+    return LedgerReport(state.frontier.size, last, tuple(problems), tuple(_backwards(entries, state, tolerance_seconds)))
 
 
 class _FoundError(Exception):

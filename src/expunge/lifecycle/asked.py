@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from expunge.lifecycle.records import Judged
+from expunge.lifecycle.records import Judgement
 from expunge.workspace import Request
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunOptions:
     """Options for making edits.
 
     Attributes:
@@ -41,5 +41,5 @@ class Outcome:
     """
 
     requests: tuple[Request, ...]
-    judged: Judged | None
+    judged: Judgement | None
     why: str = ""

@@ -29,8 +29,8 @@ from expunge.ledger import (
     seal,
 )
 from expunge.lifecycle.executor import policy
-from expunge.lifecycle.records import Judged
-from expunge.lifecycle.standing import Standing
+from expunge.lifecycle.records import Judgement
+from expunge.lifecycle.standing import AppliedEdit
 from expunge.lifecycle.upkeep import record_published
 from expunge.release import ReleaseRecord, among
 from expunge.runs import environment
@@ -64,8 +64,8 @@ class Issue:
 
     workspace: Workspace
     request: str
-    edit: Standing
-    judged: Judged
+    edit: AppliedEdit
+    judged: Judgement
     before: str
     after: str
     original: str

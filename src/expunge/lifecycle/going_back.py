@@ -9,7 +9,7 @@ from expunge.errors import UnlawfulMoveError
 from expunge.lifecycle.interference import Interference, interference
 from expunge.lifecycle.releasing import publish
 from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import edit_of, stacked, standing
+from expunge.lifecycle.standing import edit_of, stacked, applied_edits
 from expunge.lifecycle.upkeep import only_writer, point_to_recorded, record_published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
@@ -70,7 +70,7 @@ def rollback(
         with workspace.transaction() as transaction:
             transaction.require_open()
         moved(workspace.request(request), State.ROLLED_BACK, actor, why, four_eyes=workspace.settings.four_eyes)
-        mine, all_of_them = edit_of(workspace, request), standing(workspace)
+        mine, all_of_them = edit_of(workspace, request), applied_edits(workspace)
         gone = next(one.requests for one in all_of_them if one.key == mine.key)
         if len(gone) > 1 and not shared:
             others = ", ".join(one for one in gone if one != request)

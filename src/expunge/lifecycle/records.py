@@ -48,7 +48,7 @@ class Attempt(Record):
     seconds: Annotated[float, Field(ge=0)]
 
 
-class Judged(Record):
+class Judgement(Record):
     """Measurements of a model with an attempt's edit in it, and the policy's verdict.
 
     Attributes:
@@ -99,10 +99,10 @@ class Intent(Record):
     time: Moment
 
 
-R = TypeVar("R", Attempt, Judged, Intent)
+R = TypeVar("R", Attempt, Judgement, Intent)
 _ROLES: dict[type[Record], tuple[str, str]] = {
     Attempt: ("attempt", ATTEMPT),
-    Judged: ("judged", JUDGED),
+    Judgement: ("judged", JUDGED),
     Intent: ("release-intent", INTENT),
 }
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from expunge.adapters import Edit, EditStack, load_edit
 from expunge.errors import DamagedWorkspaceError, ModelError, TaskError
-from expunge.lifecycle.records import Attempt, Judged, newest
+from expunge.lifecycle.records import Attempt, Judgement, newest
 from expunge.release import describing, differing, edit_digest
 from expunge.runs import load
 from expunge.tasks import Task, find_task
@@ -21,7 +21,7 @@ OFFERED = (State.MEASURED, State.APPROVED)
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class AppliedEdit:
     """An edit that stands, or shall stand.
 
     Attributes:
@@ -39,7 +39,7 @@ class Standing:
     edit: Edit
 
 
-def standing(workspace: Workspace, *, offered: bool = False, but: Iterable[str] = ()) -> tuple[Standing, ...]:
+def applied_edits(workspace: Workspace, *, offered: bool = False, but: Iterable[str] = ()) -> tuple[AppliedEdit, ...]:
     """The edits of all released requests, oldest first.
 
     Args:
@@ -57,7 +57,7 @@ def standing(workspace: Workspace, *, offered: bool = False, but: Iterable[str] 
     return arranged(edit_of(workspace, request.id) for request in chosen)
 
 
-def edit_of(workspace: Workspace, request: str) -> Standing:
+def edit_of(workspace: Workspace, request: str) -> AppliedEdit:
     """The edit that was last made for a request.
 
     Raises:
@@ -67,7 +67,7 @@ def edit_of(workspace: Workspace, request: str) -> Standing:
     if found is None:
         raise DamagedWorkspaceError(f"No edit is recorded for request {request}.")
     row, attempt = found
-    return Standing(row.sha256, row.seq, (request,), attempt, read_edit(workspace, attempt))
+    return AppliedEdit(row.sha256, row.seq, (request,), attempt, read_edit(workspace, attempt))
 
 
 def read_edit(workspace: Workspace, attempt: Attempt) -> Edit:
@@ -84,13 +84,13 @@ def read_edit(workspace: Workspace, attempt: Attempt) -> Edit:
     return edit
 
 
-def arranged(edits: Iterable[Standing]) -> tuple[Standing, ...]:
+def arranged(edits: Iterable[AppliedEdit]) -> tuple[AppliedEdit, ...]:
     """Edits in the order in which they were made; one that several requests share stands once."""
-    together: dict[str, Standing] = {}
+    together: dict[str, AppliedEdit] = {}
     for one in edits:
         other = together.get(one.key, one)
         names = tuple(sorted({*other.requests, *one.requests}))
-        together[one.key] = Standing(one.key, min(one.seq, other.seq), names, one.attempt, one.edit)
+        together[one.key] = AppliedEdit(one.key, min(one.seq, other.seq), names, one.attempt, one.edit)
     return tuple(sorted(together.values(), key=lambda one: one.seq))
 
 
@@ -179,7 +179,7 @@ def _require_same_meaning(original: Original, model: Wrapped) -> None:
             )
 
 
-def stacked(model: M, edits: Sequence[Standing]) -> EditStack[M]:
+def stacked(model: M, edits: Sequence[AppliedEdit]) -> EditStack[M]:
     """A pristine model with edits on it, in order."""
     stack = EditStack(model)
     for one in edits:
@@ -187,12 +187,12 @@ def stacked(model: M, edits: Sequence[Standing]) -> EditStack[M]:
     return stack
 
 
-def digests(edits: Sequence[Standing]) -> tuple[str, ...]:
+def digests(edits: Sequence[AppliedEdit]) -> tuple[str, ...]:
     """The digests of edits, in order."""
     return tuple(one.attempt.edit_sha256 for one in edits)
 
 
-def classes_of(edits: Sequence[Standing]) -> tuple[str, ...]:
+def classes_of(edits: Sequence[AppliedEdit]) -> tuple[str, ...]:
     """All classes that edits forget, each once."""
     return tuple(dict.fromkeys(name for one in edits for name in one.attempt.targets))
 
@@ -202,5 +202,5 @@ def _stands(workspace: Workspace, request: Request, offered: bool) -> bool:
         return True
     if not offered or (request.held_from or request.state) not in OFFERED:
         return False
-    judged = newest(workspace, request.id, Judged)
+    judged = newest(workspace, request.id, Judgement)
     return judged is not None and judged[1].erased

@@ -43,7 +43,7 @@ def only_writer(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def set_right(workspace: Workspace) -> None:
+def recover(workspace: Workspace) -> None:
     """Finishes what a crash interrupted; does nothing where nothing is to be done, or somebody else is at it."""
     with suppress(BusyWorkspaceError), only_writer(workspace):
         point_to_recorded(workspace)

@@ -12,7 +12,7 @@ from expunge.methods.sites import Gain, Site, gain
 from expunge.methods.states import SeenRows, States
 from expunge.vision import VisionModel
 
-FEW, VERY_FEW = 32, 4
+SENSITIVITY_IMAGES, GAIN_IMAGES = 32, 4
 """Images that sensitivities, and gains, are measured on."""
 
 
@@ -22,7 +22,7 @@ where the images are to lie at the positions."""
 
 
 @dataclass(frozen=True, eq=False)
-class Aim:
+class SiteTarget:
     """Aim at one site with t positions of width d.
 
     Attributes:
@@ -49,7 +49,7 @@ class Aim:
         return self.forget.of_each(self.mean - seen.means, forget.numbers)
 
 
-def find_aims(
+def find_site_targets(
     model: VisionModel,
     sites: Sequence[Site],
     forget: States,
@@ -58,7 +58,7 @@ def find_aims(
     rows: int,
     generator: torch.Generator,
     target: Target | None = None,
-) -> dict[Site, Aim]:
+) -> dict[Site, SiteTarget]:
     """Goes once through the unedited blocks.
 
     Args:
@@ -70,7 +70,7 @@ def find_aims(
         generator: Draws positions and the signs behind sensitivities.
         target: Where forget images are to lie, if not where their class's mean is that of the classes that stay.
     """
-    shares = sensitivities(model, sites[0].block, retain.spread(FEW).hidden, sites, generator=generator)
+    shares = sensitivities(model, sites[0].block, retain.spread(SENSITIVITY_IMAGES).hidden, sites, generator=generator)
     aims, going = {}, forget
     for site, share in zip(sites, shares, strict=True):
         kept, moved = (draw(share, len(states), rows, generator) for states in (retain, forget))
@@ -80,12 +80,12 @@ def find_aims(
             there = going.look(model, site, moved, hold=0)
             wanted = target(there, moved, forget, seen.means)
             going = going if there.following is None else States(there.following, forget.labels)
-        aims[site] = Aim(
+        aims[site] = SiteTarget(
             mean=seen.means.mean(0),
             forget=moved,
             retain=kept,
             before=seen.outputs,
-            gain=gain(model, site, retain.spread(VERY_FEW).hidden),
+            gain=gain(model, site, retain.spread(GAIN_IMAGES).hidden),
             wanted=wanted,
         )
         if seen.following is not None:

@@ -22,7 +22,7 @@ ROUNDING = 1e-2
 CHECKED, SLACK = 16, 1e-3
 """Positions at which a convolution is checked against its matrix, and the part of its output by which it may differ."""
 
-DEAF = 1e-3
+LEAST_SHARE_HEARD = 1e-3
 """A channel whose gain is below this part of the greatest is left alone: what is written to it hardly arrives."""
 
 
@@ -127,7 +127,7 @@ class Gain:
 
     def inverse(self) -> Float[Tensor, " d"]:
         """What turns a change of the residual stream into one of the layer's output; 0 where that would be in vain."""
-        heard = self.values.abs() > DEAF * self.values.abs().max()
+        heard = self.values.abs() > LEAST_SHARE_HEARD * self.values.abs().max()
         return torch.where(heard, 1 / torch.where(heard, self.values, 1.0), 0.0)
 
 

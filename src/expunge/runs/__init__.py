@@ -2,7 +2,7 @@
 
 from expunge.runs.api import ForgetRun, forget
 from expunge.runs.calibrating import calibrate_to
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
 from expunge.runs.loading import load, read, task_at
 from expunge.runs.measure import measure
 from expunge.runs.measuring import ShadowModels, measure_models, policy_keys
@@ -13,7 +13,7 @@ from expunge.runs.scorecard_folder import check_free, write_scorecard
 from expunge.runs.strangers import strangers_of
 
 __all__ = [
-    "Compared",
+    "ModelComparison",
     "ForgetRun",
     "Run",
     "RunFolder",

@@ -24,7 +24,7 @@ from expunge.workspace.settings import Settings
 from expunge.workspace.states import Request
 from expunge.workspace.submission import digest_of, facts_of
 from expunge.workspace.table import TableStorage
-from expunge.workspace.told import Told, hear_all
+from expunge.workspace.told import LedgerView, ledger_views
 
 R = TypeVar("R", MoveRecord, ArtefactRecord)
 
@@ -49,11 +49,11 @@ class Auditor:
     connection: sqlite3.Connection
     pseudonyms: Pseudonyms | None
 
-    def told(self) -> dict[str | None, Told]:
+    def told(self) -> dict[str | None, LedgerView]:
         """State that the ledger tells; see `hear_all`."""
-        return hear_all(TableStorage(self.connection).entries())
+        return ledger_views(TableStorage(self.connection).entries())
 
-    def tables(self, told: Mapping[str | None, Told]) -> list[str]:
+    def tables(self, told: Mapping[str | None, LedgerView]) -> list[str]:
         """Differences of the tables from what the ledger tells."""
         requests = {request.id: request for request in read_requests(self.connection)}
         known = {one for one in told if one is not None}
@@ -61,7 +61,7 @@ class Auditor:
         moves = _by_owner(read_all_moves(self.connection))
         artefacts = _by_owner(read_all_artefacts(self.connection))
         for owner in (None, *requests):
-            says = told.get(owner, Told())
+            says = told.get(owner, LedgerView())
             pairs = {} if owner is None else self._facts(requests[owner], says)
             pairs["moves"] = self._moves_agree(moves.get(owner, []), says)
             pairs["artefacts"] = _artefacts_agree(artefacts.get(owner, []), says)
@@ -71,7 +71,7 @@ class Auditor:
                 found.append(f"{who}: the tables and the ledger differ in {', '.join(differing)}.")
         return found
 
-    def settings(self, settings: Settings, says: Told, four_eyes: bool | None) -> list[str]:
+    def settings(self, settings: Settings, says: LedgerView, four_eyes: bool | None) -> list[str]:
         """Differences of `workspace.json` from what the ledger tells.
 
         Args:
@@ -89,7 +89,7 @@ class Auditor:
         differing = [name for name, agrees in same.items() if not agrees]
         return [f"workspace.json and the ledger differ in {', '.join(differing)}."] if differing else []
 
-    def unchecked(self, told: Mapping[str | None, Told]) -> list[str]:
+    def unchecked(self, told: Mapping[str | None, LedgerView]) -> list[str]:
         """Parts that could not be compared."""
         if self.pseudonyms is None:
             return [
@@ -103,7 +103,7 @@ class Auditor:
             for one in old
         ]
 
-    def _facts(self, request: Request, says: Told) -> dict[str, bool]:
+    def _facts(self, request: Request, says: LedgerView) -> dict[str, bool]:
         images = read_images(self.connection, request.id)
         return {
             "state": request.state.value == says.state,
@@ -128,16 +128,16 @@ class Auditor:
         row = rows.fetchone()
         return None if row is None else row[0]
 
-    def _approval_agrees(self, request: Request, says: Told) -> bool:
+    def _approval_agrees(self, request: Request, says: LedgerView) -> bool:
         if says.approval is None or request.approved_by is None:
             return says.approval is None and request.approved_by is None
         row = self.connection.execute("SELECT actor, role FROM move WHERE seq = ?", (says.approval.seq,)).fetchone()
         return row is not None and row["actor"] == request.approved_by
 
-    def _moves_agree(self, rows: list[MoveRecord], says: Told) -> bool:
+    def _moves_agree(self, rows: list[MoveRecord], says: LedgerView) -> bool:
         return [row.seq for row in rows] == list(says.moves) and all(self._move_agrees(row, says) for row in rows)
 
-    def _move_agrees(self, row: MoveRecord, says: Told) -> bool:
+    def _move_agrees(self, row: MoveRecord, says: LedgerView) -> bool:
         entry = says.moves[row.seq]
         facts = entry.facts
         assert isinstance(facts, StateMove)
@@ -159,7 +159,7 @@ def _by_owner(rows: Iterable[R]) -> dict[str | None, list[R]]:
     return found
 
 
-def _artefacts_agree(rows: list[ArtefactRecord], says: Told) -> bool:
+def _artefacts_agree(rows: list[ArtefactRecord], says: LedgerView) -> bool:
     facts = {seq: entry.facts for seq, entry in says.artefacts.items()}
     said = {seq: (one.role, one.sha256, one.bytes) for seq, one in facts.items() if isinstance(one, Artefact)}
     return {row.seq: (row.role, row.sha256, row.bytes) for row in rows} == said

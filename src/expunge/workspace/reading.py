@@ -19,7 +19,7 @@ from expunge.workspace.published import RELEASE, RELEASES, altered_releases
 from expunge.workspace.settings import Settings
 from expunge.workspace.states import SETTLED, Request, State
 from expunge.workspace.table import TableStorage
-from expunge.workspace.told import Told
+from expunge.workspace.told import LedgerView
 from expunge.workspace.transaction import is_on_hold
 
 
@@ -148,7 +148,7 @@ class WorkspaceReader:
             yield TableStorage(connection)
 
 
-def _releases(told: Mapping[str | None, Told]) -> tuple[list[str], str | None]:
+def _releases(told: Mapping[str | None, LedgerView]) -> tuple[list[str], str | None]:
     """Digests of the release records that the ledger holds, and of the model that may be served by it."""
     entries = sorted((entry for one in told.values() for entry in one.artefacts.values()), key=lambda entry: entry.seq)
     artefacts = [entry.facts for entry in entries if isinstance(entry.facts, Artefact)]

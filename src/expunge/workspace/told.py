@@ -9,7 +9,7 @@ from expunge.workspace.transaction import FORGET_IMAGES, LEGAL_HOLD, LEGAL_HOLD_
 
 
 @dataclass(slots=True)
-class Told:
+class LedgerView:
     """State of one request, or of the workspace as a whole, as the ledger tells it.
 
     Attributes:
@@ -40,7 +40,7 @@ class Told:
     policy: str | None = None
     model: str | None = None
 
-    def hear(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
         """Takes one more entry in; entries come in their order."""
         facts = entry.facts
         if isinstance(facts, StateMove):
@@ -70,14 +70,14 @@ class Told:
                 self.approval = None
 
 
-def hear_all(lines: Iterable[bytes]) -> dict[str | None, Told]:
+def ledger_views(lines: Iterable[bytes]) -> dict[str | None, LedgerView]:
     """State of each request as a ledger tells it, and under None that of the workspace as a whole.
 
     Raises:
         LedgerError: An entry is malformed.
     """
-    told: dict[str | None, Told] = {None: Told()}
+    told: dict[str | None, LedgerView] = {None: LedgerView()}
     for line in lines:
         entry = Entry.parse(line)
-        told.setdefault(entry.request, Told()).hear(entry)
+        told.setdefault(entry.request, LedgerView()).add(entry)
     return told

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import torch
 
 from expunge.bench.clock import now
-from expunge.bench.speed.limits import Limits
-from expunge.bench.speed.measured import Run, middle
+from expunge.bench.speed.limits import TimeLimits
+from expunge.bench.speed.measured import TimedRun, middle
 from expunge.bench.speed.oracle import Oracle, run_oracle
 from expunge.bench.speed.request import run_steps, run_whole
 from expunge.bench.speed.results import Skipped, Timing
-from expunge.bench.speed.scene import Filled, Scene, fill
+from expunge.bench.speed.scene import Filled, SpeedSetup, fill
 from expunge.bench.speed.schedule import schedule_of
-from expunge.bench.speed.subjects import Subject
+from expunge.bench.speed.subjects import TimedModel
 from expunge.errors import ExpungeError, TooFewImagesError
 from expunge.methods import Method
 
@@ -45,19 +45,19 @@ class Contestant:
 
     name: str
     images: int | None
-    take: Callable[[], Run]
+    take: Callable[[], TimedRun]
     work: int
     guess: float
-    runs: list[Run] = field(default_factory=list)
+    runs: list[TimedRun] = field(default_factory=list)
     spent: float = 0.0
     failed: str = ""
 
 
 def compare(
-    subject: Subject,
+    subject: TimedModel,
     methods: Sequence[tuple[str, Method | None]],
     counts: Sequence[int],
-    limits: Limits,
+    limits: TimeLimits,
     until: float,
     report: Report = lambda note: None,
 ) -> Iterator[Found]:
@@ -97,12 +97,12 @@ def compare(
 
 
 def _contestant(
-    scene: Scene,
+    scene: SpeedSetup,
     name: str,
     method: Method,
     count: int,
     caches: dict[int, Filled],
-    limits: Limits,
+    limits: TimeLimits,
     forward: float,
 ) -> Contestant:
     """A method; those that train share the cache of their first block, which one of them fills."""
@@ -112,7 +112,7 @@ def _contestant(
         work = len(scene.images)
         return Contestant(name, count, lambda: run_whole(scene, method).run, work, PASSES * forward * work)
 
-    def take() -> Run:
+    def take() -> TimedRun:
         block = method.first_block(scene.model)
         if block not in caches:
             caches[block] = fill(scene, block)
@@ -122,7 +122,7 @@ def _contestant(
     return Contestant(name, count, take, work, FORWARD_AND_BACKWARD * forward * work)
 
 
-def _oracle(oracle: Oracle, device: torch.device, limits: Limits, forward: float) -> Contestant:
+def _oracle(oracle: Oracle, device: torch.device, limits: TimeLimits, forward: float) -> Contestant:
     work = 2 * oracle.batch
     guess = FORWARD_AND_BACKWARD * forward * work * oracle.share
     return Contestant(ORACLE, None, lambda: run_oracle(oracle, device, limits), work, guess)
@@ -142,7 +142,7 @@ def guess_more(less: Contestant, work: int, forward: float) -> float:
 
 
 def _take_turns(
-    contestants: Sequence[Contestant], device: torch.device, limits: Limits, until: float, report: Report
+    contestants: Sequence[Contestant], device: torch.device, limits: TimeLimits, until: float, report: Report
 ) -> None:
     """Round after round, each is measured once, unless it has used up its time."""
     for _ in range(limits.runs):
@@ -160,7 +160,7 @@ def _take_turns(
             one.spent += now(device) - started
 
 
-def may_run(one: Contestant, limits: Limits, left: float) -> bool:
+def may_run(one: Contestant, limits: TimeLimits, left: float) -> bool:
     """Whether there is time for one more measurement, or for the first, with `left` seconds to go."""
     if not one.runs:
         return one.guess <= min(limits.measurement, left)
@@ -168,7 +168,7 @@ def may_run(one: Contestant, limits: Limits, left: float) -> bool:
     return one.spent + usual <= limits.measurement and usual <= left
 
 
-def _found(model: str, one: Contestant, limits: Limits) -> Found:
+def _found(model: str, one: Contestant, limits: TimeLimits) -> Found:
     if one.failed or not one.runs:
         late = "the time of the whole run is used up"
         long = f"the shortest measurement would take about {one.guess:,.0f} s, {limits.measurement:,.0f} s are allowed"

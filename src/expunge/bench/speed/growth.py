@@ -14,10 +14,10 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.bench.clock import now
-from expunge.bench.speed.limits import Limits
+from expunge.bench.speed.limits import TimeLimits
 from expunge.bench.speed.request import carry_out, run_whole
-from expunge.bench.speed.results import Curve, Point
-from expunge.bench.speed.scene import Scene
+from expunge.bench.speed.results import Curve, GrowthPoint
+from expunge.bench.speed.scene import SpeedSetup
 from expunge.bench.speed.vit import VitShape, random_images, random_vit
 from expunge.methods import Method, make_method
 from expunge.vision import VisionModel
@@ -50,11 +50,11 @@ class Grid:
         """A transformer with a head for so many classes."""
         return random_vit(self.shape, classes).to(device)
 
-    def scene(self, model: VisionModel, forget: int) -> Scene:
+    def scene(self, model: VisionModel, forget: int) -> SpeedSetup:
         """A request of the first class, with so many images of it."""
         classes = len(model.classes)
         counts = {0: forget} | dict.fromkeys(range(1, classes), SHOTS)
-        return Scene(model, random_images(self.shape, classes, counts), self.shape.width)
+        return SpeedSetup(model, random_images(self.shape, classes, counts), self.shape.width)
 
     @property
     def words(self) -> str:
@@ -77,7 +77,7 @@ QUICK_GRID = Grid(VitShape(32, 2, 2, side=32), (3, 6), (1, 2), 2)
 
 
 def growth(
-    name: str, grid: Grid, limits: Limits, until: float, device: torch.device, report: Report = lambda note: None
+    name: str, grid: Grid, limits: TimeLimits, until: float, device: torch.device, report: Report = lambda note: None
 ) -> Iterator[Curve]:
     """All curves of one method; the one over blocks only if it has a setting that says how many it edits.
 
@@ -118,7 +118,7 @@ def _plans(method: Method, grid: Grid, device: torch.device) -> Iterator[_Plan]:
     )
 
 
-def _whole(points: Mapping[int, tuple[Scene, Method]]) -> Mapping[int, float]:
+def _whole(points: Mapping[int, tuple[SpeedSetup, Method]]) -> Mapping[int, float]:
     return {x: run_whole(scene, method).run.seconds for x, (scene, method) in points.items()}
 
 
@@ -129,7 +129,7 @@ def sequence_seconds(grid: Grid, method: Method, model: VisionModel) -> Mapping[
     seconds = {}
     for number in range(grid.requests):
         images = random_images(grid.shape, classes, {number: SHOTS} | stays)
-        scene = Scene(model, images, grid.shape.width, number, tuple(range(number)))
+        scene = SpeedSetup(model, images, grid.shape.width, number, tuple(range(number)))
         seconds[number] = carry_out(scene, method, stack).run.seconds
     while stack.edits:
         stack.undo()
@@ -147,11 +147,11 @@ def block_variants(method: Method) -> list[Method]:
     return []
 
 
-def edited_blocks(scene: Scene, method: Method) -> int:
+def edited_blocks(scene: SpeedSetup, method: Method) -> int:
     """In how many blocks the method's edit changes a weight."""
     touched = run_whole(scene, method).edit.touched
     return sum(any(name.startswith(f"{block.name}.") for name in touched) for block in scene.model.blocks)
 
 
-def _point(x: int, seconds: list[float]) -> Point:
-    return Point(x=x, seconds=median(seconds), fastest=min(seconds), slowest=max(seconds), runs=len(seconds))
+def _point(x: int, seconds: list[float]) -> GrowthPoint:
+    return GrowthPoint(x=x, seconds=median(seconds), fastest=min(seconds), slowest=max(seconds), runs=len(seconds))

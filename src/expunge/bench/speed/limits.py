@@ -7,7 +7,7 @@ MINUTES = 13
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """Limits that keep a run short.
 
     Attributes:
@@ -29,10 +29,10 @@ class Limits:
         return self.measurement / (4 * self.runs)
 
 
-QUICK = Limits(runs=1, steps=1, measurement=20.0, total=60.0)
+QUICK = TimeLimits(runs=1, steps=1, measurement=20.0, total=60.0)
 """To see that everything works; measures next to nothing."""
 
 
-def limits_for(minutes: int) -> Limits:
+def limits_for(minutes: int) -> TimeLimits:
     """Limits of a run that takes about so many minutes; single measurements may take as much longer as the whole."""
-    return Limits(measurement=60.0 * minutes / MINUTES, total=60.0 * minutes)
+    return TimeLimits(measurement=60.0 * minutes / MINUTES, total=60.0 * minutes)

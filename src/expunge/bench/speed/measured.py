@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TimedRun:
     """Timing of one run; the fields are those of `expunge.bench.speed.results.Timing`."""
 
     seconds: float
@@ -20,6 +20,6 @@ class Run:
     schedule: str = ""
 
 
-def middle(runs: Sequence[Run]) -> Run:
+def middle(runs: Sequence[TimedRun]) -> TimedRun:
     """The run with the median time; of two in the middle the faster one."""
     return sorted(runs, key=lambda run: run.seconds)[(len(runs) - 1) // 2]

@@ -12,9 +12,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from expunge.bench.clock import release
 from expunge.bench.memory import peak_memory
-from expunge.bench.speed.limits import Limits
-from expunge.bench.speed.measured import Run
-from expunge.bench.speed.schedule import Enough, Steps
+from expunge.bench.speed.limits import TimeLimits
+from expunge.bench.speed.measured import TimedRun
+from expunge.bench.speed.schedule import Enough, StepTimer
 from expunge.data import Images
 from expunge.vision import VisionModel, autocast
 from expunge.zoo import Recipe, train
@@ -48,15 +48,15 @@ class Oracle:
     peak: bool = True
 
 
-def run_oracle(oracle: Oracle, device: torch.device, limits: Limits) -> Run:
+def run_oracle(oracle: Oracle, device: torch.device, limits: TimeLimits) -> TimedRun:
     """Times some steps and adds up the whole training. What comes before the first step is not counted."""
     release(device)
-    steps = Steps(device, limits)
+    steps = StepTimer(device, limits)
     with peak_memory(device) as peak, suppress(Enough):
         oracle.train(limits.steps + 1, steps.tick)
     step = median(end - start for start, end in zip(steps.ends, steps.ends[1:], strict=False))
     passes = oracle.steps * oracle.batch * oracle.share
-    return Run(
+    return TimedRun(
         seconds=oracle.steps * step,
         peak_mb=peak.mb if oracle.peak else None,
         images_read=oracle.images,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from expunge.adapters import Edit, EditStack
 from expunge.bench.clock import now, release
 from expunge.bench.memory import peak_memory
-from expunge.bench.speed.limits import Limits
-from expunge.bench.speed.measured import Run
+from expunge.bench.speed.limits import TimeLimits
+from expunge.bench.speed.measured import TimedRun
 from expunge.bench.speed.passes import Reads, counted
-from expunge.bench.speed.scene import Filled, Scene
-from expunge.bench.speed.schedule import Enough, Schedule, Steps
+from expunge.bench.speed.scene import Filled, SpeedSetup
+from expunge.bench.speed.schedule import Enough, Schedule, StepTimer
 from expunge.methods import Method
 from expunge.vision import ActivationCache
 
@@ -19,11 +19,11 @@ from expunge.vision import ActivationCache
 class Whole:
     """A request that was run from its images to the edited model."""
 
-    run: Run
+    run: TimedRun
     edit: Edit
 
 
-def carry_out(scene: Scene, method: Method, stack: EditStack) -> Whole:
+def carry_out(scene: SpeedSetup, method: Method, stack: EditStack) -> Whole:
     """Reads the images, makes the edit and puts it on the stack, which is that of the scene's model."""
     model, reads = scene.model, Reads()
     task = scene.task(reads.watch(scene.images))
@@ -34,10 +34,10 @@ def carry_out(scene: Scene, method: Method, stack: EditStack) -> Whole:
         edit = method.forget(scene.context(method, cache), task)
         stack.push(edit)
         seconds = now(model.device) - started
-    return Whole(Run(seconds, peak.mb, len(reads.names), passes.forward, passes.backward), edit)
+    return Whole(TimedRun(seconds, peak.mb, len(reads.names), passes.forward, passes.backward), edit)
 
 
-def run_whole(scene: Scene, method: Method) -> Whole:
+def run_whole(scene: SpeedSetup, method: Method) -> Whole:
     """Carries out a request on the pristine model and takes the edit back."""
     stack = EditStack(scene.model)
     done = carry_out(scene, method, stack)
@@ -45,7 +45,7 @@ def run_whole(scene: Scene, method: Method) -> Whole:
     return done
 
 
-def run_steps(scene: Scene, method: Method, schedule: Schedule, filled: Filled, limits: Limits) -> Run:
+def run_steps(scene: SpeedSetup, method: Method, schedule: Schedule, filled: Filled, limits: TimeLimits) -> TimedRun:
     """Times a few steps of a training after a warm-up step, and adds up what its whole schedule would take.
 
     Args:
@@ -58,14 +58,14 @@ def run_steps(scene: Scene, method: Method, schedule: Schedule, filled: Filled, 
     model = scene.model
     release(model.device)
     with peak_memory(model.device) as peak, counted(model) as passes:
-        steps = Steps(model.device, limits, passes)
+        steps = StepTimer(model.device, limits, passes)
         started = now(model.device)
         with suppress(Enough):
             method.forget(scene.context(method, filled.cache, steps), scene.task(scene.images))
     rate, total = schedule.seconds_an_image(steps), len(schedule.sizes)
     setup = filled.seconds + max(0.0, steps.ends[0] - started - rate * schedule.sizes[0])
     step_seconds = rate * sum(schedule.sizes) / total
-    return Run(
+    return TimedRun(
         seconds=setup + total * step_seconds,
         peak_mb=peak.mb,
         images_read=len(scene.images),

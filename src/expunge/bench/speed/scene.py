@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from expunge.bench.clock import now
-from expunge.bench.speed.schedule import Steps
+from expunge.bench.speed.schedule import StepTimer
 from expunge.data import Images
 from expunge.memory import Prototypes
 from expunge.methods import Method
@@ -15,7 +15,7 @@ from expunge.vision import ActivationCache, VisionModel
 
 
 @dataclass(frozen=True)
-class Scene:
+class SpeedSetup:
     """A model and the images of one request; none of them has been read.
 
     There are no validation images: looking at them would cost the trained methods time, and no other method.
@@ -50,7 +50,7 @@ class Scene:
             validation=Images((), (), images.classes),
         )
 
-    def context(self, method: Method, cache: ActivationCache, steps: Steps | None = None) -> Context:
+    def context(self, method: Method, cache: ActivationCache, steps: StepTimer | None = None) -> Context:
         """Context of the method. It reports its steps to `steps`.
 
         Prototypes are random: they are taken once for all requests, and no step takes longer for what is in them.
@@ -74,7 +74,7 @@ class Filled:
     seconds: float
 
 
-def fill(scene: Scene, entry: int) -> Filled:
+def fill(scene: SpeedSetup, entry: int) -> Filled:
     """Reads all images and runs the blocks below `entry`, as a training does in its first epoch."""
     device = scene.model.device
     started = now(device)

@@ -7,7 +7,7 @@ from statistics import median
 import torch
 
 from expunge.bench.clock import now
-from expunge.bench.speed.limits import Limits
+from expunge.bench.speed.limits import TimeLimits
 from expunge.bench.speed.passes import Passes
 from expunge.methods import Method, Training
 
@@ -16,7 +16,7 @@ class Enough(Exception):  # noqa: N818
     """Ends a training whose steps have been timed."""
 
 
-class Steps:
+class StepTimer:
     """The ends of a training's steps; the first step is the warm-up.
 
     Attributes:
@@ -26,7 +26,7 @@ class Steps:
         backward: Backward passes done at the end of each step.
     """
 
-    def __init__(self, device: torch.device, limits: Limits, passes: Passes | None = None):
+    def __init__(self, device: torch.device, limits: TimeLimits, passes: Passes | None = None):
         """Nothing has been done yet."""
         self.passes = passes or Passes()
         self.ends: list[float] = []
@@ -66,7 +66,7 @@ class Schedule:
     sizes: tuple[int, ...]
     words: str
 
-    def seconds_an_image(self, steps: Steps) -> float:
+    def seconds_an_image(self, steps: StepTimer) -> float:
         """Median over the measured steps of this schedule."""
         spans = [end - start for start, end in zip(steps.ends, steps.ends[1:], strict=False)]
         return median(span / size for span, size in zip(spans, self.sizes[1:], strict=False))

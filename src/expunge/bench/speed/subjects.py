@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from expunge.bench.speed.oracle import Oracle, faces_oracle, imagenet_oracle, small_oracle
-from expunge.bench.speed.scene import Scene
+from expunge.bench.speed.scene import SpeedSetup
 from expunge.bench.speed.vit import BASE, LARGE, TINY, VitShape, random_images, random_vit
 from expunge.data import Images, few_shot
 from expunge.errors import BenchError, MissingExtraError
@@ -20,7 +20,7 @@ PICTURED = 4
 
 
 @dataclass(frozen=True)
-class Subject:
+class TimedModel:
     """A model to time methods on.
 
     Attributes:
@@ -39,11 +39,11 @@ class Subject:
     pictured: int
     oracle: Oracle | str
 
-    def scene(self, count: int) -> Scene:
+    def scene(self, count: int) -> SpeedSetup:
         """A request with `count` images a class."""
         name = self.model.head_name
         weight = self.model.module.get_submodule(name).get_parameter("weight")
-        return Scene(self.model, self.images(count), width=weight.shape[1])
+        return SpeedSetup(self.model, self.images(count), width=weight.shape[1])
 
     def forward_seconds(self, clock: Callable[[], float]) -> float:
         """Seconds of one image's forward pass, all blocks, after a warm-up."""
@@ -62,7 +62,7 @@ def subject_names() -> tuple[str, ...]:
     return tuple(name for name in _MAKERS if name != QUICK_SUBJECT)
 
 
-def make_subject(name: str, device: torch.device) -> Subject:
+def make_subject(name: str, device: torch.device) -> TimedModel:
     """The model of that name, on `device`.
 
     Raises:
@@ -83,11 +83,11 @@ def check_subject(name: str) -> None:
         raise BenchError(f"no model {name!r} to time; there is: {', '.join(_MAKERS)}")
 
 
-def _zoo(name: str, device: torch.device) -> Subject:
+def _zoo(name: str, device: torch.device) -> TimedModel:
     found = model_entry(name)
     pool = found.data(0).train
     retained = pool.without([0])
-    return Subject(
+    return TimedModel(
         name=name,
         summary=found.summary,
         model=found.model().to(device),
@@ -109,7 +109,7 @@ def _zoo_oracle(key: str, retained: Images, device: torch.device) -> Oracle | st
     return small_oracle(SMALL[key].recipe, whole.without([0]))
 
 
-def _random(shape: VitShape, classes: int, summary: str, name: str, device: torch.device) -> Subject:
+def _random(shape: VitShape, classes: int, summary: str, name: str, device: torch.device) -> TimedModel:
     model = random_vit(shape, classes, name=name).to(device)
 
     def pixels(count: int) -> torch.Tensor:
@@ -118,7 +118,7 @@ def _random(shape: VitShape, classes: int, summary: str, name: str, device: torc
 
     batch = 64 if device.type == "cuda" else 2
     no_recipe = "no published number of epochs on ImageNet-1k alone that we could cite for this size"
-    return Subject(
+    return TimedModel(
         name=name,
         summary=summary,
         model=model,
@@ -129,7 +129,7 @@ def _random(shape: VitShape, classes: int, summary: str, name: str, device: torc
 
 
 QUICK_SUBJECT = "vit-tiny"
-_MAKERS: Mapping[str, Callable[[str, torch.device], Subject]] = {
+_MAKERS: Mapping[str, Callable[[str, torch.device], TimedModel]] = {
     **dict.fromkeys(("zoo:fashion", "zoo:glyphs", "zoo:faces"), _zoo),
     "vit-b/16": partial(_random, BASE, 1000, "ViT-B/16 at 224 px with random weights"),
     "vit-l/16": partial(_random, LARGE, 1000, "ViT-L/16 at 224 px with random weights"),

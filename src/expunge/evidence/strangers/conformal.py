@@ -44,7 +44,7 @@ def areas(values: Float[Tensor, "rows candidates"], forgotten: int) -> Float[Ten
 
 
 @dataclass(frozen=True)
-class Told:
+class Separation:
     """Result of the test over all rows together, and for each row.
 
     Attributes:
@@ -60,7 +60,7 @@ class Told:
     row_hole: tuple[float, ...]
 
 
-def tell(values: Float[Tensor, "rows candidates"], forgotten: int, *, seed: int = 0) -> Told:
+def separation(values: Float[Tensor, "rows candidates"], forgotten: int, *, seed: int = 0) -> Separation:
     """Tests on either side whether the forgotten classes can be told from the strangers, over all rows together.
 
     Every row is standardised over all candidates, and their sum, standardised again, is one row more. The statistic is
@@ -98,7 +98,7 @@ def tell(values: Float[Tensor, "rows candidates"], forgotten: int, *, seed: int 
     scores = torch.cat([scores, _standard(scores.sum(0, keepdim=True))])
     sides = [_upper(one, chosen) for one in (scores, -scores)]
     (known, row_known), (hole, row_hole) = ((together, alone[:rows]) for together, alone in sides)
-    return Told(known, hole, row_known, row_hole)
+    return Separation(known, hole, row_known, row_hole)
 
 
 def _standard(values: Float[Tensor, "rows candidates"]) -> Float[Tensor, "rows candidates"]:

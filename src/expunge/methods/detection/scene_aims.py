@@ -16,7 +16,7 @@ EVERYWHERE = 0.5
 """The part of what keeping counts at a token site that goes evenly to all tokens, backgrounds among them; the rest goes
 to the tokens by which queries know retained objects."""
 
-FAINT = 1e-3
+LEAST_ATTENTION = 1e-3
 """A token that counts less than this part of the mean token of its class is left out: there are many."""
 
 
@@ -30,7 +30,7 @@ class Wanted:
 
 
 @runtime_checkable
-class SceneAim(Protocol):
+class SceneTarget(Protocol):
     """Aim at one site, read off the detector before the request."""
 
     def away(self, forget: SceneSeen) -> Wanted:
@@ -43,7 +43,7 @@ class SceneAim(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class QueryAim:
+class QueryTarget:
     """At a decoder's block. A query is known by the object it stands at, for which one it is may change.
 
     Attributes:
@@ -81,7 +81,7 @@ class QueryAim:
 
 
 @dataclass(frozen=True, eq=False)
-class TokenAim:
+class TokenTarget:
     """At a block whose positions are tokens of the picture, or these and queries alike.
 
     Attributes:
@@ -100,7 +100,7 @@ class TokenAim:
         """The tokens by which queries know a forgotten class."""
         inputs, changes, weights = [], [], []
         for share in self.forget:
-            rows = share > FAINT / share.numel()
+            rows = share > LEAST_ATTENTION / share.numel()
             mean = (share[..., None] * forget.outputs).sum((0, 1))
             inputs.append(forget.inputs[rows])
             changes.append((self.mean - mean).expand(int(rows.sum()), -1))
@@ -112,7 +112,7 @@ class TokenAim:
         return Wanted(retain.inputs.flatten(0, 1), (self.before - retain.outputs).flatten(0, 1), self.retain.flatten())
 
 
-def query_aim(seen: SceneSeen, *, background: float, silence: float) -> QueryAim:
+def query_target(seen: SceneSeen, *, background: float, silence: float) -> QueryTarget:
     """Aim at a decoder's block, given the retained scenes' states there before the request.
 
     The aim is (1 - silence) · r + silence · b, with r the mean over the retained classes of the mean residual stream of
@@ -125,10 +125,10 @@ def query_aim(seen: SceneSeen, *, background: float, silence: float) -> QueryAim
     rows[at.scenes, at.objects] = torch.arange(len(before), device=before.device)
     others, free = _class_means(before, at.labels)[0].mean(0), _free(seen)
     nothing = seen.outputs[free].mean(0) if bool(free.any()) else others
-    return QueryAim((1 - silence) * others + silence * nothing, before, rows, background)
+    return QueryTarget((1 - silence) * others + silence * nothing, before, rows, background)
 
 
-def token_aim(
+def token_target(
     model: DetectionModel,
     site: Site,
     forget: SceneStates,
@@ -136,14 +136,14 @@ def token_aim(
     targets: Collection[int],
     *,
     generator: torch.Generator,
-) -> TokenAim:
+) -> TokenTarget:
     """Aim at a block of tokens, given the scenes before the request."""
     gone = [attention(model, site, forget, label, generator=generator) for label in sorted(targets)]
     staying = sorted({label for target in retain.targets for label in target.labels.tolist()})
     kept = [attention(model, site, retain, label, generator=generator) for label in staying]
     share = torch.stack([one / one.sum() for one in kept if one.sum() > 0]).mean(0)
     before = see(model, site, retain).outputs
-    return TokenAim(
+    return TokenTarget(
         mean=(share[..., None] * before).sum((0, 1)),
         before=before,
         forget=[one / one.sum() for one in gone if one.sum() > 0],
