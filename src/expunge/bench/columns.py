@@ -1,4 +1,4 @@
-"""Which rows of the evidence become columns of the main table, and how figures are written."""
+"""Columns of the main table: which rows of the evidence they show, and how figures are written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

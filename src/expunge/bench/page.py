@@ -145,7 +145,7 @@ def _command(suite: str, cells: Sequence[Cell]) -> str:
 
 
 def _reading(found: Sequence[Summary]) -> str:
-    """What the columns are, and how figures are written."""
+    """A legend: what the columns are, and how figures are written."""
     lists: dict[Task, dict[str, Column]] = {}
     for summary in sorted(found, key=lambda one: (one.task != CLASSIFICATION, one.task)):
         shown = (*columns(summary.keys, summary.task), *also_columns(summary.keys, summary.task))

@@ -1,4 +1,4 @@
-"""What one cell of a benchmark leaves on disk, format expunge/bench-cell/v1.
+"""Result of one benchmark cell on disk, format expunge/bench-cell/v1.
 
 A cell is one method on one suite in one setting with one seed, over the whole sequence of requests. The anchors
 (`original`, `oracle-scratch`, `oracle-finetune`) are cells like any other.
@@ -72,7 +72,7 @@ class RequestResult(_Record):
 
 
 class Machine(_Record):
-    """Where a cell ran."""
+    """The machine a cell ran on."""
 
     processor: str
     cores: int

@@ -75,7 +75,7 @@ def serve_check(
 
 
 def _load_classifier(source: str, task: str | None, device: str) -> "VisionModel":
-    """What `_load` gives.
+    """The model of `_load`, which must be a classifier.
 
     Raises:
         HeadError: It is a detector.

@@ -115,7 +115,7 @@ def _warm_up(cache: ActivationCache, images: Images) -> None:
 
 @contextmanager
 def _inputs(model: VisionModel, names: Sequence[str], hear: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Tells `hear` the name and the input of each call of the named layers.
+    """Calls `hear` with the name and the input of each call of the named layers.
 
     Hooks, because torch's fused encoder layer would not call its Linear layers at all without them.
     """

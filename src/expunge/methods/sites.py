@@ -41,7 +41,7 @@ class Site:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a batch of n images is at a site.
+    """States of a batch of n images at a site.
 
     Attributes:
         inputs: (n, k, m) what the layer's matrix is multiplied with, at the positions asked for.
@@ -104,7 +104,7 @@ def heard(model: VisionModel, sites: Sequence[Site]) -> Iterator[Mapping[Site, T
 
 
 def step(model: VisionModel, site: Site, hidden: Float[Tensor, "n *hidden"]) -> Tensor | None:
-    """What enters the next block; nothing after the last."""
+    """Input of the next block; nothing after the last."""
     if site.block + 1 < len(model.blocks):
         return model.advance(hidden, site.block)
     model.resume(hidden, site.block)
@@ -126,7 +126,7 @@ class Gain:
     exact: bool
 
     def inverse(self) -> Float[Tensor, " d"]:
-        """What turns a change of the residual stream into one of the layer's output; 0 where that would be in vain."""
+        """Factor from a change of the residual stream to one of the layer's output; 0 where that would be in vain."""
         heard = self.values.abs() > LEAST_SHARE_HEARD * self.values.abs().max()
         return torch.where(heard, 1 / torch.where(heard, self.values, 1.0), 0.0)
 

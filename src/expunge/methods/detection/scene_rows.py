@@ -18,7 +18,7 @@ FEW = 4
 
 @dataclass(frozen=True, eq=False)
 class SceneStates:
-    """What passes a detector's cut below block `entry`, of n scenes with their objects."""
+    """States of n scenes at a detector's cut below block `entry`, with their objects."""
 
     hidden: Float[Tensor, "n numbers"]
     targets: tuple[Target, ...]
@@ -61,7 +61,7 @@ class Located:
 
 @dataclass(frozen=True, eq=False)
 class SceneSeen:
-    """What n scenes are at a site.
+    """States of n scenes at a site.
 
     Attributes:
         inputs: What enters the Linear layer, at each of t positions: tokens of the encoder or queries of the decoder.
@@ -97,7 +97,7 @@ def see(model: DetectionModel, site: Site, states: SceneStates) -> SceneSeen:
 def watch(
     model: DetectionModel, site: Site, hidden: Float[Tensor, "n numbers"], entry: int
 ) -> tuple[Tensor, Tensor, DetectionOutput]:
-    """What enters a site's layer, what leaves its block, and the pass's own output, under the caller's grad mode."""
+    """Input of a site's layer, output of its block, and the pass's own output, under the caller's grad mode."""
     layer, block = model.layer(site.layer), model.module.get_submodule(model.blocks[site.block].name)
     given: list[Tensor] = []
     results: list[object] = []
@@ -116,7 +116,7 @@ def watch(
 
 
 def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
-    """How much of what the layer writes arrives after the block; see `expunge.methods.sites.measured_gain`."""
+    """Gain from the layer's output to the block's; see `expunge.methods.sites.measured_gain`."""
     few = states.first(FEW)
     return measured_gain(model.layer(site.layer), lambda: see(model, site, few).outputs)
 
