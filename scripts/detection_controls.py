@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from expunge.adapters import Edit, EditStack
-from expunge.bench.models import ModelStore, read_weights, write_weights
-from expunge.bench.results import SCRATCH
+from expunge.bench._models import ModelStore, read_weights, write_weights
+from expunge.bench._results import SCRATCH
 from expunge.bench.scenes.detectors import FEATURES
 from expunge.bench.scenes.suite import suite
 from expunge.data import Scenes

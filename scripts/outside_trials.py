@@ -12,12 +12,12 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from expunge.bench.cell import run_cell
-from expunge.bench.stands import make_bench
+from expunge.bench._benches import make_bench
+from expunge.bench._cell import run_cell
 from expunge.bench.suite import Suite, find_suite
+from expunge.bench.suites._small import train_small
 from expunge.bench.suites.fashion import TENTH
 from expunge.bench.suites.outside import CONVNEXT, SWIN
-from expunge.bench.suites.small import train_small
 from expunge.data import limited
 
 RECIPES = {"swin": SWIN, "convnext": CONVNEXT}
@@ -60,9 +60,9 @@ def main() -> None:
     suite = suite_of(given.family, given.epochs, given.images)
     with tempfile.TemporaryDirectory() as folder:
         models = given.models or Path(folder)
-        stand = make_bench(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
+        bench = make_bench(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
         for row in given.rows:
-            requests = run_cell(stand, row, suite.tuned(row), lambda progress: None)
+            requests = run_cell(bench, row, suite.tuned(row), lambda progress: None)
             found = {key: [r.readings[key].value for r in requests if key in r.readings] for key in RATES}
             last = {key: one.value for key, one in requests[-1].readings.items() if key not in RATES}
             line = {"suite": suite.name, "epochs": given.epochs, "seed": given.seed, "method": row}

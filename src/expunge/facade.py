@@ -82,7 +82,9 @@ class Workspace(workspace.Workspace):
         from expunge.lifecycle import RunOptions, run_waiting
 
         source = None if data is None else str(data)
-        return run_waiting(self, RunOptions(source, method, preset, settings or {}, device, seed, together), report=report)
+        return run_waiting(
+            self, RunOptions(source, method, preset, settings or {}, device, seed, together), report=report
+        )
 
     def release(
         self,

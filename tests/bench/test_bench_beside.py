@@ -1,18 +1,18 @@
-"""Verdicts by strangers beside verdicts by the oracle, on made-up cells; and a stand that has strangers."""
+"""Verdicts by strangers beside verdicts by the oracle, on made-up cells; and a bench that has strangers."""
 
 from dataclasses import replace
 
 import pytest
 
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._derived import Peers
+from expunge.bench._results import Cell, Value
+from expunge.bench._verdict_table import agreement, verdict_table
+from expunge.bench._verdicts import VerdictPair, verdict_pair
 from expunge.bench.aggregate import summarise
-from expunge.bench.beside_table import agreement, verdict_table
-from expunge.bench.derived import Peers
-from expunge.bench.results import Cell, Value
-from expunge.bench.stand import Bench
-from expunge.bench.stands import make_bench
 from expunge.bench.suite import Suite, find_suite
-from expunge.bench.suites.innocence import MEASURES
-from expunge.bench.verdicts import VerdictPair, verdict_pair
+from expunge.bench.suites._innocence import MEASURES
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, make_measure, measure_names
 from expunge.zoo.glyphs.data import glyph_strangers
@@ -110,14 +110,14 @@ def suite() -> Suite:
 
 
 @pytest.fixture(scope="module")
-def stand(suite, tmp_path_factory) -> Bench:
+def bench(suite, tmp_path_factory) -> Bench:
     return make_bench(suite, "replay-10", 0, tmp_path_factory.mktemp("stand") / "models", suite.load())
 
 
 @pytest.fixture(scope="module")
-def case(stand) -> Case:
+def case(bench) -> Case:
     """The untouched model after the last request."""
-    return stand.case(2, stand.original)
+    return bench.case(2, bench.original)
 
 
 class TestStand:
@@ -129,8 +129,8 @@ class TestStand:
         assert case.beside.strangers == 38
         assert case.beside.images == (12, 6)
 
-    def test_nobody_looks_before_the_checkpoint(self, stand) -> None:
-        assert stand.case(1, stand.original).beside is None
+    def test_nobody_looks_before_the_checkpoint(self, bench) -> None:
+        assert bench.case(1, bench.original).beside is None
 
     def test_the_untouched_model_is_told_from_one_that_never_saw_them(self, suite, case) -> None:
         assert "strangers" in suite.measures()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench.locks import alone, in_turn
-from expunge.bench.models import ModelStore
+from expunge.bench._locks import alone, in_turn
+from expunge.bench._models import ModelStore
+from expunge.bench._tuning import TuningResult, keep
 from expunge.bench.suite import Suite, find_suite
-from expunge.bench.tuning import TuningResult, keep
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ WITHOUT = """
 import sys
 sys.modules["fcntl"] = None
 from pathlib import Path
-from expunge.bench.locks import alone, in_turn
+from expunge.bench._locks import alone, in_turn
 with in_turn(Path(sys.argv[1])), alone(Path(sys.argv[1])) as free:
     print(free)
 """

@@ -2,10 +2,10 @@
 
 import pytest
 
+from expunge.bench._results import Cell
+from expunge.bench._verdicts import CellVerdict, cell_verdict, verdict_words
 from expunge.bench.aggregate import summarise
-from expunge.bench.results import Cell
 from expunge.bench.tables import sequence_table
-from expunge.bench.verdicts import CellVerdict, cell_verdict, verdict_words
 from tests.bench.made_up import cell, rate, request
 
 
@@ -33,7 +33,9 @@ class TestJudged:
     def test_rules_that_fail_are_named(self, peers) -> None:
         assert cell_verdict(made("ewc", 60.0), peers) == CellVerdict("not_erased", ("linear_probe",))
         assert cell_verdict(made("ewc", 45.0, acc_r=80.0), peers) == CellVerdict("harm_too_large", ("acc_r",))
-        assert cell_verdict(made("ewc", 60.0, acc_f=30.0), peers) == CellVerdict("not_erased", ("acc_f", "linear_probe"))
+        assert cell_verdict(made("ewc", 60.0, acc_f=30.0), peers) == CellVerdict(
+            "not_erased", ("acc_f", "linear_probe")
+        )
 
     def test_what_leaves_it_open_is_named_where_nothing_failed(self, peers) -> None:
         few = {"acc_f": rate(0.0, n=3), "acc_r": rate(90.0, "high"), "linear_probe": rate(45.0, "oracle")}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from expunge.bench._tuning import TuningResult, chosen, keep, rounded, search, star
 from expunge.bench.tuned import DETECTORS, FACES, SMALL, tuned_settings
-from expunge.bench.tuning import TuningResult, chosen, keep, rounded, search, star
 from expunge.errors import BenchError
 from expunge.methods import make_method
 

@@ -13,8 +13,8 @@ import pytest
 
 from expunge.ledger import verify
 from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
-from expunge.lifecycle.standing import applied_edits
-from expunge.lifecycle.upkeep import releases_of, served, recover
+from expunge.lifecycle._recovery import recover, releases_of, served
+from expunge.lifecycle.applied import applied_edits
 from expunge.lifecycle.watch import catch_up
 from expunge.runs import load
 from expunge.workspace import Original, State, Workspace

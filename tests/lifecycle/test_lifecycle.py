@@ -10,12 +10,12 @@ from expunge.adapters import Edit, EditStack, LowRank
 from expunge.errors import FourEyesError, HeldError, ReleaseError, UnlawfulMoveError
 from expunge.ledger import check, read_public, verify
 from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle._material import gather
+from expunge.lifecycle._records import Attempt, recorded
+from expunge.lifecycle._recovery import releases_of
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import applied_edits, pristine
 from expunge.lifecycle.executor import make_edit
-from expunge.lifecycle.material import gather
-from expunge.lifecycle.records import Attempt, recorded
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import pristine, applied_edits
-from expunge.lifecycle.upkeep import releases_of
 from expunge.methods import HeadMask
 from expunge.runs import load
 from expunge.workspace import Runner, State

@@ -8,8 +8,8 @@ from expunge.data import align, load_folder
 from expunge.errors import DamagedMemoryError, HeldError, MemoryNotFoundError
 from expunge.ledger import verify
 from expunge.lifecycle import RunOptions, certificate_text, release, rollback, run_waiting
-from expunge.lifecycle.remembered import lowest_block
-from expunge.lifecycle.upkeep import destroy_due, recover
+from expunge.lifecycle._class_memory import lowest_block
+from expunge.lifecycle._recovery import destroy_due, recover
 from expunge.memory import Index, calibrate, save_memory
 from expunge.methods import HeadMask
 from expunge.methods.closed_form import ClosedForm

@@ -12,9 +12,9 @@ from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, HeldError, MalformedRecordError, UnlawfulMoveError
 from expunge.ledger import dsse, names, verify
 from expunge.lifecycle import RunOptions, certificate_text, release, rollback, run_waiting, runner
-from expunge.lifecycle.standing import original_of, pristine
-from expunge.lifecycle.upkeep import releases_of, served
-from expunge.release.files import file_digest
+from expunge.lifecycle._recovery import releases_of, served
+from expunge.lifecycle.applied import original_of, pristine
+from expunge.release._files import file_digest
 from expunge.runs import load
 from expunge.workspace import State, Workspace
 from tests.lifecycle.conftest import JANE

@@ -10,11 +10,11 @@ from transformers import ViTConfig, ViTForImageClassification
 from expunge.adapters import Edit, LowRank
 from expunge.evidence.policy import Policy
 from expunge.lifecycle import Point, Prices, warnings
+from expunge.lifecycle._ladder import ladder
+from expunge.lifecycle._records import Attempt
+from expunge.lifecycle.applied import AppliedEdit, arranged
 from expunge.lifecycle.economics import Economics
 from expunge.lifecycle.interference import interference, overlaps
-from expunge.lifecycle.ladder import ladder
-from expunge.lifecycle.records import Attempt
-from expunge.lifecycle.standing import AppliedEdit, arranged
 from expunge.lifecycle.watch import Earlier, drift
 from expunge.lifecycle.watch_page import line, render_watch
 from expunge.methods import GSLoRA, HeadMask

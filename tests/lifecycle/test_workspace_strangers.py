@@ -9,12 +9,12 @@ from safetensors.torch import load as load_tensors
 
 from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, EvidenceError
+from expunge.evidence.strangers._thumbnails import thumbnails
 from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.strangers.thumbnails import thumbnails
 from expunge.ledger import StrangersFacts, verify
 from expunge.lifecycle import RunOptions, certificate_text, release, run_waiting
-from expunge.lifecycle.ladder import goes_on, ladder
-from expunge.lifecycle.records import Judgement, newest
+from expunge.lifecycle._ladder import goes_on, ladder
+from expunge.lifecycle._records import Judgement, newest
 from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen, workspace_strangers
 from expunge.methods import make_method
 from expunge.runs import load, read, strangers_of
@@ -114,7 +114,9 @@ def test_a_method_that_edits_below_the_states_is_refused_before_it_runs(
 ) -> None:
     bring(place, three)
     request = accepted(place, "amber")
-    asked = RunOptions(str(toy_data_folder), method="neg-grad+", settings={"max_steps": 1, "epochs": 1, "last_blocks": 0})
+    asked = RunOptions(
+        str(toy_data_folder), method="neg-grad+", settings={"max_steps": 1, "epochs": 1, "last_blocks": 0}
+    )
     (outcome,) = run_waiting(place, asked)
     assert "edits from block 0 on" in outcome.why
     assert "--by-path" in outcome.why

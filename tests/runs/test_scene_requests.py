@@ -13,8 +13,8 @@ from expunge.methods.head_mask import HeadMask
 from expunge.runs import forget, read
 from expunge.runs.comparing import ModelComparison
 from expunge.runs.measuring import measure_models
+from expunge.tasks.detection._scenes import align_scenes
 from expunge.tasks.detection.average_precision import average_precision
-from expunge.tasks.detection.scenes import align_scenes
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.detection.scene_states import SceneCache, look
 from tests.runs.detection.coco_folder import write_coco_folder

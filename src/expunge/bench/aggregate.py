@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from expunge.bench.derived import Bound, final_values, request_values
-from expunge.bench.results import ANCHORS, FINETUNE, SCRATCH, Cell, Value
-from expunge.bench.student import t_interval
-from expunge.bench.verdicts import VerdictPair, CellVerdict, cell_verdict, verdict_pair
+from expunge.bench._derived import Bound, final_values, request_values
+from expunge.bench._results import ANCHORS, FINETUNE, SCRATCH, Cell, Value
+from expunge.bench._t_interval import t_interval
+from expunge.bench._verdicts import CellVerdict, VerdictPair, cell_verdict, verdict_pair
 from expunge.evidence import Aim, Task
 from expunge.values import CLASSIFICATION
 

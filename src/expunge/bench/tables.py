@@ -5,12 +5,12 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
+from expunge.bench._columns import Column, also_columns, columns, figure, heading_of, signed
+from expunge.bench._ranking import best
+from expunge.bench._results import ORIGINAL
+from expunge.bench._t_interval import t_interval
+from expunge.bench._verdicts import verdict_words
 from expunge.bench.aggregate import Estimate, Summary
-from expunge.bench.columns import Column, also_columns, columns, figure, heading_of, signed
-from expunge.bench.ranking import best
-from expunge.bench.results import ORIGINAL
-from expunge.bench.student import t_interval
-from expunge.bench.verdicts import verdict_words
 
 NONE = "–"
 FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap", "bound")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from expunge.lifecycle.records import Attempt, Judgement, recorded
+from expunge.lifecycle._records import Attempt, Judgement, recorded
 from expunge.workspace import State, Workspace
 
 

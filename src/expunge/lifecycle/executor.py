@@ -9,11 +9,11 @@ from typing import Any, cast
 from expunge.adapters import Edit, EditStack
 from expunge.evidence import Measure, Policy, Reason, Scorecard, Verdict, advice, in_order, judge, make_measures
 from expunge.ledger import StrangersFacts
-from expunge.lifecycle.material import Material
-from expunge.lifecycle.records import Judgement
-from expunge.lifecycle.remembered import recall
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import AppliedEdit, classes_of, stacked
+from expunge.lifecycle._class_memory import recall
+from expunge.lifecycle._material import Material
+from expunge.lifecycle._records import Judgement
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import AppliedEdit, classes_of, stacked
 from expunge.lifecycle.strangers import refuse_below, workspace_strangers
 from expunge.methods import Forgetting, Method
 from expunge.runs import ModelComparison, Stage, measure_models
@@ -156,7 +156,9 @@ def in_words(reason: Reason) -> str:
     return f"{reason.key} {reason.limit}: {reason.status}; {reason.measured or reason.note}"[:500]
 
 
-def judgement(attempt: str, base: tuple[str, ...], scorecard: str, measured: MeasuredAttempt, finished: str) -> Judgement:
+def judgement(
+    attempt: str, base: tuple[str, ...], scorecard: str, measured: MeasuredAttempt, finished: str
+) -> Judgement:
     """Measurements as they are recorded.
 
     Args:

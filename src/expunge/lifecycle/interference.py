@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expunge.adapters import Edit
-from expunge.lifecycle.standing import AppliedEdit
+from expunge.lifecycle.applied import AppliedEdit
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,20 @@ from torch import Tensor
 
 from expunge.errors import OnnxError, ReleaseError
 from expunge.lifecycle import certificate, executor
-from expunge.lifecycle.material import Material, gather
-from expunge.lifecycle.records import Intent, Judgement, newest, recorded, role_of
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import (
+from expunge.lifecycle._material import Material, gather
+from expunge.lifecycle._records import Intent, Judgement, newest, recorded, role_of
+from expunge.lifecycle._recovery import destroy_due, only_writer, point_to_recorded, published, releases_of
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import (
     AppliedEdit,
+    applied_edits,
     arranged,
     classes_of,
     digests,
     edit_of,
     stacked,
-    applied_edits,
     task_for,
 )
-from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
 from expunge.release import ReleaseRecord

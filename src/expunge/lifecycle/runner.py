@@ -14,15 +14,15 @@ from pathlib import Path
 from expunge.adapters import Edit, save_edit
 from expunge.errors import ExpungeError, HeldError, LeaseLostError
 from expunge.lifecycle import executor
-from expunge.lifecycle.asked import RunOptions, Outcome
-from expunge.lifecycle.ladder import goes_on, ladder
-from expunge.lifecycle.material import Material, gather, last_data
-from expunge.lifecycle.records import Attempt, Judgement, newest, recorded, role_of
-from expunge.lifecycle.remembered import lowest_block, remembered_facts
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import AppliedEdit, classes_of, digests, read_edit, applied_edits, task_for
+from expunge.lifecycle._class_memory import lowest_block, remembered_facts
+from expunge.lifecycle._ladder import goes_on, ladder
+from expunge.lifecycle._material import Material, gather, last_data
+from expunge.lifecycle._records import Attempt, Judgement, newest, recorded, role_of
+from expunge.lifecycle._recovery import recover
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import AppliedEdit, applied_edits, classes_of, digests, read_edit, task_for
+from expunge.lifecycle.options import Outcome, RunOptions
 from expunge.lifecycle.strangers import lowest_kept
-from expunge.lifecycle.upkeep import recover
 from expunge.logs import tell, telling
 from expunge.methods import Method, make_method
 from expunge.release import edit_digest

@@ -18,8 +18,8 @@ from torch import Tensor
 from expunge.data import Images, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.evidence.strangers import KeptSample, States, Strangers, without_pictures
-from expunge.lifecycle.records import Judgement, newest
-from expunge.lifecycle.standing import task_for
+from expunge.lifecycle._records import Judgement, newest
+from expunge.lifecycle.applied import task_for
 from expunge.methods import ClosedForm
 from expunge.runs import read, strangers_of
 from expunge.tasks import Task, task_of

@@ -12,10 +12,10 @@ from pydantic import Field
 from expunge.errors import DamagedWorkspaceError, LedgerError
 from expunge.evidence import Policy
 from expunge.ledger import Count, Moment, Record, Sha256, read_record
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.shares import shares_of
-from expunge.lifecycle.standing import AppliedEdit, edit_of, stacked, applied_edits
-from expunge.lifecycle.upkeep import MODEL
+from expunge.lifecycle._recovery import MODEL
+from expunge.lifecycle._session import Session
+from expunge.lifecycle._shares import shares_of
+from expunge.lifecycle.applied import AppliedEdit, applied_edits, edit_of, stacked
 from expunge.runs import read
 from expunge.tasks import Share, find_task, task_of
 from expunge.values import recorded_task

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.aims import SiteTarget, Target, find_site_targets
-from expunge.methods.ridge import grouped_ridge, low_rank
-from expunge.methods.settings import PositiveFraction, Settings
-from expunge.methods.sites import Site, find_sites
-from expunge.methods.states import SeenRows, States, states_of
+from expunge.methods._ridge import grouped_ridge, low_rank
+from expunge.methods._settings import PositiveFraction, Settings
+from expunge.methods._site_targets import SiteTarget, Target, find_site_targets
+from expunge.methods._sites import Site, find_sites
+from expunge.methods._states import SeenRows, States, states_of
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.classification import Context
 from expunge.vision import VisionModel

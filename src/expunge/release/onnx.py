@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from expunge.errors import MissingExtraError, OnnxError
-from expunge.release.files import file_digest
+from expunge.release._files import file_digest
 from expunge.vision import VisionModel
 
 OPSET = 18

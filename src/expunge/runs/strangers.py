@@ -34,7 +34,11 @@ def strangers_of(splits: Splits[E]) -> Strangers[E]:
 
 
 def beside_all(
-    compared: ModelComparison[Any], case: Case, caches: Sequence[Any], views: Sequence[Viewed], strangers: Strangers[Any]
+    compared: ModelComparison[Any],
+    case: Case,
+    caches: Sequence[Any],
+    views: Sequence[Viewed],
+    strangers: Strangers[Any],
 ) -> tuple[Beside | None, ...]:
     """Place of the forgotten classes beside strangers in each model of a comparison, in the order of `models`.
 

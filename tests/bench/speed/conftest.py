@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from expunge.bench.speed.scene import SpeedSetup
-from expunge.bench.speed.vit import TINY, random_images, random_vit
+from expunge.bench.speed._setup import SpeedSetup
+from expunge.bench.speed._vit import TINY, random_images, random_vit
 
 
 @pytest.fixture

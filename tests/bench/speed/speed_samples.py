@@ -1,7 +1,7 @@
 """A small made-up result, and what tests of the speed benchmark share."""
 
-from expunge.bench.results import Machine
-from expunge.bench.speed.results import Curve, Model, GrowthPoint, Skipped, Speed, Timing
+from expunge.bench._results import Machine
+from expunge.bench.speed.results import Curve, GrowthPoint, Model, Skipped, Speed, Timing
 
 MACHINE = Machine(processor="Example CPU", cores=2, threads=1, memory_gb=7.5, device="cpu", versions={"torch": "2.13"})
 MODEL = Model(name="m", summary="a model", parameters=1_500_000, blocks=4, classes=1000, pictured=4)

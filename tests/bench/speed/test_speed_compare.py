@@ -4,23 +4,24 @@ import time
 import pytest
 import torch
 
-from expunge.bench.speed import growth as growing
-from expunge.bench.speed.compare import Contestant, compare, guess_more, may_run
-from expunge.bench.speed.growth import QUICK_GRID, block_variants, edited_blocks, growth, sequence_seconds
-from expunge.bench.speed.limits import MINUTES, QUICK, TimeLimits, limits_for
-from expunge.bench.speed.measured import TimedRun
-from expunge.bench.speed.oracle import Oracle, imagenet_oracle, run_oracle, small_oracle
+from expunge.bench.speed import _growth as growing
+from expunge.bench.speed._compare import Contestant, compare, guess_more, may_run
+from expunge.bench.speed._growth import QUICK_GRID, block_variants, edited_blocks, sequence_seconds
+from expunge.bench.speed._growth import _growth as growth
+from expunge.bench.speed._limits import MINUTES, QUICK, TimeLimits, limits_for
+from expunge.bench.speed._measured import TimedRun
+from expunge.bench.speed._oracle import Oracle, imagenet_oracle, run_oracle, small_oracle
+from expunge.bench.speed._subjects import TimedModel, make_subject, subject_names
+from expunge.bench.speed._vit import TINY, random_images, random_vit
 from expunge.bench.speed.results import Skipped, Timing
-from expunge.bench.speed.subjects import TimedModel, make_subject, subject_names
-from expunge.bench.speed.vit import TINY, random_images, random_vit
 from expunge.data import few_shot
 from expunge.errors import BenchError
 from expunge.methods import make_method
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.damp import DAMP
+from expunge.zoo._small_vit import Shape
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.recipe import Recipe
-from expunge.zoo.small_vit import Shape
 
 NEVER = float("inf")
 
@@ -209,7 +210,7 @@ class TestSubjects:
         assert subject.oracle.steps == 20 * (9702 // 128)
 
     def test_a_zoo_oracle_is_not_compared_with_a_gpu(self, cpu) -> None:
-        from expunge.bench.speed.subjects import _zoo_oracle
+        from expunge.bench.speed._subjects import _zoo_oracle
 
         images = random_images(TINY, 2, {1: 2})
         assert "CPU alone" in str(_zoo_oracle("glyphs", images, torch.device("cuda")))

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.clock import release
-from expunge.bench.speed.limits import TimeLimits
-from expunge.bench.speed.measured import TimedRun, middle
-from expunge.bench.speed.passes import Reads, counted
-from expunge.bench.speed.request import carry_out, run_steps, run_whole
-from expunge.bench.speed.scene import fill
-from expunge.bench.speed.schedule import Enough, Schedule, StepTimer, schedule_of, step_images
-from expunge.bench.speed.vit import TINY, RandomSample, random_images, random_vit
+from expunge.bench._clock import release
+from expunge.bench.speed._limits import TimeLimits
+from expunge.bench.speed._measured import TimedRun, middle
+from expunge.bench.speed._passes import Reads, counted
+from expunge.bench.speed._request import carry_out, run_steps, run_whole
+from expunge.bench.speed._schedule import Enough, Schedule, StepTimer, schedule_of, step_images
+from expunge.bench.speed._setup import fill
+from expunge.bench.speed._vit import TINY, RandomSample, random_images, random_vit
 from expunge.methods import make_method
 from expunge.methods.damp import DAMP
 from expunge.methods.training import paired_batches

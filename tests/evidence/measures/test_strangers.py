@@ -9,9 +9,9 @@ from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, make_measure, measure_names
 from expunge.evidence.measures.strangers import ALIKE, HOLE, KNOWN, Strangers
+from expunge.evidence.strangers._conformal import Separation
 from expunge.evidence.strangers.alike import Alike, alike, class_values
 from expunge.evidence.strangers.beside import LEVEL, Beside, beside, turned
-from expunge.evidence.strangers.conformal import Separation
 from expunge.evidence.strangers.finding import find, summarise, without_strangers
 from expunge.evidence.strangers.lineup import ByClass, Lineup, images_each
 from expunge.evidence.strangers.sample import Strangers as Sample

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.conformal import areas, least_p, strangers_needed, separation
+from expunge.evidence.strangers._conformal import areas, least_p, separation, strangers_needed
 
 LEVEL = 0.05
 

@@ -10,10 +10,10 @@ from expunge.adapters import Edit, EditStack
 from expunge.errors import DamagedWorkspaceError, IntakeError, OnnxError, ReleaseError
 from expunge.ledger import check, read_public, verify
 from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
-from expunge.lifecycle.material import gather
-from expunge.lifecycle.records import Attempt, recorded
-from expunge.lifecycle.standing import pristine, applied_edits
-from expunge.lifecycle.upkeep import releases_of
+from expunge.lifecycle._material import gather
+from expunge.lifecycle._records import Attempt, recorded
+from expunge.lifecycle._recovery import releases_of
+from expunge.lifecycle.applied import applied_edits, pristine
 from expunge.release import Releases
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.workspace import Original, State, Workspace

@@ -7,10 +7,10 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.errors import MethodError
+from expunge.methods._sites import Site, find_sites
+from expunge.methods.detection._scene_rows import Located, SceneSeen, scene_gain, see, states_of
+from expunge.methods.detection._scene_targets import TokenTarget, attention, query_target
 from expunge.methods.detection.closed_form import ClosedForm
-from expunge.methods.detection.scene_aims import TokenTarget, attention, query_target
-from expunge.methods.detection.scene_rows import Located, SceneSeen, scene_gain, see, states_of
-from expunge.methods.sites import Site, find_sites
 from expunge.vision.detection import DetectionModel
 from tests.methods.detection.little import TRAIN, context_of, little_model, little_task, made
 from tests.vision.detection.detectors import KINDS
@@ -33,7 +33,9 @@ def test_the_aim_is_between_the_classes_that_stay_and_nothing() -> None:
     # Class 1 has the mean (2, 0), class 2 (5, 2): together (3.5, 1). Free are (9, 9), (7, 7) and (1, 5): (17/3, 7).
     assert query_target(BEFORE, background=1.0, silence=0.0).mean.tolist() == pytest.approx([3.5, 1.0])
     assert query_target(BEFORE, background=1.0, silence=1.0).mean.tolist() == pytest.approx([17 / 3, 7.0])
-    assert query_target(BEFORE, background=1.0, silence=0.25).mean.tolist() == pytest.approx([0.75 * 3.5 + 17 / 12, 2.5])
+    assert query_target(BEFORE, background=1.0, silence=0.25).mean.tolist() == pytest.approx(
+        [0.75 * 3.5 + 17 / 12, 2.5]
+    )
 
 
 def test_every_class_is_moved_by_its_own_mean_and_counts_alike() -> None:

@@ -21,7 +21,7 @@ from expunge.runs.comparing import ModelComparison
 from expunge.runs.measuring import known_keys, measure_models
 from expunge.tasks import find_task
 from expunge.tasks.embedding import EmbeddingModel, load_embedder
-from expunge.tasks.embedding.disk import GALLERY
+from expunge.tasks.embedding._disk import GALLERY
 
 NAMES = ("p00", "p01", "p02")
 

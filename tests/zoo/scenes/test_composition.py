@@ -7,7 +7,7 @@ import pytest
 
 from expunge.errors import DataError
 from expunge.zoo.scenes import ComposedScene, compose, cutouts, scene, scenes
-from expunge.zoo.scenes.backdrop import backdrop
+from expunge.zoo.scenes._backdrop import backdrop
 from expunge.zoo.scenes.compose import LEAST_VISIBLE, LONGEST, MOST_OBJECTS, SIDE, TURN
 
 Scenes = tuple[ComposedScene, ...]

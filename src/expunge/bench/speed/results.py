@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from expunge.bench.results import Machine
+from expunge.bench._results import Machine
 from expunge.errors import CorruptRunError
 
 SCHEMA = "expunge/speed/v1"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from expunge.bench.columns import figure
-from expunge.bench.results import Machine
-from expunge.bench.speed.results import Curve, Model, GrowthPoint, Speed, Timing
+from expunge.bench._columns import figure
+from expunge.bench._results import Machine
+from expunge.bench.speed.results import Curve, GrowthPoint, Model, Speed, Timing
 
 NONE = "–"
 HEADINGS = ("images a class", "method", "seconds", "ratio", "steps", "peak MB", "images read", "forward", "backward")

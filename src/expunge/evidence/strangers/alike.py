@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.evidence.strangers.conformal import areas, separation
+from expunge.evidence.strangers._conformal import areas, separation
+from expunge.evidence.strangers._thumbnails import thumbnails
 from expunge.evidence.strangers.lineup import Lineup
-from expunge.evidence.strangers.thumbnails import thumbnails
 
 MOST = 10
 """Images of a class that are looked at."""

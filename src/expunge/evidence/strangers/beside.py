@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.errors import EvidenceError
+from expunge.evidence.strangers._conformal import Separation, areas, least_p, separation, strangers_needed
+from expunge.evidence.strangers._relative import Relative
+from expunge.evidence.strangers._three_sample import three_sample
 from expunge.evidence.strangers.alike import Alike
-from expunge.evidence.strangers.conformal import Separation, areas, least_p, strangers_needed, separation
 from expunge.evidence.strangers.lineup import ByClass, Lineup, Side
-from expunge.evidence.strangers.relative import Relative
-from expunge.evidence.strangers.three_sample import three_sample
 
 On = Literal["answers", "features"]
 

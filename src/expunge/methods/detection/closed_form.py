@@ -13,13 +13,13 @@ from torch import Tensor
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Scenes
 from expunge.errors import MethodError
-from expunge.methods.checks import refuse_empty
+from expunge.methods._checks import refuse_empty
+from expunge.methods._ridge import low_rank, ridge
+from expunge.methods._settings import Fraction, PositiveFraction, Settings
+from expunge.methods._sites import Gain, Site, find_sites
 from expunge.methods.closed_form import Depth
-from expunge.methods.detection.scene_aims import SceneTarget, query_target, token_target
-from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
-from expunge.methods.ridge import low_rank, ridge
-from expunge.methods.settings import Fraction, PositiveFraction, Settings
-from expunge.methods.sites import Gain, Site, find_sites
+from expunge.methods.detection._scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
+from expunge.methods.detection._scene_targets import SceneTarget, query_target, token_target
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.detection import SceneContext
 from expunge.vision.detection import DetectionModel

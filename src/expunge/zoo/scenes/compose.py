@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from expunge.errors import DataError
-from expunge.zoo.scenes.backdrop import backdrop
+from expunge.zoo.scenes._backdrop import backdrop
 from expunge.zoo.scenes.cutouts import CLASSES, CutOut, cutouts
 
 SIDE = 224

@@ -23,7 +23,7 @@ from torch import Tensor
 from expunge.durable import whole_file
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import Target, to_centres
-from expunge.zoo.dinov2 import SHA256, dinov2_small
+from expunge.zoo._dinov2 import SHA256, dinov2_small
 from expunge.zoo.scenes.compose import SIDE, ComposedScene, scene
 from expunge.zoo.scenes.cutouts import CLASSES, digest
 

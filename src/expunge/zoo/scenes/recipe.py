@@ -11,11 +11,11 @@ from torch import Tensor
 
 from expunge.errors import DataError
 from expunge.vision.detection import DetectionOutput, Detections, Target, detect
+from expunge.zoo.scenes._progress import Progress, read_progress, write_progress
 from expunge.zoo.scenes.cutouts import CLASSES
 from expunge.zoo.scenes.detr import Detr, DetrShape, Maps
 from expunge.zoo.scenes.features import LAYERS, WIDTH, SceneFeatures, cache_features
 from expunge.zoo.scenes.objective import TrainingModel, objective
-from expunge.zoo.scenes.progress import Progress, read_progress, write_progress
 
 Report = Callable[[int, int, float, Detr], None]
 """Told after each epoch: epochs done and to do, mean loss, and the detector, which it may run but not change."""
