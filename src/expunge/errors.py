@@ -120,6 +120,10 @@ class QuantizedWeightsError(ModelError):
     """Weights are stored quantised, as integers; only floating-point ones are read."""
 
 
+class OnnxFileError(ModelError):
+    """An ONNX file is damaged, holds what is not read, or answers otherwise in ONNX Runtime than in torch."""
+
+
 class DeviceError(ExpungeError, ValueError):
     """A device to run on is unknown, or is not on this machine."""
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from expunge.cli.console import errors, progress_bar, show_notices
+from expunge.cli.onnx_options import told_of
 
 if TYPE_CHECKING:
     from expunge.evidence import Scorecard
@@ -28,6 +30,8 @@ class Asked:
     strangers: str | None = None
     shadow_forgotten: tuple[str, ...] = ()
     shadow_never: tuple[str, ...] = ()
+    classes: Path | None = None
+    preprocess: Path | None = None
     task: str | None = None
 
 
@@ -37,7 +41,11 @@ def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     from expunge.runs import Compared, ShadowModels, load, measure_models, read, strangers_of
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
-        return [partial(load, source, task=asked.task, device=device) for source in sources]
+        told = [told_of(source, asked.classes, asked.preprocess) for source in sources]
+        return [
+            partial(load, source, task=asked.task, device=device, **one)
+            for source, one in zip(sources, told, strict=True)
+        ]
 
     with errors.status("loading models and data"):
         original, edited, *oracles = (build() for build in loaders(sources))

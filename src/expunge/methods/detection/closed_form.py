@@ -115,7 +115,7 @@ class ClosedForm(Settings):
         sites = find_sites(model, self.first_block(model))
         aims = {site: self._aim(model, site, forget, retain, task=task, seed=context.seed) for site in sites}
         gains = {site: scene_gain(model, site, retain) for site in sites}
-        with tuned(model.module, [f"{site.linear}.weight" for site in sites]) as weights:
+        with tuned(model.module, [f"{site.layer}.weight" for site in sites]) as weights:
             for number in range(self.passes):
                 at = (forget, retain)
                 with torch.no_grad():
@@ -123,7 +123,7 @@ class ClosedForm(Settings):
                         at = tuple(one.advanced(model, site.block) for one in at)
                         seen = [see(model, site, one) for one in at]
                         change = self._solve(aims[site], seen[0], seen[1], gains[site])
-                        weights.parameters[f"{site.linear}.weight"].add_(change)
+                        weights.parameters[f"{site.layer}.weight"].add_(change)
                 context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
             yield weights
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, see, watch
-from expunge.methods.sites import Site, by_position
+from expunge.methods.sites import Site
 from expunge.vision.detection import DetectionModel, locate
 
 EVERYWHERE = 0.5
@@ -170,15 +170,15 @@ def attention(
                 for i, (target, match) in enumerate(zip(part.targets, locate(output, part.targets, model), strict=True))
                 for query in match.queries[target.labels[match.objects] == label].tolist()
             ]
-            width = model.linear(site.linear).out_features
+            layer = model.layer(site.layer)
             if not rows:
-                parts.append(by_position(torch.zeros_like(stream), len(part), width).sum(-1))
+                parts.append(layer.outputs(torch.zeros_like(stream), len(part)).sum(-1))
                 continue
             scenes, queries = (torch.tensor(column) for column in zip(*rows, strict=True))
             features = output.features[scenes, queries]
             signs = torch.randint(0, 2, tuple(features.shape), generator=generator).to(features) * 2 - 1
             (slope,) = torch.autograd.grad((features * signs).sum(), stream)
-        parts.append(by_position(slope, len(part), width).square().sum(-1).detach())
+        parts.append(layer.outputs(slope, len(part)).square().sum(-1).detach())
     return torch.cat(parts)
 
 

@@ -131,7 +131,7 @@ class BeforeBlocks:
     def replay(self, parts: Sequence[Tensor], pixels: Tensor, place: Place) -> Iterator[dict[str, Any]]:
         """Lets the blocks below pass on what they are given."""
         *lower, block = self._parts(int(place))
-        with _forwards.skipped(lower, self._returns, block, parts[0]):
+        with _forwards.skipped(dict.fromkeys(lower, self._returns), block, parts[0]):
             yield {}
 
     def _parts(self, last: int) -> list[nn.Module]:

@@ -52,7 +52,7 @@ def find_detection_blocks(module: nn.Module, backbone: str | None) -> tuple[Bloc
     inside = f"{backbone}." if backbone is not None else None
     parts = {name: part for name, part in module.named_modules() if inside is None or not name.startswith(inside)}
     linears: dict[str, list[str]] = {}
-    for ffn in blocks._find_ffns(parts):
+    for ffn in blocks.find_ffns(parts):
         owner = blocks._owner(ffn, parts)
         if owner is not None:
             linears.setdefault(owner, []).extend(ffn)
