@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One repeated block of a model and the Linear layers of its feed-forward network (FFN).
+    """One block of a model and the layers in it that may be edited.
 
     Attributes:
         name: Qualified module name of the block, as in `named_modules()`.
-        linears: Qualified names of the FFN's Linear layers, expanding ones first, the contracting one last.
+        linears: Qualified names of the Linear layers of its feed-forward network (FFN), expanding ones first, the
+            contracting one last; or of its convolutions on the way to the last one, which writes to the stream.
+        stream: Qualified name of the module that is given the residual stream, such as an activation after the sum, or
+            of the last layer where the stream is what that layer gives; None where it is what the block returns.
     """
 
     name: str
     linears: tuple[str, ...]
+    stream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How often something happened: `hits` out of `n` trials."""
+    """Rate of an event: `hits` out of `n` trials."""
 
     hits: int
     n: int

@@ -64,7 +64,7 @@ class TestAttached:
 
     def test_refuses_what_is_no_linear_and_puts_back_the_rest(self) -> None:
         module = self.module()
-        with pytest.raises(TypeError, match=r"expected a torch\.nn\.Linear at 'b', found Sequential"):  # noqa: SIM117
+        with pytest.raises(TypeError, match=r"at 'b': expected a torch\.nn\.Linear or Conv2d, found Seq"):  # noqa: SIM117
             with attached(module, ["a", "b"], rank=1, scale=1.0, seed=0):
                 pass
         assert isinstance(module.get_submodule("a"), nn.Linear)

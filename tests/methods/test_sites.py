@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn.functional import gelu
 
 from expunge.errors import NoBlocksError
-from expunge.methods.sites import DEAF, Gain, Site, by_position, find_sites, gain, look, step
+from expunge.methods.sites import DEAF, Gain, Site, find_sites, gain, look, step
 from expunge.vision import VisionModel
+from expunge.vision.layer import by_position
 from tests.methods import tiny
 from tests.vision.conformance import randomise
 from tests.vision.handmade import EncoderViT, SequentialViT
@@ -160,7 +161,7 @@ class TestGain:
         site = find_sites(model, 3)[0]
         hidden = model.enter(pixels, 3)
         before = gain(model, site, hidden).values
-        model.linear(site.linear).weight.data.mul_(-2.0)
+        model.linear(site.layer).weight.data.mul_(-2.0)
         torch.testing.assert_close(gain(model, site, hidden).values, before, rtol=1e-3, atol=1e-5)
 
     def test_the_inverse_writes_nothing_to_a_deaf_channel(self) -> None:

@@ -58,9 +58,9 @@ def test_after_a_change_they_are_what_running_the_block_again_gives(build) -> No
     for site in find_sites(model, 0)[:-1]:
         states = States(model.enter(images, site.block), labels)
         seen = states.look(model, site, first_positions(states))
-        change = 0.1 * torch.randn_like(model.linear(site.linear).weight)
-        with tuned(model.module, [f"{site.linear}.weight"]) as weights:
-            weights.parameters[f"{site.linear}.weight"].add_(change)
+        change = 0.1 * torch.randn_like(model.linear(site.layer).weight)
+        with tuned(model.module, [f"{site.layer}.weight"]) as weights:
+            weights.parameters[f"{site.layer}.weight"].add_(change)
             found = states.after(model, site, seen, change, gain(model, site, states.hidden))
             again = model.advance(states.hidden, site.block)
         assert seen.following is not None
@@ -75,7 +75,7 @@ def test_where_the_sum_is_enough_the_block_does_not_run() -> None:
     site = find_sites(model, 2)[0]
     states = States(model.enter(tiny.draw_images(1, 0)[0], 2), torch.arange(10))
     seen, measured = states.look(model, site, first_positions(states)), gain(model, site, states.hidden)
-    model.linear(site.linear).weight.fill_(float("nan"))
+    model.linear(site.layer).weight.fill_(float("nan"))
     assert states.after(model, site, seen, torch.ones(32, 64), measured).hidden.isfinite().all()
 
 
@@ -105,8 +105,8 @@ def test_inputs_that_were_not_held_are_computed_anew_to_the_same_bits() -> None:
     batch = BATCH * 17 * 64 * 4
     seen = [states.look(model, site, first_positions(states), hold=hold) for hold in (0, batch, 3 * batch)]
     assert [len(one.held) for one in seen] == [0, 1, 3]
-    with tuned(model.module, [f"{site.linear}.weight"]) as weights:
-        weights.parameters[f"{site.linear}.weight"].add_(change)
+    with tuned(model.module, [f"{site.layer}.weight"]) as weights:
+        weights.parameters[f"{site.layer}.weight"].add_(change)
         none, first, every = (states.after(model, site, one, change, measured).hidden for one in seen)
     assert torch.equal(none, every)
     assert torch.equal(first, every)

@@ -106,6 +106,54 @@ def convnext() -> nn.Module:
     return transformers.ConvNextForImageClassification(config)
 
 
+def resnet() -> nn.Module:
+    """With residual connections, batch norms, and activations after the sums."""
+    config = transformers.ResNetConfig(
+        embedding_size=12, hidden_sizes=[16, 24], depths=[2, 2], layer_type="basic", **LABELS
+    )
+    module = transformers.ResNetForImageClassification(config)
+    module.resnet.embedder.pooler = nn.Identity()  # 8 × 8 positions in the first stage, not 4 × 4
+    return module
+
+
+def mobilenet() -> nn.Module:
+    """Inverted residuals, whose sums have no activation, and a convolution by itself at the end."""
+    return nn.Sequential(
+        *(nn.Conv2d(3, 12, 3, stride=2, padding=1), nn.BatchNorm2d(12), nn.ReLU6()),
+        *(Inverted(12, 12), Inverted(12, 16, stride=2), Inverted(16, 16), Inverted(16, 16)),
+        *(nn.Conv2d(16, 32, 1), nn.BatchNorm2d(32), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(32, len(CLASSES)),
+    )
+
+
+class Inverted(nn.Module):
+    """MobileNetV2's block: expand, filter each channel, project; a residual connection where shapes allow."""
+
+    def __init__(self, width: int, wider: int, stride: int = 1) -> None:
+        super().__init__()
+        inner = 3 * width
+        self.body = nn.Sequential(
+            *(nn.Conv2d(width, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()),
+            *(nn.Conv2d(inner, inner, 3, stride, 1, groups=inner, bias=False), nn.BatchNorm2d(inner), nn.ReLU6()),
+            *(nn.Conv2d(inner, wider, 1, bias=False), nn.BatchNorm2d(wider)),
+        )
+        self.residual = stride == 1 and width == wider
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.residual else self.body(x)
+
+
+def plain_cnn() -> nn.Module:
+    """No residual connection at all."""
+
+    def part(width: int, wider: int, stride: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(width, wider, 3, stride, 1, bias=False)
+        return [convolution, nn.BatchNorm2d(wider), nn.ReLU(inplace=True)]
+
+    parts = (*part(3, 16, 2), *part(16, 16, 1), *part(16, 24, 2), *part(24, 32, 1))
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, len(CLASSES)))
+
+
 def dinov2() -> nn.Module:
     return transformers.Dinov2ForImageClassification(transformers.Dinov2Config(**PLAIN, **LABELS))
 

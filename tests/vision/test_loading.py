@@ -17,7 +17,6 @@ from expunge.errors import (
     CorruptWeightsError,
     HeadError,
     ModelNotFoundError,
-    NoBlocksError,
     UnsafeWeightsError,
 )
 from expunge.vision import VisionModel, load_model
@@ -205,20 +204,6 @@ def test_a_text_model_is_no_image_classifier(vit_folder: Path) -> None:
     (vit_folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(HeadError, match="'bert'"):
         load_model(vit_folder)
-
-
-def test_a_transformers_cnn_has_no_blocks(tmp_path: Path) -> None:
-    config = transformers.ResNetConfig(
-        embedding_size=8,
-        hidden_sizes=[8, 8],
-        depths=[1, 1],
-        layer_type="basic",
-        id2label=dict(enumerate(CLASSES)),
-    )
-    transformers.ResNetForImageClassification(config).save_pretrained(tmp_path)
-    transformers.ConvNextImageProcessorPil(size={"shortest_edge": 32}).save_pretrained(tmp_path)
-    with pytest.raises(NoBlocksError, match="ResNetForImageClassification"):
-        load_model(tmp_path)
 
 
 # --- Quiet ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from expunge.adapters.attach import attached, to_edit
 from expunge.adapters.edit import Edit, LowRank
 from expunge.adapters.groups import Grouping, group_norms, group_penalty, make_groups, proximal_step
-from expunge.adapters.lora import LoRALinear
+from expunge.adapters.lora import LoRA, LoRAConv2d, LoRALinear
 from expunge.adapters.stack import EditStack
 from expunge.adapters.store import load_edit, save_edit
 from expunge.adapters.tuned import Tuned, tuned
@@ -12,6 +12,8 @@ __all__ = [
     "Edit",
     "EditStack",
     "Grouping",
+    "LoRA",
+    "LoRAConv2d",
     "LoRALinear",
     "LowRank",
     "Tuned",

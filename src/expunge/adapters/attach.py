@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from expunge.adapters.edit import Edit, LowRank
-from expunge.adapters.lora import LoRALinear
+from expunge.adapters.lora import LoRA, lora
 
 
 def _replace(module: nn.Module, name: str, new: nn.Module) -> None:
@@ -18,8 +18,8 @@ def _replace(module: nn.Module, name: str, new: nn.Module) -> None:
 @contextmanager
 def attached(
     module: nn.Module, names: Sequence[str], *, rank: int, scale: float, seed: int
-) -> Iterator[dict[str, LoRALinear]]:
-    """Wraps the named Linear layers in `LoRALinear` while the context lasts.
+) -> Iterator[dict[str, LoRA]]:
+    """Gives the named Linear and Conv2d layers a low-rank addition while the context lasts.
 
     Yields:
         Qualified name -> LoRA layer. The original layers are put back on leaving, whatever happened inside.
@@ -29,9 +29,10 @@ def attached(
     layers = {}
     try:
         for name, base in originals.items():
-            if not isinstance(base, nn.Linear):
-                raise TypeError(f"expected a torch.nn.Linear at {name!r}, found {type(base).__name__}")
-            layers[name] = LoRALinear(base, rank, scale, generator)
+            try:
+                layers[name] = lora(base, rank, scale, generator)
+            except TypeError as error:
+                raise TypeError(f"at {name!r}: {error}") from None
             _replace(module, name, layers[name])
         yield layers
     finally:
@@ -39,7 +40,7 @@ def attached(
             _replace(module, name, base)
 
 
-def to_edit(layers: dict[str, LoRALinear]) -> Edit:
+def to_edit(layers: dict[str, LoRA]) -> Edit:
     """The trained change as a value on the CPU. Layers whose change is exactly zero are pruned: they do not appear."""
     deltas = {
         name: LowRank(layer.lora_a.detach().cpu().clone(), layer.lora_b.detach().cpu().clone(), layer.scale)

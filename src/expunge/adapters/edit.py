@@ -1,4 +1,4 @@
-"""What a method hands over: low-rank or dense changes of weights, and classes struck from the head."""
+"""Edits, the result of a method: low-rank or dense changes of weights, and classes struck from the head."""
 
 import math
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """The change `scale · B A` of one weight.
+    """The change `scale · B A` of one weight, laid out as PEFT does.
 
     Attributes:
-        a: (rank, in).
-        b: (out, rank).
+        a: (rank, in); of a convolution (rank, in, k, k).
+        b: (out, rank); of a convolution (out, rank, 1, 1).
         scale: LoRA's alpha / rank.
     """
 
-    a: Float[Tensor, "rank in"]
-    b: Float[Tensor, "out rank"]
+    a: Float[Tensor, "rank *in"]
+    b: Float[Tensor, "out rank *ones"]
     scale: float = 1.0
 
     @property
@@ -29,9 +29,15 @@ class LowRank:
         """Number of rows of A and columns of B."""
         return self.a.shape[0]
 
-    def delta(self) -> Float[Tensor, "out in"]:
-        """The change as one matrix in float64, the precision in which edits are summed."""
-        return self.scale * (self.b.to(torch.float64) @ self.a.to(torch.float64))
+    def delta(self) -> Float[Tensor, "out *in"]:
+        """The change in the shape of the weight in float64, the precision in which edits are summed."""
+        b, a = self.b.to(torch.float64).flatten(1), self.a.to(torch.float64).flatten(1)
+        return (self.scale * (b @ a)).view(len(b), *self.a.shape[1:])
+
+    def laid_out(self, weight: Tensor) -> "LowRank":
+        """The same factors of a matrix as those of a layer with this weight, which the matrix was read from."""
+        a, ones = self.a.reshape(self.rank, *weight.shape[1:]), (1,) * (weight.ndim - 2)
+        return LowRank(a, self.b.reshape(*self.b.shape[:2], *ones), self.scale)
 
     def half(self) -> "LowRank":
         """Nearly the same change in half the bytes: factors in float16.
@@ -55,7 +61,7 @@ class Edit:
     """One change of a model; empty where a method did nothing.
 
     Attributes:
-        deltas: Qualified name of a Linear layer -> its low-rank change. Pruned layers are absent.
+        deltas: Qualified name of a Linear layer or convolution -> its low-rank change. Pruned layers are absent.
         masked: Indices of classes whose logit is struck out at the head.
         dense: Qualified name of a parameter -> what is added to it, of its shape. For methods that move whole weights.
     """

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.adapters.lora import LoRALinear
+from expunge.adapters.lora import LoRA
 from expunge.values import Block
 
 Grouping = Literal["block", "lora", "matrix"]
 Groups = Mapping[str, tuple[Tensor, ...]]
 
 
-def make_groups(layers: Mapping[str, LoRALinear], blocks: Sequence[Block], grouping: Grouping = "block") -> Groups:
+def make_groups(layers: Mapping[str, LoRA], blocks: Sequence[Block], grouping: Grouping = "block") -> Groups:
     """Sorts the matrices of `layers` into groups.
 
     Args:

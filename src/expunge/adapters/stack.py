@@ -70,7 +70,7 @@ class EditStack(Generic[M]):
     def _check(self, edit: Edit) -> None:
         for name, low in edit.deltas.items():
             try:
-                weight = self.model.linear(name).weight
+                weight = self.model.layer(name).weight
             except (AttributeError, ValueError) as error:
                 raise EditError(f"the edit changes {name!r}, which this model does not have: {error}") from error
             _check_low_rank(name, low, tuple(weight.shape))
@@ -152,9 +152,12 @@ class EditStack(Generic[M]):
 
 def _check_low_rank(name: str, low: LowRank, expected: tuple[int, ...]) -> None:
     a, b = tuple(low.a.shape), tuple(low.b.shape)
-    if len(a) != 2 or len(b) != 2 or a[0] != b[1]:
-        raise EditError(f"the edit of {name!r} has A of shape {a} and B of {b}: expected (rank, in) and (out, rank)")
-    _check_shape(name, (b[0], a[1]), expected)
+    if len(a) not in (2, 4) or len(b) != len(a) or a[0] != b[1] or any(side != 1 for side in b[2:]):
+        raise EditError(
+            f"the edit of {name!r} has A of shape {a} and B of {b}: expected (rank, in) and (out, rank), and of a "
+            "convolution (rank, in, k, k) and (out, rank, 1, 1)"
+        )
+    _check_shape(name, (b[0], *a[1:]), expected)
     if not math.isfinite(low.scale):
         raise EditError(f"the edit of {name!r} has the scale {low.scale}: expected a finite number")
     _check_finite(name, low.a)
@@ -172,7 +175,7 @@ def _check_finite(name: str, values: Tensor) -> None:
 
 
 def _changes(edit: Edit, name: str) -> Iterator[Tensor]:
-    """What `edit` adds to the parameter `name`, in float64."""
+    """Changes that `edit` adds to the parameter `name`, in float64."""
     low = edit.deltas.get(name.removesuffix(".weight")) if name.endswith(".weight") else None
     if low is not None:
         yield low.delta()

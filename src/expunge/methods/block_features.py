@@ -1,4 +1,4 @@
-"""What blocks give for images while a model runs, one row an image, with gradients where there are any."""
+"""Block features: what each block gives for images while a model runs, one row an image, with gradients if any."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -42,11 +42,11 @@ def recorded(model: VisionModel, blocks: Sequence[Block]) -> Iterator[BlockFeatu
     features = BlockFeatures(blocks)
 
     def record(block: Block) -> Callable[[nn.Module, object, Any], None]:
-        width = model.linear(block.linears[-1]).out_features
+        layer = model.layer(block.linears[-1])
 
         def hook(module: nn.Module, args: object, returned: Any) -> None:
             hidden = returned[0] if isinstance(returned, tuple) else returned
-            features.record(block.name, one_row_an_image(hidden, len(hidden), width, class_token=class_token))
+            features.record(block.name, one_row_an_image(layer.outputs(hidden, len(hidden)), class_token=class_token))
 
         return hook
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
 from expunge.methods.aims import Aim, Target, find_aims
-from expunge.methods.ridge import low_rank, ridge
+from expunge.methods.ridge import grouped_ridge, low_rank
 from expunge.methods.settings import PositiveFraction, Settings
 from expunge.methods.sites import Site, find_sites
 from expunge.methods.states import SeenRows, States, states_of
@@ -22,7 +22,7 @@ from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]
-"""How far down an edit reaches."""
+"""Depth of an edit, from the last block down."""
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
 """The part of the blocks, from the last one down, that is edited."""
@@ -32,7 +32,7 @@ DEPTHS: Mapping[Depth, float] = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
 class ClosedForm(Settings):
     """Moves each class's mean activation onto that of the classes that stay, block by block, and strikes its head row.
 
-    At every site (an FFN's last Linear layer, inputs x, residual stream h after the block, position t) the change of
+    At every site (the layer of a block that writes to the residual stream h, inputs x, position t) the change of
     weights minimises, with γ the layer's gain,
 
         E_forget ‖γ ΔW x − (μ_r,t − μ_c,t)‖² + w R/F E_retain ‖γ ΔW x − (h⁰ − h)‖² + λ ‖γ ΔW‖²
@@ -76,7 +76,12 @@ class ClosedForm(Settings):
     half: bool = False
 
     def first_block(self, model: VisionModel) -> int:
-        """The lowest block edited."""
+        """The lowest block edited.
+
+        Raises:
+            NoBlocksError: The model has none that can be edited.
+        """
+        model.refuse_fixed()
         blocks = len(model.blocks)
         return blocks - max(1, round(DEPTHS[self.depth] * blocks))
 
@@ -102,7 +107,7 @@ class ClosedForm(Settings):
         sites = find_sites(model, self.first_block(model))
         generator = torch.Generator().manual_seed(context.seed)
         aims = find_aims(model, sites, forget, retain, rows=self.rows, generator=generator, target=target)
-        names = [f"{site.linear}.weight" for site in sites]
+        names = [f"{site.layer}.weight" for site in sites]
         with tuned(model.module, names) as weights:
             for number in range(self.passes):
                 self._pass(model, aims, forget, retain, weights)
@@ -110,10 +115,13 @@ class ClosedForm(Settings):
             yield weights
 
     def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
-        """What became of the weights, as a low-rank edit that strikes the targets."""
+        """Change of the weights as a low-rank edit that strikes the targets."""
         changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         most = self.directions * len(targets)
-        deltas = {name.removesuffix(".weight"): low_rank(change, self.energy, most) for name, change in changes.items()}
+        deltas = {
+            name.removesuffix(".weight"): low_rank(change.flatten(1), self.energy, most).laid_out(change)
+            for name, change in changes.items()
+        }
         edit = Edit(deltas, masked=targets)
         return edit.half() if self.half else edit
 
@@ -124,22 +132,24 @@ class ClosedForm(Settings):
         *_, last = aims
         for site, aim in aims.items():
             going, staying = forget.look(model, site, aim.forget), retain.look(model, site, aim.retain)
-            change = self._solve(aim, going, staying, forget, retain)
-            weights.parameters[f"{site.linear}.weight"].add_(change)
+            change = self._solve(aim, going, staying, forget, retain, model.layer(site.layer).groups)
+            weight = weights.parameters[f"{site.layer}.weight"]
+            weight.add_(change.view_as(weight))
             if site is not last:
                 forget = forget.after(model, site, going, change, aim.gain)
                 retain = retain.after(model, site, staying, change, aim.gain)
 
     def _solve(
-        self, aim: Aim, going: SeenRows, staying: SeenRows, forget: States, retain: States
+        self, aim: Aim, going: SeenRows, staying: SeenRows, forget: States, retain: States, groups: int
     ) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained states are there."""
         back = aim.before - staying.outputs
         balance = self.weight * len(retain.classes) / len(forget.classes)
-        change = ridge(
+        change = grouped_ridge(
             torch.cat([going.inputs, staying.inputs]),
             torch.cat([aim.away(going, forget), back]),
             torch.cat([aim.forget.counted(forget.shares), balance * aim.retain.counted(retain.shares)]),
-            self.ridge * going.inputs.shape[-1] / (len(forget) + len(retain)),
+            self.ridge * going.inputs.shape[-1] / groups / (len(forget) + len(retain)),
+            groups,
         )
         return change.to(going.inputs.dtype) * aim.gain.inverse()[:, None]

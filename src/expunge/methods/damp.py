@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-6
 
 @dataclass(frozen=True)
 class DAMP(Settings):
-    """W ← W (I − s · Q Qᵀ) for every Linear layer of the FFNs: a LoRA with one rank a class.
+    """W ← W (I − s · Q Qᵀ) for every layer of the FFNs and main paths of blocks: a LoRA with one rank a class.
 
     Q is an orthonormal basis of the forget directions in the layer's input space: each forget class's prototype minus
     its projection on the span of the retained prototypes. A prototype is the mean over a class's images of the class
@@ -81,7 +81,8 @@ class DAMP(Settings):
                 ours = torch.arange(len(rows)) < len(forget[name])
                 scale = self.strength * (number + 1) / len(model.blocks) * separability(rows, ours)
                 if scale and directions.shape[1]:
-                    deltas[name] = projection(model.linear(name).weight, directions, scale)
+                    layer = model.layer(name)
+                    deltas[name] = projection(layer.matrix, directions, scale).laid_out(layer.weight)
             context.report(Progress(number + 1, len(model.blocks), block.name))
         return Edit(deltas=deltas)
 
@@ -110,7 +111,7 @@ def projection(weight: Float[Tensor, "out d"], directions: Float[Tensor, "d k"],
 
 
 def separability(rows: Float[Tensor, "n d"], ours: Bool[Tensor, " n"]) -> float:
-    """How well a line tells the rows of `ours` from the others: 0 as a coin, 1 without an error.
+    """Separability of the rows of `ours` from the others by a line: 0 as a coin, 1 without an error.
 
     2 · balanced accuracy − 1 (at least 0) of a ridge classifier, each row judged by the classifier fitted without it.
     Leaving one out has a closed form: the prediction is y − (y − ŷ) / (1 − h) with h the row's leverage. A side with

@@ -1,4 +1,4 @@
-"""Deep Unlearning: take out of every Linear layer's input space what tells the forget images from the others."""
+"""Deep Unlearning: take out of every layer's input space what tells the forget images from the others."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from expunge.vision import VisionModel
 
 ALPHAS_RETAIN = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 ALPHAS_FORGET = (3.0, 10.0, 30.0, 100.0)
-"""What is tried where a constant is to be chosen. The published code uses 100 and 3 (CIFAR) or 10 (ImageNet) on 900
+"""Values to try where a constant is to be chosen. The published code uses 100 and 3 (CIFAR) or 10 (ImageNet) on 900
 images or more; with a small replay the best pair lay at smaller α_r and larger α_f in our probes."""
 
 
 @dataclass(frozen=True)
 class DeepUnlearning(Settings):
-    """W ← W (I − P_f (I − P_r))ᵀ for every Linear layer of the blocks, attention and FFN.
+    """W ← W (I − P_f (I − P_r))ᵀ for every layer of the blocks, attention and FFN, that is one matrix.
 
-    P = U Λ Uᵀ from the singular vectors U and values σ of a layer's inputs (all tokens of all images), with the scaled
+    P = U Λ Uᵀ from the singular vectors U and values σ of a layer's inputs (at all positions), with the scaled
     importance Λ_i = α p_i / ((α − 1) p_i + 1) of the share p_i = σ_i² / Σσ². α_r and α_f are searched as in the paper,
     but the judge is H on the validation split, as for all methods here, where the paper takes Acc_r · (1 − Acc_f) on
     training images. Embeddings and classifier stay fixed as the comparison asks; the paper projects those as well. The
@@ -74,8 +74,8 @@ class DeepUnlearning(Settings):
                 def write() -> None:
                     for name in forget:
                         before = weights.before[f"{name}.weight"]
-                        after = projected(before, forget[name], retain[name], alpha_forget, alpha_retain)
-                        weights.parameters[f"{name}.weight"].copy_(after)
+                        after = projected(before.flatten(1), forget[name], retain[name], alpha_forget, alpha_retain)
+                        weights.parameters[f"{name}.weight"].copy_(after.view_as(before))
 
                 return write
 

@@ -10,7 +10,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from expunge.adapters import Edit, LoRALinear, attached, to_edit
+from expunge.adapters import Edit, LoRA, attached, to_edit
 from expunge.data import Images
 from expunge.methods.block_features import BlockFeatures, recorded
 from expunge.methods.checks import refuse_empty
@@ -145,7 +145,7 @@ def outside(features: Float[Tensor, "n d"], basis: Float[Tensor, "d k"]) -> Floa
     return torch.linalg.matrix_norm(features - features @ basis @ basis.T, ord="nuc")
 
 
-def _projection(blocks: Sequence[Block], layers: Mapping[str, LoRALinear], retain: Subspaces) -> Callable[[], None]:
+def _projection(blocks: Sequence[Block], layers: Mapping[str, LoRA], retain: Subspaces) -> Callable[[], None]:
     def project() -> None:
         for block in blocks:
             basis = retain[block.name]
@@ -156,10 +156,11 @@ def _projection(blocks: Sequence[Block], layers: Mapping[str, LoRALinear], retai
 
 
 @torch.no_grad()
-def project_gradients(layer: LoRALinear, basis: Float[Tensor, "d k"]) -> None:
+def project_gradients(layer: LoRA, basis: Float[Tensor, "d k"]) -> None:
     """Takes the part inside the subspace out of the gradients of those matrices of a layer that have a side of d."""
     a, b = layer.lora_a.grad, layer.lora_b.grad
-    if a is not None and layer.in_features == len(basis):
-        a -= a @ basis @ basis.T
-    if b is not None and layer.out_features == len(basis):
-        b -= basis @ (basis.T @ b)
+    if a is not None and a.shape[1] == len(basis):
+        rows = a.movedim(1, -1)
+        a -= (rows @ basis @ basis.T).movedim(-1, 1)
+    if b is not None and len(b) == len(basis):
+        b -= (basis @ (basis.T @ b.flatten(1))).view_as(b)

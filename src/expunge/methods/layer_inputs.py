@@ -1,6 +1,6 @@
-"""What enters the Linear layers of a model when it looks at images, as statistics whose size is bounded.
+"""What enters the layers of a model when it looks at images, as statistics whose size is bounded.
 
-The closed-form methods edit a Linear layer by what its inputs look like. Inputs of all tokens of all images would fill
+The closed-form methods edit a layer by what its inputs look like. Inputs of all tokens of all images would fill
 any memory; second moments and one row an image do not.
 """
 
@@ -14,19 +14,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from expunge.data import Images
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache, VisionModel, mixes
 
 
 @torch.no_grad()
 def second_moments(
     cache: ActivationCache, images: Images, names: Sequence[str]
 ) -> dict[str, Float[Tensor, "inputs inputs"]]:
-    """The mean of x xᵀ over all tokens x of all images that enter each layer, not centred.
+    """The mean of x xᵀ over all tokens or windows x of all images that enter each layer, not centred.
 
     Args:
         cache: The model and its cached hidden states.
         images: The images, at least one.
-        names: Qualified names of Linear layers in blocks from `cache.entry` on.
+        names: Qualified names of layers in blocks from `cache.entry` on.
 
     Returns:
         Name -> moments in float64 on the CPU. A layer that the model reads without calling it, as torch's own
@@ -36,7 +36,7 @@ def second_moments(
     tokens: defaultdict[str, int] = defaultdict(int)
 
     def add(name: str, x: Tensor) -> None:
-        rows = x.reshape(-1, x.shape[-1]).float()
+        rows = cache.model.layer(name).inputs(x, len(x)).flatten(0, 1).float()
         product = (rows.T @ rows).cpu().to(torch.float64)
         sums[name] = sums[name] + product if name in sums else product
         tokens[name] += len(rows)
@@ -56,7 +56,7 @@ def image_inputs(
     Args:
         cache: The model and its cached hidden states.
         images: The images, at least one.
-        names: Qualified names of Linear layers in blocks from `cache.entry` on.
+        names: Qualified names of layers in blocks from `cache.entry` on.
         class_token: Whether the first token stands for the image; see `has_class_token`.
 
     Returns:
@@ -68,7 +68,8 @@ def image_inputs(
         heard: dict[str, Tensor] = {}
 
         def keep(name: str, x: Tensor, n: int = len(batch), heard: dict[str, Tensor] = heard) -> None:
-            heard[name] = one_row_an_image(x, n, x.shape[-1], class_token=class_token).cpu().to(torch.float64)
+            inputs = cache.model.layer(name).inputs(x, n)
+            heard[name] = one_row_an_image(inputs, class_token=class_token).cpu().to(torch.float64)
 
         with _inputs(cache.model, names, keep):
             cache.output(images, batch)
@@ -77,18 +78,9 @@ def image_inputs(
     return {name: torch.cat(parts) for name, parts in rows.items()}
 
 
-def one_row_an_image(x: Tensor, n: int, width: int, *, class_token: bool) -> Float[Tensor, "n width"]:
-    """Sums up what layers hold of `n` images as one row each.
-
-    Args:
-        x: (n, tokens, width), windows of images as in Swin, or maps (n, width, height, width of the map).
-        n: Number of images.
-        width: Width of one token.
-        class_token: Takes the first token of an image instead of the mean of all.
-    """
-    last = x if x.shape[-1] == width else x.movedim(1, -1)
-    tokens = last.reshape(n, -1, width).float()
-    return tokens[:, 0] if class_token else tokens.mean(dim=1)
+def one_row_an_image(tokens: Float[Tensor, "n t width"], *, class_token: bool) -> Float[Tensor, "n width"]:
+    """Sums up what layers hold of images as one row each: the first token, or the mean of all."""
+    return tokens[:, 0].float() if class_token else tokens.float().mean(dim=1)
 
 
 def has_class_token(model: VisionModel) -> bool:
@@ -96,7 +88,7 @@ def has_class_token(model: VisionModel) -> bool:
 
     Recognised by structure: a parameter of shape (1, 1, width) outside the blocks.
     """
-    width = model.linear(model.blocks[0].linears[0]).in_features
+    width = model.layer(model.blocks[0].linears[0]).weight.shape[1]
     insides = tuple(f"{block.name}." for block in model.blocks)
     return any(
         parameter.shape == (1, 1, width)
@@ -106,12 +98,13 @@ def has_class_token(model: VisionModel) -> bool:
 
 
 def block_linears(model: VisionModel, first: int) -> tuple[str, ...]:
-    """Qualified names of all Linear layers, of attention and FFN, in the blocks from index `first` on."""
+    """Qualified names of all layers that are one matrix in the blocks from index `first` on.
+
+    Linear layers of attention and FFN; convolutions but those whose channels do not read all others.
+    """
     insides = tuple(f"{block.name}." for block in model.blocks[first:])
     return tuple(
-        name
-        for name, layer in model.module.named_modules()
-        if isinstance(layer, nn.Linear) and name.startswith(insides)
+        name for name, layer in model.module.named_modules() if mixes(layer) and f"{name}.".startswith(insides)
     )
 
 
@@ -132,6 +125,6 @@ def _inputs(model: VisionModel, names: Sequence[str], hear: Callable[[str, Tenso
 
     with ExitStack() as stack:
         for name in names:
-            handle = model.linear(name).register_forward_pre_hook(listen(name), with_kwargs=True)
+            handle = model.layer(name).module.register_forward_pre_hook(listen(name), with_kwargs=True)
             stack.callback(handle.remove)
         yield

@@ -50,7 +50,7 @@ a polish costs what stays, and the solves alone leave no name: lab notes of 2026
 
 @dataclass(frozen=True)
 class Polish:
-    """How long and how hard.
+    """Length and strength of the polish.
 
     The learning rate of a weight W (d × m) is rate · rms(W) / √m, falling to 0 in a straight line in each round: a step
     of Adam moves all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it
@@ -107,7 +107,7 @@ class Polish:
             generator: Draws what goes into each step.
             report: Told the steps done and the loss.
         """
-        groups = [{"params": [w], "lr": self.rate * rms(w) / w.shape[1] ** 0.5} for w in weights]
+        groups = [{"params": [w], "lr": self.rate * rms(w) / w[0].numel() ** 0.5} for w in weights]
         optimizer = torch.optim.Adam(groups)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
         variance = spread(staying.embedding)
@@ -166,6 +166,6 @@ def rms(weight: Tensor) -> float:
 
 @torch.no_grad()
 def outputs_of(model: VisionModel, states: States, entry: int) -> Output:
-    """What the model makes of states that enter block `entry`."""
+    """Outputs of the model for states that enter block `entry`."""
     parts = [model.resume(hidden, entry) for hidden in states.hidden.split(BATCH)]
     return Output(torch.cat([part.embedding for part in parts]), torch.cat([part.logits for part in parts]))

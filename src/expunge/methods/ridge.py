@@ -1,4 +1,4 @@
-"""Weighted ridge regression for the change of one Linear layer, and its best approximation of low rank."""
+"""Weighted ridge regression for the change of one layer, and its best approximation of low rank."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from torch import Tensor
 from expunge.adapters import LowRank
 
 ROUNDING = 4.0
-"""How many units in the last place the sum of all eigenvalues of a product of rows may be off."""
+"""Units in the last place that the sum of all eigenvalues of a product of rows may be off."""
 
 
 def ridge(
@@ -38,11 +38,20 @@ def ridge(
     return (rows.T @ torch.cholesky_solve(wanted.to(wide), factor).to(rows.dtype)).T.to(wide)
 
 
+def grouped_ridge(
+    x: Float[Tensor, "n gm"], s: Float[Tensor, "n d"], weights: Float[Tensor, " n"], strength: float, groups: int
+) -> Float[Tensor, "d m"]:
+    """The same for a layer whose channels and inputs fall into groups: each group by itself, one upon the other."""
+    parts = zip(x.chunk(groups, dim=1), s.chunk(groups, dim=1), strict=True)
+    return torch.cat([ridge(inputs, wanted, weights, strength) for inputs, wanted in parts])
+
+
 def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowRank:
     """The change of least rank that keeps a part of its energy, as LoRA factors in float32 on the CPU.
 
     The best B A of a rank takes the first left singular vectors U: B = U, A = Uᵀ ΔW (Eckart and Young). They are the
-    eigenvectors of the small matrix ΔW ΔWᵀ.
+    eigenvectors of the small matrix ΔW ΔWᵀ. Where inputs are fewer than channels, ΔWᵀ ΔW is the smaller one: A = Vᵀ,
+    B = ΔW V.
 
     Args:
         change: ΔW.
@@ -50,8 +59,10 @@ def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowR
         most: The greatest rank, whatever the energy; 0 for no such bound.
     """
     wide = change.cpu().to(torch.float64)
-    squares, vectors = torch.linalg.eigh(wide @ wide.T)
+    narrow = wide.shape[1] < wide.shape[0]
+    squares, vectors = torch.linalg.eigh(wide.T @ wide if narrow else wide @ wide.T)
     squares, vectors = squares.flip(0).clamp(min=0), vectors.flip(1)
     missing = squares.cumsum(0) < energy * squares.sum()
-    b = vectors[:, : min(int(missing.sum()) + 1, most or len(squares), len(squares))]
-    return LowRank((b.T @ wide).float().contiguous(), b.float().contiguous())
+    kept = vectors[:, : min(int(missing.sum()) + 1, most or len(squares), len(squares))]
+    b, a = (wide @ kept, kept.T) if narrow else (kept, kept.T @ wide)
+    return LowRank(a.float().contiguous(), b.float().contiguous())

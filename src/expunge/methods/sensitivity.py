@@ -1,4 +1,4 @@
-"""How much the embedding hangs on each position of the residual stream, and which positions to look at for that."""
+"""Sensitivity of the embedding to each position of the residual stream, and which positions to look at for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from expunge.methods.sites import Site, by_position, heard
-from expunge.vision import VisionModel
+from expunge.methods.sites import Site, heard
+from expunge.vision import Positions, VisionModel, chosen
 
 
 def sensitivities(
@@ -38,29 +38,28 @@ def sensitivities(
         results = [outputs[site] for site in sites]
         signs = torch.randint(0, 2, tuple(embedding.shape), generator=generator).to(embedding) * 2 - 1
         slopes = torch.autograd.grad((embedding * signs).sum(), results)
-    widths = [model.linear(site.linear).out_features for site in sites]
     squares = [
-        by_position(slope, len(hidden), width).square().sum(-1).mean(0)
-        for slope, width in zip(slopes, widths, strict=True)
+        model.layer(site.layer).outputs(slope, len(hidden)).square().sum(-1).mean(0)
+        for site, slope in zip(sites, slopes, strict=True)
     ]
     return [square / square.sum() for square in squares]
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Which positions of n images stand for the rest.
+    """Positions of n images that stand for the rest.
 
     Attributes:
         positions: (n, k) indices of positions.
         weights: (n, k) what each counts; they add up to 1 for an image.
     """
 
-    positions: Int[Tensor, "n k"]
+    positions: Positions
     weights: Float[Tensor, "n k"]
 
     def of(self, values: Float[Tensor, "n t d"]) -> Float[Tensor, "nk d"]:
         """The values at the positions, one row each."""
-        return values.gather(1, self.positions[..., None].expand(-1, -1, values.shape[-1])).flatten(0, 1)
+        return chosen(values, self.positions).flatten(0, 1)
 
     def of_each(self, groups: Float[Tensor, "groups t d"], numbers: Int[Tensor, " n"]) -> Float[Tensor, "nk d"]:
         """The values of each image's group at its positions, one row each."""
@@ -72,7 +71,7 @@ class Rows:
         return [Rows(positions, weights) for positions, weights in parts]
 
     def counted(self, shares: Float[Tensor, " n"]) -> Float[Tensor, " nk"]:
-        """What each row counts, given what each image does."""
+        """Weight of each row, given that of each image."""
         return (self.weights * shares[:, None]).flatten()
 
 

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from expunge.data import Images
 from expunge.errors import TooFewImagesError
@@ -29,15 +29,15 @@ DRAWN = 16
 
 @dataclass(frozen=True, eq=False)
 class SeenRows:
-    """What n images are at a site, at k positions each.
+    """States of n images at a site, at k positions each.
 
     Attributes:
-        inputs: What enters the Linear layer.
+        inputs: What the layer's matrix is multiplied with.
         outputs: The residual stream after the block.
         means: The mean residual stream of each class that occurs, in ascending order, at all positions.
         following: What enters the next block; nothing after the last.
         plain: Whether that is the residual stream as it is.
-        held: What enters the Linear layer at all positions, of the first batches of images.
+        held: The same at all positions, of the first batches of images.
     """
 
     inputs: Float[Tensor, "nk m"]
@@ -75,7 +75,7 @@ class States:
 
     @property
     def shares(self) -> Float[Tensor, " n"]:
-        """What each image counts so that all classes that occur count the same; the sum is 1."""
+        """Weight of each image such that all classes that occur count the same; the sum is 1."""
         numbers = self.numbers
         counts = numbers.bincount()
         return (1 / (len(counts) * counts[numbers])).to(self.hidden.dtype)
@@ -86,7 +86,7 @@ class States:
         return States(self.hidden[rows], self.labels[rows])
 
     def look(self, model: VisionModel, site: Site, rows: Rows, *, hold: int = HELD) -> SeenRows:
-        """What they are at the site whose block they enter; only the rows are kept of what is inside the block.
+        """States at the site whose block they enter; only the rows are kept of what is inside the block.
 
         Args:
             model: The model.
@@ -96,16 +96,17 @@ class States:
         """
         inputs, outputs, following, held = [], [], [], []
         means, plain = ClassMeans(self), True
+        tokens = isinstance(model.layer(site.layer).module, nn.Linear)  # windows of all positions would fill the memory
         for hidden, part in zip(self.hidden.split(BATCH), rows.split(BATCH), strict=True):
-            seen = look(model, site, hidden)
-            inputs.append(part.of(seen.inputs))
+            seen = look(model, site, hidden, None if tokens else part.positions)
+            inputs.append(part.of(seen.inputs) if tokens else seen.inputs.flatten(0, 1))
             outputs.append(part.of(seen.outputs))
             means.add(seen.outputs)
             if seen.following is not None:
                 following.append(seen.following)
-                plain = plain and torch.equal(seen.following, seen.outputs)
+                plain = plain and tokens and torch.equal(seen.following, seen.outputs)
                 hold -= seen.inputs.nbytes
-                if hold >= 0:
+                if tokens and hold >= 0:
                     held.append(seen.inputs)
         entering = torch.cat(following) if following else None
         return SeenRows(torch.cat(inputs), torch.cat(outputs), means.of_all(), entering, plain, held)

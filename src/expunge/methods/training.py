@@ -108,7 +108,12 @@ class Training(Settings):
 
 
 def lowest_block(model: Wrapped, last_blocks: int) -> int:
-    """Index of the lowest of a model's `last_blocks` last blocks; 0 stands for all of them."""
+    """Index of the lowest of a model's `last_blocks` last blocks; 0 stands for all of them.
+
+    Raises:
+        NoBlocksError: The model has none that can be edited.
+    """
+    model.refuse_fixed()
     return max(0, len(model.blocks) - last_blocks) if last_blocks else 0
 
 

@@ -4,14 +4,14 @@ All of it gives modules another `forward` for a while. Forward hooks would do, b
 `nn.TransformerEncoderLayer` switches off torch's fused path, and the numbers would differ in the last bits.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 Returns = int | None
-"""What a block returns: None for a tensor, else the length of a tuple with the hidden states first."""
+"""Return type of a block: None for a tensor, else the length of a tuple with the hidden states first."""
 
 
 @contextmanager
@@ -47,22 +47,41 @@ def watched(*modules: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
 
 
 @contextmanager
-def skipped(lower: Sequence[nn.Module], returns: Returns, block: nn.Module, hidden: Tensor) -> Iterator[None]:
-    """Lets `lower` modules pass on what they are given, and gives `hidden` to `block` as its input."""
+def skipped(lower: Mapping[nn.Module, Returns], block: nn.Module, hidden: Tensor) -> Iterator[None]:
+    """Lets `lower` modules pass on what they are given, and gives `hidden` to `block` as its input.
 
-    def pass_on(*args: Any, **kwargs: Any) -> Any:
-        given = _first(args, kwargs)
-        return given if returns is None else (given, *[None] * (returns - 1))
+    A layer that is a block by itself is given it before its hooks are called, so that they hear the same.
+    """
+
+    def pass_on(returns: Returns) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            given = _first(args, kwargs)
+            return given if returns is None else (given, *[None] * (returns - 1))
+
+        return run
 
     forward = block.forward
 
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if args:
-            return forward(hidden, *args[1:], **kwargs)
-        return forward(**{**kwargs, next(iter(kwargs)): hidden})
+    def instead(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return ((hidden, *args[1:]), {**kwargs}) if args else ((), {**kwargs, next(iter(kwargs)): hidden})
 
-    with replaced({**dict.fromkeys(lower, pass_on), block: run}):
-        yield
+    def run(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = instead(args, kwargs)
+        return forward(*args, **kwargs)
+
+    passing = {module: pass_on(returns) for module, returns in lower.items()}
+    if next(block.children(), None) is not None:
+        with replaced({**passing, block: run}):
+            yield
+        return
+    handle = block.register_forward_pre_hook(
+        lambda module, args, kwargs: instead(args, kwargs), with_kwargs=True, prepend=True
+    )
+    try:
+        with replaced(passing):
+            yield
+    finally:
+        handle.remove()
 
 
 class _Reached(Exception):  # noqa: N818
@@ -74,7 +93,7 @@ class _Reached(Exception):  # noqa: N818
 
 
 def enter(module: nn.Module, block: nn.Module, pixels: Tensor) -> Tensor | None:
-    """What `block` is given when `module` runs, which stops there; None where it is never called."""
+    """Input of `block` when `module` runs, which stops there; None where it is never called."""
 
     def stop(*args: Any, **kwargs: Any) -> Any:
         raise _Reached(_first(args, kwargs))
@@ -88,7 +107,7 @@ def enter(module: nn.Module, block: nn.Module, pixels: Tensor) -> Tensor | None:
 
 
 def returns_of(result: Any) -> Returns:
-    """What kind of result a block gave."""
+    """Return type of a block's result."""
     return len(result) if isinstance(result, tuple) else None
 
 

@@ -1,6 +1,7 @@
 """`VisionModel`: any image classifier behind one face."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from expunge.errors import NoBlocksError
 from expunge.values import Block
 from expunge.vision import _forwards
+from expunge.vision._flow import done_before
 from expunge.vision.blocks import check_blocks, find_blocks
 from expunge.vision.classifiers import HeadedBackbone, find_head
+from expunge.vision.conv_blocks import find_conv_blocks, writes_maps
 from expunge.vision.heads import Head, SoftmaxHead
 from expunge.vision.output import Output, read_output
 from expunge.vision.preprocess import Preprocess
@@ -34,7 +37,8 @@ class VisionModel(Wrapped):
         classes: Names of the classes, in the order of the logits.
         head: The loss that belongs to the logits.
         head_name: Name of the classifier module inside `module`.
-        blocks: The repeated blocks, lowest first, with the Linear layers of their FFNs.
+        blocks: The blocks, lowest first, with their layers. Where none can be edited, it is the classifier alone.
+        fixed: Why none can be edited; None where they can.
         preprocess: How pictures become pixels.
         name: What the model is called in reports.
         source: The directory it was loaded from, if any.
@@ -61,19 +65,21 @@ class VisionModel(Wrapped):
         `head_name` says where the classifier is, if it has not one row a class.
 
         Raises:
-            NoBlocksError: No block was recognised, or one of `blocks` is not in the module.
+            NoBlocksError: One of `blocks` is not in the module.
             HeadError: No classifier with one row a class was recognised.
         """
         self.module = module.eval().requires_grad_(False)
         self.classes = tuple(classes)
         self.head: Head = head
-        self.blocks = find_blocks(module) if blocks is None else check_blocks(module, blocks)
-        self.head_name = find_head(module, len(self.classes), self.blocks) if head_name is None else head_name
         self.preprocess = preprocess
+        self.blocks = self._find_blocks() if blocks is None else check_blocks(module, blocks)
+        self.head_name = find_head(module, len(self.classes), self.blocks) if head_name is None else head_name
+        self.blocks = self.blocks or (Block(self.head_name, ()),)
+        self._of_maps = writes_maps(module, self.blocks)
         self.name = name
         self.source = source
         self.architecture = architecture
-        self._returns: dict[int, _forwards.Returns] = {}
+        self._below: dict[int, dict[str, _forwards.Returns]] = {}
 
     @property
     def text_model(self) -> str | None:
@@ -105,7 +111,7 @@ class VisionModel(Wrapped):
         Raises:
             NoBlocksError: There is no such block, or the model never calls it.
         """
-        hidden = _forwards.enter(self.module, self._block_modules(block)[-1], pixels.to(self.device))
+        hidden = _forwards.enter(self.module, self._block_module(block), pixels.to(self.device))
         if hidden is None:
             raise NoBlocksError(f"{self.name} never calls its block {self.blocks[block].name}.")
         return hidden
@@ -124,11 +130,11 @@ class VisionModel(Wrapped):
         Raises:
             NoBlocksError: There is no such block, or the model cannot go on from its input alone.
         """
-        modules = self._block_modules(block)
+        if self._block_module(block) is self.module.get_submodule(self.head_name):
+            embedding = hidden.to(self.device)
+            return Output(embedding, self.module.get_submodule(self.head_name)(embedding))
         size = self.preprocess.size if size is None else size
-        if block not in self._returns:
-            self._returns[block] = self._learn_returns(block, size)
-        with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
+        with self._cut(hidden, block, size):
             return self(self._blank(len(hidden), size))
 
     def advance(
@@ -147,13 +153,10 @@ class VisionModel(Wrapped):
         to = block + 1 if to is None else to
         if to == block:
             return hidden
-        following = self._block_modules(to)[-1]
-        modules = self._block_modules(block)
-        if block not in self._returns:
-            self._returns[block] = self._learn_returns(block, self.preprocess.size)
-        blank = self._blank(len(hidden), self.preprocess.size)
-        with _forwards.skipped(modules[:-1], self._returns[block], modules[-1], hidden.to(self.device)):
-            entered = _forwards.enter(self.module, following, blank)
+        following = self._block_module(to)
+        size = self.preprocess.size
+        with self._cut(hidden, block, size):
+            entered = _forwards.enter(self.module, following, self._blank(len(hidden), size))
         if entered is None:
             raise NoBlocksError(f"{self.name} never calls its block {self.blocks[to].name}.")
         return entered
@@ -177,34 +180,74 @@ class VisionModel(Wrapped):
             architecture=self.architecture,
         )
 
-    def _block_modules(self, block: int) -> list[nn.Module]:
-        """The modules of the blocks up to and including `blocks[block]`."""
+    def _find_blocks(self) -> tuple[Block, ...]:
+        """None where none can be edited; then `fixed` says why."""
+        try:
+            return find_blocks(self.module)
+        except NoBlocksError as error:
+            self.fixed = str(error)
+        if sum(isinstance(part, nn.Conv2d) for part in self.module.modules()) > 1:  # one may make patches
+            try:
+                found = find_conv_blocks(self.module, self._trial(self.preprocess.size))
+            except NoBlocksError as error:
+                self.fixed = str(error)
+            else:
+                self.fixed = None
+                return found
+        return ()
+
+    def _block_module(self, block: int) -> nn.Module:
         if not 0 <= block < len(self.blocks):
             raise NoBlocksError(f"Expected a block from 0 to {len(self.blocks) - 1} of {self.name}; got {block}.")
-        return [self.module.get_submodule(entry.name) for entry in self.blocks[: block + 1]]
+        return self.module.get_submodule(self.blocks[block].name)
+
+    @contextmanager
+    def _cut(self, hidden: Tensor, block: int, size: tuple[int, int]) -> Iterator[None]:
+        """Lets the model begin with `blocks[block]`, which is given `hidden`, whatever the pixels are."""
+        module = self._block_module(block)
+        if block not in self._below:
+            self._below[block] = self._learn_below(block, size)
+        with _forwards.skipped(self._modules(self._below[block]), module, hidden.to(self.device)):
+            yield
+
+    def _modules(self, below: dict[str, _forwards.Returns]) -> dict[nn.Module, _forwards.Returns]:
+        return {self.module.get_submodule(name): returns for name, returns in below.items()}
 
     def _blank(self, n: int, size: tuple[int, int]) -> Tensor:
         dtype = next(self.module.parameters()).dtype
         return torch.zeros(1, 1, 1, 1, device=self.device, dtype=dtype).expand(n, 3, *size)
 
-    @torch.no_grad()
-    def _learn_returns(self, block: int, size: tuple[int, int]) -> _forwards.Returns:
-        """What the blocks below `block` return. Makes sure that the rest needs nothing but its input."""
+    def _trial(self, size: tuple[int, int]) -> Tensor:
         blank = self._blank(1, size)
-        pixels = torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(blank.shape)
-        *lower, last = self._block_modules(block)
-        with _forwards.watched(*lower) as calls:
-            whole = self(pixels).embedding
-        returns = _forwards.returns_of(calls[0][1]) if calls else None
+        return torch.linspace(-2, 2, blank.numel(), device=blank.device, dtype=blank.dtype).view(blank.shape)
+
+    @torch.no_grad()
+    def _learn_below(self, block: int, size: tuple[int, int]) -> dict[str, _forwards.Returns]:
+        """What need not run below `block`, and what it returns; makes sure that the rest needs its input alone."""
+        pixels = self._trial(size)
+        whole = self(pixels).embedding
+        below = self._lower(block, pixels)
         hidden = self.enter(pixels, block)
         if len(hidden) == len(pixels):
-            with _forwards.skipped(lower, returns, last, hidden):
-                rest = self(blank).embedding
+            with _forwards.skipped(self._modules(below), self._block_module(block), hidden):
+                rest = self(self._blank(1, size)).embedding
             if (rest - whole).norm() <= 1e-3 * whole.norm():
-                return returns
+                return below
         self.refuse_not_finite()
         raise NoBlocksError(
             f"{self.name} cannot go on from what enters its block {self.blocks[block].name}: the embedding comes out "
             "different, or images are cut up before the block. Perhaps a residual connection passes around it; "
             "use `blocks=` to name blocks that hold their residual connections."
         )
+
+    def _lower(self, block: int, pixels: Tensor) -> dict[str, _forwards.Returns]:
+        """The blocks below a block of tokens, which all have one shape; all that runs below one of maps.
+
+        What stands between convolutions, a norm or a pooling, could not take the pixels that go through in their place.
+        """
+        if self._of_maps:
+            return done_before(self.module, self.blocks[block].name, pixels)
+        names = [entry.name for entry in self.blocks[:block]]
+        with _forwards.watched(*(self.module.get_submodule(name) for name in names)) as calls:
+            self(pixels)
+        return dict.fromkeys(names, _forwards.returns_of(calls[0][1]) if calls else None)

@@ -1,4 +1,4 @@
-"""What models of all tasks have in common: a module with classes, and looking things up in it."""
+"""Base of the models of all tasks: a module with classes, and looking things up in it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from expunge.errors import CorruptWeightsError, ModelError
+from expunge.errors import CorruptWeightsError, ModelError, NoBlocksError
 from expunge.values import Block
 from expunge.vision.digest import digest
+from expunge.vision.layer import Layer, find_layer
 
 
 class Wrapped(ABC):
@@ -25,6 +26,7 @@ class Wrapped(ABC):
         head_name: Name of the module inside `module` that has one row a class.
         blocks: Its repeated blocks, lowest first.
         source: The directory it was loaded from, if any.
+        fixed: Why nothing but its head can be edited; None where its blocks can.
     """
 
     task: ClassVar[str]
@@ -35,10 +37,11 @@ class Wrapped(ABC):
     head_name: str
     blocks: tuple[Block, ...]
     source: Path | None
+    fixed: str | None = None
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return next(self.module.parameters()).device
 
     @property
@@ -61,7 +64,7 @@ class Wrapped(ABC):
 
     @abstractmethod
     def enter(self, pixels: Tensor, block: int) -> Tensor:
-        """What is kept of images to go on from `blocks[block]` later; nothing from there on is run."""
+        """States of images that suffice to go on from `blocks[block]` later; nothing from there on is run."""
 
     @abstractmethod
     def save(self, folder: str | Path) -> None:
@@ -81,6 +84,14 @@ class Wrapped(ABC):
             raise ModelError(f"Expected a Linear layer at {name!r} in {self.name}; it is {type(module).__name__}.")
         return module
 
+    def layer(self, name: str) -> Layer:
+        """The Linear layer or convolution of that name; see `expunge.vision.layer`.
+
+        Raises:
+            ModelError: There is none.
+        """
+        return find_layer(self.module, name, self.name)
+
     def to(self, device: torch.device | str) -> Self:
         """Moves the module to a device."""
         self.module.to(device)
@@ -89,6 +100,15 @@ class Wrapped(ABC):
     def digest(self) -> str:
         """SHA-256 of the exact weights, in hexadecimal; see `expunge.vision.digest`."""
         return digest(self.module)
+
+    def refuse_fixed(self) -> None:
+        """Stops where no block can be edited.
+
+        Raises:
+            NoBlocksError: None can; the message says why, and what can be done.
+        """
+        if self.fixed is not None:
+            raise NoBlocksError(self.fixed)
 
     def refuse_not_finite(self) -> None:
         """Stops where weights are no numbers.

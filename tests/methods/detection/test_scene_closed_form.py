@@ -138,7 +138,7 @@ def test_a_gain_is_what_a_small_change_of_random_sign_becomes(name: str) -> None
     model = little_model(name)
     few = states_of(context_of(model).activations, TRAIN, 4)
     for site in find_sites(model, 0):
-        linear = model.linear(site.linear)
+        linear = model.linear(site.layer)
         signs = torch.randint(0, 2, (linear.out_features,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1
         with torch.no_grad():
             before = see(model, site, few).outputs

@@ -25,7 +25,7 @@ from expunge.tasks.detection import SceneContext
 from expunge.vision.detection import DetectionModel
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
-"""How many blocks are edited, from the last one down, as a multiple of the decoder's."""
+"""Number of edited blocks, from the last one down, as a multiple of the decoder's."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ClosedForm(Settings):
             return self.edit(weights, task.targets)
 
     def states(self, context: SceneContext, task: ForgetTask[Scenes]) -> tuple[SceneStates, SceneStates]:
-        """What enters the lowest edited block: of scenes with what is forgotten, and of those that stay.
+        """Inputs of the lowest edited block: of scenes with what is forgotten, and of those that stay.
 
         Raises:
             MethodError: There is no scene, or no box, of one of the two.
@@ -115,7 +115,7 @@ class ClosedForm(Settings):
         sites = find_sites(model, self.first_block(model))
         aims = {site: self._aim(model, site, forget, retain, task=task, seed=context.seed) for site in sites}
         gains = {site: scene_gain(model, site, retain) for site in sites}
-        with tuned(model.module, [f"{site.linear}.weight" for site in sites]) as weights:
+        with tuned(model.module, [f"{site.layer}.weight" for site in sites]) as weights:
             for number in range(self.passes):
                 at = (forget, retain)
                 with torch.no_grad():
@@ -123,12 +123,12 @@ class ClosedForm(Settings):
                         at = tuple(one.advanced(model, site.block) for one in at)
                         seen = [see(model, site, one) for one in at]
                         change = self._solve(aims[site], seen[0], seen[1], gains[site])
-                        weights.parameters[f"{site.linear}.weight"].add_(change)
+                        weights.parameters[f"{site.layer}.weight"].add_(change)
                 context.report(Progress(number + 1, self.passes, f"{len(sites)} blocks solved"))
             yield weights
 
     def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
-        """What became of the weights, as a low-rank edit that strikes the targets."""
+        """Change of the weights as a low-rank edit that strikes the targets."""
         changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
         return Edit(deltas, masked=targets)

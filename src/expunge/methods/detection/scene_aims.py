@@ -1,4 +1,4 @@
-"""What the closed form wants of a detector at each of its sites: of queries at objects, and of the encoder's tokens."""
+"""Aims of the closed form at each of a detector's sites: of queries at objects, and of the encoder's tokens."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, see, watch
-from expunge.methods.sites import Site, by_position
+from expunge.methods.sites import Site
 from expunge.vision.detection import DetectionModel, locate
 
 EVERYWHERE = 0.5
@@ -31,14 +31,14 @@ class Wanted:
 
 @runtime_checkable
 class SceneAim(Protocol):
-    """What is wanted at one site, read off the detector before the request."""
+    """Aim at one site, read off the detector before the request."""
 
     def away(self, forget: SceneSeen) -> Wanted:
         """Each forgotten class's mean onto the aim; what all of its rows count adds up to 1 over the classes."""
         ...
 
     def back(self, retain: SceneSeen) -> Wanted:
-        """What others have lost; what all rows count adds up to 1 for what is retained."""
+        """Targets that give back what others have lost; the weights of all rows of what is retained add up to 1."""
         ...
 
 
@@ -113,7 +113,7 @@ class TokenAim:
 
 
 def query_aim(seen: SceneSeen, *, background: float, silence: float) -> QueryAim:
-    """What is wanted at a decoder's block, given what retained scenes are there before the request.
+    """Aim at a decoder's block, given the retained scenes' states there before the request.
 
     The aim is (1 - silence) · r + silence · b, with r the mean over the retained classes of the mean residual stream of
     their queries, and b the mean of the queries at no object.
@@ -137,7 +137,7 @@ def token_aim(
     *,
     generator: torch.Generator,
 ) -> TokenAim:
-    """What is wanted at a block of tokens, given the scenes before the request."""
+    """Aim at a block of tokens, given the scenes before the request."""
     gone = [attention(model, site, forget, label, generator=generator) for label in sorted(targets)]
     staying = sorted({label for target in retain.targets for label in target.labels.tolist()})
     kept = [attention(model, site, retain, label, generator=generator) for label in staying]
@@ -154,7 +154,7 @@ def token_aim(
 def attention(
     model: DetectionModel, site: Site, states: SceneStates, label: int, *, generator: torch.Generator
 ) -> Float[Tensor, "n t"]:
-    """How much the queries at the objects of one class hang on each token after a site's block.
+    """Sensitivity of the queries at the objects of one class to each token after a site's block.
 
     Σ ‖∂(vᵀz)/∂h_t‖² with z the features of these queries and v random signs: on average that is ‖∂z/∂h_t‖² in the
     Frobenius norm (Hutchinson's estimator). So no token's place in the picture need be known. Zero in scenes without
@@ -170,20 +170,20 @@ def attention(
                 for i, (target, match) in enumerate(zip(part.targets, locate(output, part.targets, model), strict=True))
                 for query in match.queries[target.labels[match.objects] == label].tolist()
             ]
-            width = model.linear(site.linear).out_features
+            layer = model.layer(site.layer)
             if not rows:
-                parts.append(by_position(torch.zeros_like(stream), len(part), width).sum(-1))
+                parts.append(layer.outputs(torch.zeros_like(stream), len(part)).sum(-1))
                 continue
             scenes, queries = (torch.tensor(column) for column in zip(*rows, strict=True))
             features = output.features[scenes, queries]
             signs = torch.randint(0, 2, tuple(features.shape), generator=generator).to(features) * 2 - 1
             (slope,) = torch.autograd.grad((features * signs).sum(), stream)
-        parts.append(by_position(slope, len(part), width).square().sum(-1).detach())
+        parts.append(layer.outputs(slope, len(part)).square().sum(-1).detach())
     return torch.cat(parts)
 
 
 def _free(seen: SceneSeen) -> Bool[Tensor, "n q"]:
-    """Which queries stand at no object."""
+    """Mask of the queries that stand at no object."""
     free = torch.ones(seen.inputs.shape[:2], dtype=torch.bool, device=seen.inputs.device)
     free[seen.located.scenes, seen.located.queries] = False
     return free

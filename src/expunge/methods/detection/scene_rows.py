@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.data import Scenes
-from expunge.methods.sites import Gain, Site, by_position, measured_gain
+from expunge.methods.sites import Gain, Site, measured_gain
 from expunge.vision.detection import DetectionModel, DetectionOutput, SceneCache, Target, locate, target_of
 
 BATCH = 32
@@ -87,9 +87,9 @@ def see(model: DetectionModel, site: Site, states: SceneStates) -> SceneSeen:
     inputs, outputs, where = [], [], []
     for number, part in enumerate(states.batches()):
         given, result, output = watch(model, site, part.hidden, part.entry)
-        linear = model.linear(site.linear)
-        inputs.append(by_position(given, len(part), linear.in_features))
-        outputs.append(by_position(result, len(part), linear.out_features))
+        layer = model.layer(site.layer)
+        inputs.append(layer.inputs(given, len(part)))
+        outputs.append(layer.outputs(result, len(part)))
         where.append(located_in(output, part.targets, model, number * BATCH))
     return SceneSeen(torch.cat(inputs), torch.cat(outputs), joined(where))
 
@@ -98,11 +98,11 @@ def watch(
     model: DetectionModel, site: Site, hidden: Float[Tensor, "n numbers"], entry: int
 ) -> tuple[Tensor, Tensor, DetectionOutput]:
     """What enters a site's layer, what leaves its block, and the pass's own output, under the caller's grad mode."""
-    linear, block = model.linear(site.linear), model.module.get_submodule(model.blocks[site.block].name)
+    layer, block = model.layer(site.layer), model.module.get_submodule(model.blocks[site.block].name)
     given: list[Tensor] = []
     results: list[object] = []
     hooks = [
-        linear.register_forward_pre_hook(lambda module, entered: given.append(entered[0])),
+        layer.module.register_forward_pre_hook(lambda module, entered: given.append(entered[0])),
         block.register_forward_hook(lambda module, entered, result: results.append(result)),
     ]
     try:
@@ -118,7 +118,7 @@ def watch(
 def scene_gain(model: DetectionModel, site: Site, states: SceneStates) -> Gain:
     """How much of what the layer writes arrives after the block; see `expunge.methods.sites.measured_gain`."""
     few = states.first(FEW)
-    return measured_gain(model.linear(site.linear), lambda: see(model, site, few).outputs)
+    return measured_gain(model.layer(site.layer), lambda: see(model, site, few).outputs)
 
 
 def located_in(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel, first: int) -> Located:

@@ -1,11 +1,11 @@
-"""What a classifier makes of labelled images: one pass, and the mean token of every block."""
+"""Views of a classifier on labelled images: one pass, and the mean token of every block."""
 
 import torch
 from torch import Tensor
 
 from expunge.data import Images
 from expunge.tasks.views import Observed, View
-from expunge.vision import ActivationCache, VisionModel
+from expunge.vision import ActivationCache, Layer, VisionModel
 
 
 @torch.no_grad()
@@ -17,12 +17,15 @@ def observe(cache: ActivationCache, images: Images) -> Observed:
         images: At least one image.
     """
     model, parts = cache.model, []
-    modules = [model.module.get_submodule(block.name) for block in model.blocks[cache.entry :]]
-    widths = [model.linear(block.linears[-1]).out_features for block in model.blocks[cache.entry :]]
+    blocks = [block for block in model.blocks[cache.entry :] if block.linears]
+    modules = [model.module.get_submodule(block.name) for block in blocks]
+    written = [model.layer(block.linears[-1]) for block in blocks]
     for batch in cache.batches(images):
         outputs: dict[int, Tensor] = {}  # the last call of each block counts: a model may try itself out first
         hooks = [
-            module.register_forward_hook(lambda *call, kept=outputs, i=i: kept.update({i: _pooled(call[2], widths[i])}))
+            module.register_forward_hook(
+                lambda *call, kept=outputs, i=i: kept.update({i: _pooled(call[2], written[i])})
+            )
             for i, module in enumerate(modules)
         ]
         try:
@@ -43,16 +46,9 @@ def view(model: VisionModel, attack: Images, test: Images) -> View:
     return View(observe(cache, attack), observe(cache, test))
 
 
-def _pooled(result: object, width: int) -> Tensor:
-    """A block's output averaged over all dimensions between images and channels, (n, width).
-
-    Channels are last in transformers, and second in the maps of a convolutional network.
-    """
+def _pooled(result: object, layer: Layer) -> Tensor:
+    """A block's output averaged over positions, (n, width); `layer` is the one that writes to it."""
     hidden = result[0] if isinstance(result, tuple) else result
     if not isinstance(hidden, Tensor):
         raise TypeError(f"expected a block to return a tensor, it returned {type(hidden).__name__}")
-    hidden = hidden.float().cpu()
-    if hidden.ndim <= 2:
-        return hidden.reshape(len(hidden), -1)
-    last = hidden if hidden.shape[-1] == width else hidden.movedim(1, -1)
-    return last.flatten(1, -2).mean(dim=1)
+    return layer.outputs(hidden.float().cpu(), len(hidden)).mean(dim=1)
