@@ -44,7 +44,7 @@ stays gives way a little in every request of a single class, and in fifty of the
 
 
 SURE = 0.001
-"""Where the solves leave classes that go so little, nothing is polished away, whatever pushed states are given. On faces
+"""Where the solves leave classes that go so little, nothing is polished, whatever pushed states are given. On faces
 a polish costs what stays, and the solves alone leave no name: lab notes of 2026-12-01."""
 
 
