@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from closed_form_trials import value
+
 from expunge.bench._benches import make_bench
 from expunge.bench._cell import run_cell
 from expunge.bench.suite import Suite, find_suite
@@ -50,7 +52,9 @@ def main() -> None:
     """Runs the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=RECIPES)
-    parser.add_argument("rows", nargs="*", default=ROWS)
+    parser.add_argument(
+        "rows", nargs="*", default=ROWS, help='an anchor or a method with settings, "METHOD KEY=VALUE …"'
+    )
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--images", type=int, default=TENTH, help="training images a class")
     parser.add_argument("--seed", type=int, default=0)
@@ -62,7 +66,9 @@ def main() -> None:
         models = given.models or Path(folder)
         bench = make_bench(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
         for row in given.rows:
-            requests = run_cell(bench, row, suite.tuned(row), lambda progress: None)
+            method, *rest = row.split()
+            settings = {key: value(text) for key, _, text in (part.partition("=") for part in rest)}
+            requests = run_cell(bench, method, {**suite.tuned(method), **settings}, lambda progress: None)
             found = {key: [r.readings[key].value for r in requests if key in r.readings] for key in RATES}
             last = {key: one.value for key, one in requests[-1].readings.items() if key not in RATES}
             line = {"suite": suite.name, "epochs": given.epochs, "seed": given.seed, "method": row}

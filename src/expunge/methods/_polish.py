@@ -43,6 +43,11 @@ EVEN = 3
 stays gives way a little in every request of a single class, and in fifty of them much: lab notes of 2026-11-30."""
 
 
+SURE = 0.001
+"""Where the solves leave classes that go so little, nothing is polished, whatever pushed states are given. On faces
+a polish costs what stays, and the solves alone leave no name: lab notes of 2026-12-01."""
+
+
 @dataclass(frozen=True)
 class Polish:
     """Length and strength of the polish.
@@ -56,7 +61,8 @@ class Polish:
     about 1 / √k of what one of them differs from it; so far they go.
 
     It ends after the first round in whose second half pushed states were given no more than `enough` of probability for
-    classes that are to go, on average; and does not begin where the solves have brought that about.
+    classes that are to go, on average; and does not begin where the solves have brought that about, or have left states
+    as they are no more than `SURE`.
 
     Attributes:
         rounds: Rounds at the most.
@@ -109,17 +115,20 @@ class Polish:
         counts = going.states.labels.bincount()
         far = self.reach * scatter(staying.states)
 
-        def drawn() -> Lesson:
-            lesson = going.draw(self.size, generator)
+        def push(lesson: Lesson) -> Lesson:
             distances = far / counts[lesson.states.labels].sqrt()
             return replace(lesson, states=pushed(model, entry, lesson.states, gone, distances)) if far else lesson
 
-        if given(outputs_of(model, drawn().states, entry).logits, gone) <= self.enough:
+        def known(lesson: Lesson) -> float:
+            return given(outputs_of(model, lesson.states, entry).logits, gone)
+
+        some = going.draw(self.size, generator)
+        if known(some) <= SURE or known(push(some)) <= self.enough:
             return
         for number in range(self.rounds):
             left = []
             for step in range(1, self.steps + 1):
-                first = drawn()
+                first = push(going.draw(self.size, generator))
                 n = len(first.states)
                 second = staying.draw(2 * max(n, LEAST), generator)
                 output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)
