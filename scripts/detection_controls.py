@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from expunge.bench.scenes._detectors import FEATURES
 
 from expunge.adapters import Edit, EditStack
 from expunge.bench._models import ModelStore, read_weights, write_weights
 from expunge.bench._results import SCRATCH
+from expunge.bench.scenes.detectors import FEATURES
 from expunge.bench.scenes.suite import suite
 from expunge.data import Scenes
 from expunge.evidence import make_measures

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from expunge.bench.scenes._detectors import FEATURES, SceneSuite
 
 from expunge.bench._bench import Bench, first_rows
 from expunge.bench._benches import open_benches
@@ -18,6 +17,7 @@ from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
 from expunge.bench.run import CellName, cell_key, run_suite
 from expunge.bench.scenes._quick import RECIPE, SIZES
+from expunge.bench.scenes.detectors import FEATURES, SceneSuite
 from expunge.bench.scenes.suite import suite as scenes
 from expunge.bench.suite import find_suite
 from expunge.bench.tables import main_table, sequence_table

@@ -1,7 +1,7 @@
 """Suites that put methods side by side."""
 
-from expunge.bench._benchmark import Benchmark
 from expunge.bench.aggregate import Summary, summaries
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.consistency import mixed
 from expunge.bench.load import load_cells
 from expunge.bench.run import run_suite

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench._benchmark import Benchmark, OracleTaken, Setting, Taken
 from expunge.bench._models import Kind, ModelStore, TrainedModel
 from expunge.bench._results import FINETUNE, SCRATCH
 from expunge.bench._stranger_bench import StrangerBench
+from expunge.bench.benchmark import Benchmark, OracleTaken, Setting, Taken
 from expunge.data import Splits
 from expunge.evidence import Case, make_measure, take
 from expunge.methods import Forgetting, Method, make_method, method_class

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from expunge.bench._bench import Bench
-from expunge.bench._benchmark import Benchmark
 from expunge.bench._models import ModelStore
 from expunge.bench._shadowed_bench import ShadowedBench
+from expunge.bench.benchmark import Benchmark
 from expunge.data import Splits
 
 

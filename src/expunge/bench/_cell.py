@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from expunge.adapters import Edit
 from expunge.bench._bench import Bench
-from expunge.bench._benchmark import Taken
 from expunge.bench._clock import now, release
 from expunge.bench._memory import peak_memory
 from expunge.bench._results import FINETUNE, ORIGINAL, SCRATCH, RequestResult, Value
+from expunge.bench.benchmark import Taken
 from expunge.tasks import Progress
 
 Report = Callable[[Progress], None]

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from expunge.bench._benchmark import Benchmark
 from expunge.bench._locks import in_turn
 from expunge.bench._results import FINETUNE
+from expunge.bench.benchmark import Benchmark
 from expunge.data import Examples
 from expunge.durable import replace_file
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from expunge.bench._bench import Bench
-from expunge.bench._benchmark import OracleTaken
 from expunge.bench._models import Kind
 from expunge.bench._results import FINETUNE
+from expunge.bench.benchmark import OracleTaken
 from expunge.evidence import Case, Shadows
 from expunge.methods import Forgetting
 from expunge.tasks import Observed

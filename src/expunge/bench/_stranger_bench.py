@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from expunge.bench._benchmark import Benchmark
+from expunge.bench.benchmark import Benchmark
 from expunge.evidence import Case, make_measure
 from expunge.evidence.strangers import Alike, ByClass, Lineup, Strangers, alike, beside, line_up, refuse_shared
 from expunge.tasks import View, task_of

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from expunge.bench._bench import Bench
 from expunge.bench._benches import open_benches
-from expunge.bench._benchmark import Benchmark
 from expunge.bench._cell import run_cell
 from expunge.bench._locks import alone
 from expunge.bench._machine import commit, machine
 from expunge.bench._results import Cell
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.load import read_cell
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file

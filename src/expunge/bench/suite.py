@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
-from expunge.bench._benchmark import Benchmark, Setting
+from expunge.bench.benchmark import Benchmark, Setting
 from expunge.data import Images, Splits, limited
 from expunge.errors import BenchError, ExpungeError
 from expunge.vision import VisionModel

@@ -6,8 +6,7 @@ import torch
 
 from expunge.bench.speed import _growth as growing
 from expunge.bench.speed._compare import Contestant, compare, guess_more, may_run
-from expunge.bench.speed._growth import QUICK_GRID, block_variants, edited_blocks, sequence_seconds
-from expunge.bench.speed._growth import _growth as growth
+from expunge.bench.speed._growth import QUICK_GRID, block_variants, edited_blocks, growth, sequence_seconds
 from expunge.bench.speed._limits import MINUTES, QUICK, TimeLimits, limits_for
 from expunge.bench.speed._measured import TimedRun
 from expunge.bench.speed._oracle import Oracle, imagenet_oracle, run_oracle, small_oracle

@@ -1,5 +1,5 @@
 """Suites on detectors: classes of objects go, scene by scene."""
 
-from expunge.bench.scenes._detectors import SceneSuite
+from expunge.bench.scenes.detectors import SceneSuite
 
 __all__ = ["SceneSuite"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from expunge.bench.scenes._detectors import SceneSuite
+from expunge.bench.scenes.detectors import SceneSuite
 from expunge.vision.detection import DetectionModel, fixed_preprocess
 from expunge.zoo.scenes import (
     CLASSES,

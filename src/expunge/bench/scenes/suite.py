@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import nn
 
-from expunge.bench._benchmark import Setting
-from expunge.bench.scenes._detectors import SceneSuite
+from expunge.bench.benchmark import Setting
 from expunge.bench.scenes._quick import quick_suite
+from expunge.bench.scenes.detectors import SceneSuite
 from expunge.zoo.scenes import (
     CLASSES,
     PHOTOS,
