@@ -56,7 +56,7 @@ def unread(monkeypatch) -> None:
     def fail(suite: Suite, models: Path) -> None:
         raise AssertionError("data are read only when everything else is in order")
 
-    monkeypatch.setattr(suites, "opened", fail)
+    monkeypatch.setattr(suites, "open_benches", fail)
 
 
 def change(path: Path, **fields: object) -> None:
@@ -89,7 +89,7 @@ class TestOtherCells:
             change(place(done), key="0" * 64)
             return open_benches(suite, models)
 
-        monkeypatch.setattr(suites, "opened", late)
+        monkeypatch.setattr(suites, "open_benches", late)
         with pytest.raises(BenchError, match="1 cell in"):
             run(done)
 
