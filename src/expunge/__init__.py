@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from expunge.adapters import Edit, EditStack, load_edit, save_edit
     from expunge.data import Images, Scenes, Splits, from_hf, from_torch
     from expunge.evidence import judge
+    from expunge.facade import Workspace
     from expunge.methods import make_method, method_names
     from expunge.runs import ForgetRun, forget, load, measure, read
     from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead, VisionModel
     from expunge.vision.detection import DetectionModel
-    from expunge.workspace import Workspace
 
 _HOMES = {
     "expunge.adapters": ("Edit", "EditStack", "load_edit", "save_edit"),
     "expunge.data": ("Images", "Scenes", "Splits", "from_hf", "from_torch"),
     "expunge.evidence.verdict": ("judge",),
+    "expunge.facade": ("Workspace",),
     "expunge.methods": ("make_method", "method_names"),
     "expunge.runs": ("ForgetRun", "forget", "load", "measure", "read"),
     "expunge.vision": ("ArcFaceHead", "CosFaceHead", "SoftmaxHead", "VisionModel"),
     "expunge.vision.detection": ("DetectionModel",),
-    "expunge.workspace": ("Workspace",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _FORMER = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from expunge.errors import ExpungeError, OutputError
 
 PARTIAL = ".partial"
-"""How the hidden name of what is not finished ends."""
+"""Suffix of the hidden name of what is not finished."""
 
 
 @contextmanager

@@ -4,6 +4,8 @@ All derive from `ExpungeError` and from the built-in exception a Python user wou
 `except ValueError` keeps working. A message says what was expected, what came and what to do.
 """
 
+from collections.abc import Iterable
+
 
 class ExpungeError(Exception):
     """Base of everything `expunge` raises on purpose."""
@@ -69,6 +71,19 @@ class TaskError(ExpungeError, ValueError):
     """No such task is installed, or a model is of another one."""
 
 
+class AmbiguousTaskError(TaskError):
+    """Several tasks could take a model, and none is named.
+
+    Attributes:
+        found: What could be taken for what; each door adds how a task is named there.
+    """
+
+    def __init__(self, source: object, tasks: Iterable[str]) -> None:
+        """Says it as Python code names a task."""
+        self.found = f"{source} can be taken for several tasks: {', '.join(tasks)}"
+        super().__init__(f'{self.found}; say which: task="…"')
+
+
 class ModelError(ExpungeError, ValueError):
     """A model that cannot be used as given."""
 
@@ -103,6 +118,10 @@ class CorruptWeightsError(ModelError):
 
 class QuantizedWeightsError(ModelError):
     """Weights are stored quantised, as integers; only floating-point ones are read."""
+
+
+class OnnxFileError(ModelError):
+    """An ONNX file is damaged, holds what is not read, or answers otherwise in ONNX Runtime than in torch."""
 
 
 class DeviceError(ExpungeError, ValueError):
@@ -188,7 +207,7 @@ class LedgerNotFoundError(LedgerError, FileNotFoundError):
 
 
 class LedgerDamagedError(LedgerError):
-    """What a ledger stores does not match the checkpoint that was signed over it."""
+    """The stored ledger does not match the checkpoint that was signed over it."""
 
 
 class LedgerConflictError(LedgerError):

@@ -85,7 +85,7 @@ def resample(n: int, *, seed: int, draws: int = 200) -> Int[Tensor, "{draws} {n}
 
 
 def resample_counts(n: int, *, seed: int, draws: int = 200) -> Float[Tensor, "{draws} {n}"]:
-    """How often each image occurs in each draw of `resample`, in float64; for statistics that are sums over images."""
+    """Count of each image in each draw of `resample`, in float64; for statistics that are sums over images."""
     drawn = resample(n, seed=seed, draws=draws)
     return torch.zeros(draws, n, dtype=torch.float64).scatter_add(1, drawn, torch.ones(draws, n, dtype=torch.float64))
 

@@ -11,7 +11,7 @@ except ImportError:  # not a POSIX system: one process at a time is then up to t
     fcntl = None
 
 LOCKS = fcntl is not None
-"""Whether this system can tell that another process holds a file."""
+"""True where this system can tell that another process holds a file."""
 
 
 def lock(descriptor: int, *, shared: bool = False, wait: bool = False) -> bool:

@@ -27,7 +27,7 @@ FIELDS: Final[Mapping[str, re.Pattern[str]]] = {
     "count": _NUMBER,
     "error": re.compile(r"[A-Za-z][A-Za-z0-9]{0,79}"),
 }
-"""What may be logged, and how it must look: IDs that say nothing, the package's own codes, digests, counts, and the
+"""Fields that may be logged, with patterns: IDs that say nothing, the package's own codes, digests, counts, and the
 class of an error, never its words."""
 
 logging.getLogger(ROOT).addHandler(logging.NullHandler())
@@ -81,7 +81,7 @@ def write_to_stderr(level: str, form: str) -> None:
 
 
 def writing() -> list[logging.Handler]:
-    """What `write_to_stderr` has set."""
+    """Handlers that `write_to_stderr` has set."""
     return [handler for handler in logging.getLogger(ROOT).handlers if isinstance(handler, _Stderr)]
 
 

@@ -30,7 +30,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How often something happened: `hits` out of `n` trials."""
+    """Rate of an event: `hits` out of `n` trials."""
 
     hits: int
     n: int

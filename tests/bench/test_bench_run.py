@@ -13,7 +13,7 @@ from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite, suite_names
 from expunge.bench.suites import glyphs
 from expunge.data import Images, limited
-from expunge.errors import BenchError, CorruptRunError, MethodError
+from expunge.errors import BenchError, CorruptRunError, MethodError, TaskError
 from expunge.vision import VisionModel
 from tests.bench.made_up import broken_package
 
@@ -115,9 +115,9 @@ class TestRun:
             run(tmp_path, "head-mask", "nope")
         assert not list(tmp_path.iterdir())
 
-    def test_a_task_that_cells_do_not_know_is_refused_before_anything_runs(self, tmp_path, monkeypatch) -> None:
-        monkeypatch.setattr(Suite, "task", "embedding")
-        with pytest.raises(BenchError, match="no cell can be of the task 'embedding'; cells are of classification or"):
+    def test_a_task_that_is_not_installed_is_refused_before_anything_runs(self, tmp_path, monkeypatch) -> None:
+        monkeypatch.setattr(Suite, "task", "nope")
+        with pytest.raises(TaskError, match="unknown task 'nope'; installed: classification"):
             run(tmp_path, "head-mask")
         assert not list(tmp_path.iterdir())
 

@@ -78,7 +78,7 @@ class TestOtherSuites:
         where = CellName(kept.suite, kept.setting, kept.method, kept.seed)
         assert cell_key(where, suite, suite.tuned(kept.method)) == kept.key
         assert kept.to_json() == text
-        assert kept.task is None
+        assert kept.task == "classification"
 
 
 class TestSuite:
@@ -270,7 +270,7 @@ class TestPage:
         text = make_page(folder, folder).text
         assert "- **Acc_f**: accuracy on the classes of the last request" in text
         assert "- **AP50_f**: COCO's average precision" in text
-        assert text.index("In tables of detectors AP50") < text.index("- **AP50_f**")
+        assert text.index("In tables of object detectors AP50") < text.index("- **AP50_f**")
         assert "*H, AP50_r and AP50_o over the requests" in text
         assert text.count("- **seconds**") == 1, "what is the same for both is said once"
 

@@ -13,6 +13,7 @@ from expunge.lifecycle import Asked, certificate_text, history, release, rollbac
 from expunge.lifecycle.executor import make_edit
 from expunge.lifecycle.material import gather
 from expunge.lifecycle.records import Attempt, recorded
+from expunge.lifecycle.session import Session
 from expunge.lifecycle.standing import pristine, standing
 from expunge.lifecycle.upkeep import releases_of
 from expunge.methods import HeadMask
@@ -147,7 +148,7 @@ def test_a_later_edit_starts_from_the_originals_prototypes_and_the_edited_models
 
     second = accepted(place, "blue")
     material = gather(place, (second,), ("amber", "blue"), place.settings.model.classes, str(toy_data_folder), 0)
-    make_edit(place, (amber,), ("blue",), material, Spy(), seed=0, device="cpu", report=lambda stage: None)
+    make_edit(Session(place), (amber,), ("blue",), material, Spy(), seed=0, device="cpu", report=lambda stage: None)
     ((context, states, whole, untouched),) = seen
     assert (whole.embedding - untouched.embedding).abs().max() > 0.1  # the earlier edit shows
     torch.testing.assert_close(states.logits, whole.logits, rtol=1e-4, atol=1e-4)

@@ -17,8 +17,7 @@ from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.records import Judged, newest
 from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen, workspace_strangers
 from expunge.methods import make_method
-from expunge.runs import load
-from expunge.runs.strangers import load_strangers
+from expunge.runs import load, read, strangers_of
 from expunge.vision import ActivationCache
 from expunge.workspace import State
 from expunge.workspace.strangers import STATES, kept_strangers
@@ -44,7 +43,7 @@ def test_states_stand_for_the_photos_and_no_photo_is_kept(place, three) -> None:
     """The model makes of the states exactly what it makes of the images, and thumbnails are those of the images."""
     bring(place, three)
     model = load(place.settings.model.source, device="cpu")
-    cache, images, kept = ActivationCache(model), load_strangers(str(three)), workspace_strangers(place)
+    cache, images, kept = ActivationCache(model), strangers_of(read(three)), workspace_strangers(place)
     assert isinstance(kept, Strangers)
     assert kept.states is not None
     assert kept.states.entry == 1  # thorough edits three of four blocks, two of these three
@@ -73,7 +72,7 @@ def test_states_of_another_model_or_below_an_edit_are_refused(place, three) -> N
     assert kept is not None
     assert kept.states is not None
     original, edited, other = (load(place.settings.model.source, device="cpu") for _ in range(3))
-    some = load_strangers(str(three)).test
+    some = strangers_of(read(three)).test
     kept.states.refuse_other(original, edited, some)
     with torch.no_grad():
         other.linear(other.blocks[1].linears[0]).weight.add_(0.1)
@@ -145,7 +144,7 @@ def test_what_lacks_evidence_is_not_tried_deeper_but_told_what_to_bring(
     judged = outcome.judged
     assert judged is not None
     assert judged.outcome == "not_enough_evidence"
-    assert any("too few strangers to say (3, 20 needed)" in reason for reason in judged.reasons)
+    assert any("too few strangers to say (3, 20 needed for one class)" in reason for reason in judged.reasons)
     assert "there are 3, and 20 are needed" in judged.advice
     assert judged.strangers is not None
     assert (judged.strangers.count, judged.strangers.finding) == (3, "too_few")

@@ -1,4 +1,4 @@
-"""What a method hands over: low-rank or dense changes of weights, and classes struck from the head."""
+"""Edits, the result of a method: low-rank or dense changes of weights, and classes struck from the head."""
 
 import math
 from collections.abc import Mapping

@@ -175,7 +175,7 @@ def _check_finite(name: str, values: Tensor) -> None:
 
 
 def _changes(edit: Edit, name: str) -> Iterator[Tensor]:
-    """What `edit` adds to the parameter `name`, in float64."""
+    """Changes that `edit` adds to the parameter `name`, in float64."""
     low = edit.deltas.get(name.removesuffix(".weight")) if name.endswith(".weight") else None
     if low is not None:
         yield low.delta()

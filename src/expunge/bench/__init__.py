@@ -4,10 +4,12 @@ from expunge.bench.aggregate import Summary, summaries
 from expunge.bench.consistency import mixed
 from expunge.bench.load import load_cells
 from expunge.bench.run import run_suite
-from expunge.bench.suite import find_suite, suite_names
+from expunge.bench.suite import Setting, Suite, find_suite, suite_names
 from expunge.bench.tables import as_csv, as_markdown
 
 __all__ = [
+    "Setting",
+    "Suite",
     "Summary",
     "as_csv",
     "as_markdown",

@@ -6,10 +6,11 @@ from statistics import fmean
 from typing import Literal
 
 from expunge.bench.derived import Bound, final_values, request_values
-from expunge.bench.results import ANCHORS, SCRATCH, Cell, Task, Value, anchors_of
+from expunge.bench.results import ANCHORS, FINETUNE, SCRATCH, Cell, Value
 from expunge.bench.student import t_interval
 from expunge.bench.verdicts import Beside, Judged, judged, judged_beside
-from expunge.evidence import Aim
+from expunge.evidence import Aim, Task
+from expunge.values import CLASSIFICATION
 
 BoundSign = Literal["", "≤", "≥", "~"]
 
@@ -91,7 +92,7 @@ class Summary:
     steps: Mapping[tuple[str, str, int], Estimate]
     absent: tuple[Absent, ...]
     skipped: Mapping[tuple[str, str], str]
-    task: Task = None
+    task: Task = CLASSIFICATION
     verdicts: Mapping[str, Mapping[int, Judged]] = field(default_factory=dict)
     beside: Mapping[str, Mapping[int, Beside]] = field(default_factory=dict)
 
@@ -126,7 +127,9 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
     """
     length, task = max(map(_reached, cells)), cells[0].task
     ran = {cell.method for cell in cells}
-    methods = (*anchors_of(task), *sorted({*ran, *(expected or ())} - {*ANCHORS}))
+    found = {*ran, *(expected or ())}
+    always = {*ANCHORS} - ({FINETUNE} if task != CLASSIFICATION else set())
+    methods = (*(name for name in ANCHORS if name in always | found), *sorted(found - {*ANCHORS}))
     seeds = tuple(sorted({cell.seed for cell in cells}))
     table = {(cell.method, cell.seed): cell for cell in cells}
     final: dict[tuple[str, str], dict[int, Value]] = {}

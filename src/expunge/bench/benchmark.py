@@ -1,4 +1,4 @@
-"""What every suite is, whatever its models do: a model, data, requests, and how to train an oracle for them."""
+"""Base of all suites, whatever the task: a model, data, requests, and how to train an oracle for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ not decide it, and cells that took days stay valid."""
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What methods are given.
+    """Data that methods are given: one setting of a suite.
 
     Attributes:
         name: Its name in tables and on the command line.
@@ -63,7 +63,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class OracleTaken:
-    """What is known of an oracle.
+    """Record of an oracle.
 
     Attributes:
         taken: Its readings.
@@ -78,7 +78,7 @@ class OracleTaken:
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark(ABC):
-    """What all suites have.
+    """Fields and steps that all suites have.
 
     Attributes:
         name: Its name in tables and on the command line.
@@ -169,7 +169,7 @@ class Benchmark(ABC):
 
     @abstractmethod
     def learnt(self, examples: Any, forgotten: Sequence[int]) -> int:
-        """How many examples a training without `forgotten` reads."""
+        """Number of examples that a training without `forgotten` reads."""
 
     @abstractmethod
     def learns_from(self, examples: Any) -> Mapping[str, str]:
@@ -208,7 +208,7 @@ class Benchmark(ABC):
         return tuned_settings(method, self.chosen)
 
     def decides(self) -> dict[str, object]:
-        """What decides its cells beside setting, method and seed, as plain values: cells are kept by it."""
+        """Plain values that decide its cells beside setting, method and seed: cells are kept by them."""
         optional = {
             "shadows": self.shadows,
             "strangers": self.strangers().classes if self.strangers else (),

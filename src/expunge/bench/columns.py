@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from expunge.bench.results import Task
 from expunge.errors import EvidenceError
-from expunge.evidence import make_measure, measure_names
+from expunge.evidence import Task, make_measure, measure_names
+from expunge.tasks import find_task
+from expunge.values import CLASSIFICATION
+from expunge.vision.detection import DetectionModel
 
 MAIN: Mapping[str, tuple[str, str]] = {
     "h": ("H", "harmonic mean of Acc_r and the drop of Acc_f"),
@@ -65,7 +67,8 @@ DETECTION: Mapping[str, tuple[str, str]] = {
     "prototype_relearning_5": ("5-object re-learning", "the same from five objects"),
     "prototype_relearning_10": ("10-object re-learning", "the same from ten objects"),
 }
-"""What stands in place of `MAIN` in tables of detectors."""
+OWN: Mapping[Task, Mapping[str, tuple[str, str]]] = {DetectionModel.task: DETECTION}
+"""What stands in place of `MAIN` in tables of some tasks."""
 
 COSTS: Mapping[str, tuple[str, str]] = {
     "seconds": (
@@ -125,14 +128,14 @@ class Column:
     cost: bool = False
 
 
-def columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
+def columns(keys: Sequence[str], task: Task = CLASSIFICATION) -> tuple[Column, ...]:
     """The columns of the main table: ours in a fixed order, those of other packages' measures, then the costs.
 
     Args:
         keys: What any method has.
         task: What the models do.
     """
-    there, labels, main = set(keys), _labels(task), MAIN if task is None else DETECTION
+    there, labels, main = set(keys), _labels(task), _main(task)
     known = {*main, *COSTS, *DERIVED, *(key for key, label in labels.items() if label.ours)}
     foreign = (labels.get(key, _Label(key, "", False)) for key in sorted(there - known))
     return (
@@ -142,18 +145,26 @@ def columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
     )
 
 
-def also_columns(keys: Sequence[str], task: Task = None) -> tuple[Column, ...]:
+def also_columns(keys: Sequence[str], task: Task = CLASSIFICATION) -> tuple[Column, ...]:
     """The columns of the second table, in a fixed order; see `columns`."""
-    labels, there, main = _labels(task), set(keys), MAIN if task is None else DETECTION
+    labels, there, main = _labels(task), set(keys), _main(task)
     shown = [key for key in ALSO if key in there & labels.keys() - main.keys()]
     found = [Column(key, ALSO[key], labels[key].meaning) for key in shown]
     return (*found, Column(*EDITED, cost=True)) if EDITED[0] in there else tuple(found)
 
 
-def heading_of(task: Task = None) -> Mapping[str, str]:
+def heading_of(task: Task = CLASSIFICATION) -> Mapping[str, str]:
     """Key of a row -> what stands above it, in the tables of that task."""
-    main = {key: heading for key, (heading, _) in (MAIN if task is None else DETECTION).items()}
+    main = {key: heading for key, (heading, _) in _main(task).items()}
     return {**{key: label.text for key, label in _labels(task).items()}, **ALSO, **main}
+
+
+def _main(task: Task) -> Mapping[str, tuple[str, str]]:
+    """Key of a row of the main table -> heading and meaning; where rates are no accuracies, in the measures' words."""
+    if task in OWN or find_task(task).alone:
+        return OWN.get(task, MAIN)
+    labels = _labels(task)
+    return {key: (labels[key].text, labels[key].meaning) for key in MAIN if key in labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +179,9 @@ class _Label:
 @cache
 def _labels(task: Task) -> Mapping[str, _Label]:
     found: dict[str, _Label] = {}
-    asked = task or "classification"
-    for name in measure_names(task=asked):
+    for name in measure_names(task=task):
         try:
-            measure = make_measure(name, task=asked)
+            measure = make_measure(name, task=task)
         except (EvidenceError, ImportError, AttributeError):
             continue  # a broken package must not keep finished results from being shown
         ours = type(measure).__module__.partition(".")[0] == "expunge"

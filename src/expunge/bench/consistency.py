@@ -1,4 +1,4 @@
-"""Whether the cells of one suite, setting and seed are of one base model and compare with one oracle."""
+"""Consistency of the cells of one suite, setting and seed: one base model, compared with one oracle."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
-from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, Cell, RequestResult, Task, Value
+from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH, Cell, RequestResult, Value
+from expunge.tasks import Task, find_task
 
 Peers = Mapping[str, Cell]
 """Method or anchor -> its cell of the same suite, setting and seed."""
@@ -36,7 +37,7 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
             values["rte"] = _plain(scratch.seconds / request.seconds, "ratio", 1, "high")
         if original and (lost := _erosion(request, original)):
             values["erosion"] = lost
-        if back := _relapse(cell.requests[:index], request, cell.task):
+        if back := _relapse(cell.requests[:index], request, find_task(cell.task)):
             values["relapse"] = back
         indices = {index: _anamnesis(steps, request, scratch) for steps, index in INDEX_OF.items()} if scratch else {}
         values |= {key: index for key, index in indices.items() if index}
@@ -45,7 +46,7 @@ def request_values(cell: Cell, peers: Peers) -> tuple[dict[str, Value], ...]:
 
 
 def final_values(cell: Cell, peers: Peers) -> dict[str, Value]:
-    """What stands at the end: the values after the last request, and the costs of the whole sequence.
+    """Values at the end: those after the last request, and the costs of the whole sequence.
 
     `seconds` is the mean a request, `peak_mb` the greatest of all requests, `edited_mb` the sum over all edits, and
     `rte` the seconds of oracle-scratch divided by those of `cell`, both over the requests that the oracle has.
@@ -79,15 +80,16 @@ def _erosion(request: RequestResult, original: RequestResult) -> Value | None:
     return _plain(before.value - now.value, "%", now.n, "low") if now and before else None
 
 
-def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Task) -> Value | None:
+def _relapse(earlier: Sequence[RequestResult], request: RequestResult, task: Task[Any, Any]) -> Value | None:
     """Accuracy that forgotten classes have won back since their own requests, in percentage points.
 
     Acc_o now, less the accuracy on the same classes right after each was forgotten: Acc_f then, weighted by images, or,
-    as AP50 is a mean over classes, by classes. Unknown for an oracle, which has figures for some requests only.
+    where rates are means over classes, as AP50 is, by classes. Unknown for an oracle, which has figures for some
+    requests only.
     """
     now = request.readings.get("acc_o")
     past = [(one.readings["acc_f"], len(one.classes)) for one in earlier if "acc_f" in one.readings]
-    weights = [value.n if task is None else classes for value, classes in past]
+    weights = [value.n if task.alone else classes for value, classes in past]
     if now is None or len(past) != request.number - 1 or not sum(weights):
         return None
     forgotten = sum(value.value * weight for (value, _), weight in zip(past, weights, strict=True)) / sum(weights)

@@ -1,4 +1,4 @@
-"""Where a benchmark ran, for whoever reads its numbers later."""
+"""The machine that a benchmark ran on, for whoever reads its numbers later."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import torch
 from expunge.bench.results import Machine
 
 CODE = (":/src", ":/pyproject.toml")
-"""What decides what runs, from the top of the source tree."""
+"""Paths of the code that decides what runs, from the top of the source tree."""
 PACKAGES = ("expunge", "torch", "transformers", "numpy")
 
 

@@ -100,7 +100,7 @@ class ModelStore:
 
 
 def read_weights(path: Path) -> tuple[dict[str, torch.Tensor], float]:
-    """What `write_weights` wrote: weights by name, and seconds."""
+    """Weights by name, and seconds, as `write_weights` wrote them."""
     state = load_file(path)
     seconds = float(state.pop("__seconds__"))
     return state, seconds

@@ -1,4 +1,4 @@
-"""Which cells were left out on purpose, and why: `not-run.toml` beside the results."""
+"""Cells that were left out on purpose, with reasons: `not-run.toml` beside the results."""
 
 import tomllib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class _File(BaseModel):
 
 
 def load_not_run(file: Path) -> tuple[LeftOut, ...]:
-    """What a `not-run.toml` lists, one `[[cells]]` each; nothing if there is no such file.
+    """Cells that a `not-run.toml` lists, one `[[cells]]` each; none if there is no such file.
 
     Raises:
         CorruptRunError: It is not TOML, or does not have these keys.

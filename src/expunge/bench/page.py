@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from expunge.bench.aggregate import Summary, summaries
 from expunge.bench.beside_table import READING, agreement, beside_table
@@ -12,8 +13,12 @@ from expunge.bench.columns import Column, also_columns, columns
 from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
 from expunge.bench.notrun import as_table, load_not_run
-from expunge.bench.results import Cell, Machine, Task
+from expunge.bench.results import Cell, Machine
 from expunge.bench.tables import absent_list, also_table, legend, main_table, sequence_table, sizes
+from expunge.evidence import Task
+from expunge.tasks import Task as TaskOf
+from expunge.tasks import find_task
+from expunge.values import CLASSIFICATION
 
 ASSETS = "assets/benchmarks"
 CAPTIONS = {
@@ -141,16 +146,15 @@ def _command(suite: str, cells: Sequence[Cell]) -> str:
 
 def _reading(found: Sequence[Summary]) -> str:
     """What the columns are, and how figures are written."""
-    tasks: tuple[Task, ...] = (None, "detection")
-    lists: dict[Task, dict[str, Column]] = {task: {} for task in tasks}
-    for summary in found:
+    lists: dict[Task, dict[str, Column]] = {}
+    for summary in sorted(found, key=lambda one: (one.task != CLASSIFICATION, one.task)):
         shown = (*columns(summary.keys, summary.task), *also_columns(summary.keys, summary.task))
-        lists[summary.task] |= {column.key: column for column in shown}
+        lists.setdefault(summary.task, {}).update({column.key: column for column in shown})
     parts, told = [legend(found)], set[Column]()
     for task, shown in lists.items():
         new = [column for column in shown.values() if column not in told]
         told.update(new)
-        parts += [DETECTORS] if task is not None and new else []
+        parts += [_other_rates(find_task(task))] if new and not find_task(task).alone else []
         parts.append(_meanings(new))
     return "\n\n".join(part for part in parts if part)
 
@@ -163,10 +167,12 @@ def _meanings(shown: Sequence[Column]) -> str:
     return "\n".join(f"- {', '.join(named)}: {meaning}" for meaning, named in headings.items() if meaning)
 
 
-DETECTORS = (
-    "In tables of detectors AP50 stands in place of accuracy, and objects in place of images. Intervals of average "
-    "precision are bootstrapped over scenes; erosion and relapse are in AP50."
-)
+def _other_rates(task: TaskOf[Any, Any]) -> str:
+    words = task.words
+    return (
+        f"In tables of {task.noun}s {words.rate} stands in place of accuracy, and {words.many} in place of images. Its "
+        f"interval is the {words.interval}; erosion and relapse are in {words.rate}."
+    )
 
 
 def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
@@ -186,7 +192,7 @@ def _setting(summary: Summary, figures: Sequence[str]) -> list[str]:
 
 
 def _caption(kind: str, task: Task) -> str:
-    return CAPTIONS[kind] if task is None else CAPTIONS[kind].replace("Acc_", "AP50_")
+    return CAPTIONS[kind].replace("Acc_", f"{find_task(task).words.symbol}_")
 
 
 def _commentary(file: Path) -> str:

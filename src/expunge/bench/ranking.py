@@ -1,4 +1,4 @@
-"""Which methods are best in a row, and which cannot be told from the best."""
+"""Ranking of methods by one row: the best, and those that cannot be told from it."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -37,7 +37,7 @@ def best(summary: Summary, key: str) -> frozenset[str]:
 
 
 def _costs(estimate: Estimate) -> Mapping[int, float]:
-    """How far each seed is from what the row aims at, up to a constant; empty where that is unknown."""
+    """Distance of each seed from what the row aims at, up to a constant; empty where that is unknown."""
     if estimate.aim == "oracle":
         return {seed: abs(gap) for seed, gap in estimate.gaps.items()}
     sign = {"low": 1.0, "high": -1.0}.get(estimate.aim)

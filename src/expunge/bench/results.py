@@ -9,36 +9,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from expunge.errors import BenchError, CorruptRunError
-from expunge.evidence import Reading
+from expunge.errors import CorruptRunError
+from expunge.evidence import Reading, Task
+from expunge.values import CLASSIFICATION
 
 SCHEMA = "expunge/bench-cell/v1"
 
 ORIGINAL, SCRATCH, FINETUNE = "original", "oracle-scratch", "oracle-finetune"
 ANCHORS = (ORIGINAL, "head-mask", SCRATCH, FINETUNE)
 """Rows that every table of classifiers carries, in this order."""
-
-
-Task = Literal["detection"] | None
-"""What the models of a suite do; None for classification."""
-
-
-def said(task: str) -> Task:
-    """What cells say of a task; they say nothing of classification, which all of them were of at first.
-
-    Raises:
-        BenchError: Cells know no such task.
-    """
-    if task == "classification":
-        return None
-    if task != "detection":
-        raise BenchError(f"no cell can be of the task {task!r}; cells are of classification or detection")
-    return "detection"
-
-
-def anchors_of(task: Task) -> tuple[str, ...]:
-    """Rows that every table of a task carries, in order: suites on detectors have no `oracle-finetune`."""
-    return ANCHORS if task is None else tuple(name for name in ANCHORS if name != FINETUNE)
 
 
 class _Record(BaseModel):
@@ -116,7 +95,8 @@ class Cell(_Record):
         commit: Commit of the repository, or "".
         machine: Where it ran.
         requests: One a request.
-        task: "detection" where accuracies are AP50; not written for classifiers.
+        task: Name of the task of its models, by which its rates are read; not written for classifiers, which all were
+            at first.
         base: Digest of the weights of the model before any request; "" and not written where it is not known.
         oracles: Request -> digest of the weights of the oracle-scratch that its readings were compared with; not
             written where none is known.
@@ -132,13 +112,14 @@ class Cell(_Record):
     commit: str = ""
     machine: Machine
     requests: Annotated[tuple[RequestResult, ...], Field(min_length=1)]
-    task: Task = None
+    task: Task = CLASSIFICATION
     base: str = ""
     oracles: Mapping[int, str] = {}
 
     def to_json(self) -> str:
         """The text of the cell's file."""
-        unsaid = {name for name in ("task", "base", "oracles") if not getattr(self, name)}
+        unsaid = {name for name in ("base", "oracles") if not getattr(self, name)}
+        unsaid |= {"task"} if self.task == CLASSIFICATION else set()
         return self.model_dump_json(indent=1, by_alias=True, exclude=unsaid) + "\n"
 
     @classmethod
@@ -160,4 +141,6 @@ class Cell(_Record):
                 if foreign
                 else "Delete the file and run again"
             )
+            if first["loc"] == ("task",):
+                do = "Install the package that brings the task"
             raise CorruptRunError(f"not a cell of {SCHEMA}: {where}: {first['msg']}. {do}.") from error

@@ -12,7 +12,7 @@ from expunge.bench.cell import run_cell
 from expunge.bench.load import read_cell
 from expunge.bench.locks import alone
 from expunge.bench.machine import commit, machine
-from expunge.bench.results import Cell, Task, said
+from expunge.bench.results import Cell
 from expunge.bench.stand import Stand
 from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
@@ -28,7 +28,7 @@ Report = Callable[[str, Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class CellName:
-    """Which cell."""
+    """Name of a cell: suite, setting, method and seed."""
 
     suite: str
     setting: str
@@ -36,18 +36,17 @@ class CellName:
     seed: int
 
     def file(self, folder: Path) -> Path:
-        """Where it is kept."""
+        """File of the cell."""
         return folder / "cells" / self.suite / self.setting / self.method / f"seed-{self.seed}.json"
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is the same for all cells of one run.
+    """State that all cells of one run share.
 
     Attributes:
         suite: The suite.
         out: The folder.
-        task: What cells say that the suite's models do.
         commit: The code that runs.
         again: Whether cells that something else decided are replaced.
         report: Told the cell and how far it is.
@@ -55,7 +54,6 @@ class _Work:
 
     suite: Benchmark
     out: Path
-    task: Task
     commit: str
     again: bool
     report: Report
@@ -88,14 +86,14 @@ def run_suite(
         How many cells were run now.
 
     Raises:
-        BenchError: An unknown suite or setting, an anchor that the suite has not, a task that cells do not know, or
-            cells would be replaced.
+        BenchError: An unknown suite or setting, an anchor that the suite has not, or cells would be replaced.
+        TaskError: The suite's models do what no installed task is.
         MethodError: A method that is unknown, or not for what the suite's models do.
         CorruptRunError: A cell that is there is damaged.
         OutputError: The folder cannot be written to.
     """
     suite = find_suite(name, quick=quick)
-    work = _Work(suite, out, said(suite.task), commit(), again, report)
+    work = _Work(suite, out, commit(), again, report)
     every = suite.settings[:1] if quick else suite.settings
     chosen = [suite.setting(s).name for s in settings] if settings else [s.name for s in every]
     rows = methods or suite.rows()
@@ -144,7 +142,7 @@ def _run(work: _Work, name: CellName, stand: Stand) -> bool:
             commit=work.commit,
             machine=machine(str(stand.device)),
             requests=requests,
-            task=work.task,
+            task=work.suite.task,
             base=base,
             oracles=dict(stand.oracles),
         )

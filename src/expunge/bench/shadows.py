@@ -49,7 +49,7 @@ class ShadowedStand(Stand):
             return super().of_oracle(kind, number)
 
     def case(self, number: int, view: Any, model: Wrapped | None = None) -> Case[Any, Any]:
-        """What `Stand.case` gives, with shadows where all measures are taken."""
+        """The case of `Stand.case`, with shadows where all measures are taken."""
         case = super().case(number, view, model)
         if number not in self.suite.checkpoints:
             return case
@@ -104,5 +104,5 @@ class ShadowedStand(Stand):
         return tuple(self._answers(self.suite.cache(model, self.shared)) for model in models)
 
     def _answers(self, cache: Any) -> Observed:
-        """What the model of `cache` makes of this stand's attack images; an attack on shadows looks at answers only."""
+        """Answers of the model of `cache` to this stand's attack images; an attack on shadows looks at answers only."""
         return replace(self.task.observe(cache, self.attack), layers=())

@@ -1,4 +1,4 @@
-"""Where the cells of one suite, setting and seed are run: model, examples and reference views, prepared once."""
+"""Stand for the cells of one suite, setting and seed: model, examples and reference views, prepared once."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +49,7 @@ class Stand:
 
     @cached_property
     def task(self) -> Task[Any, Any]:
-        """What the model does."""
+        """Task of the model."""
         return find_task(self.suite.task)
 
     @cached_property
@@ -69,7 +69,7 @@ class Stand:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """Device of the model."""
         return self.model.device
 
     def digest(self) -> str:
@@ -89,7 +89,7 @@ class Stand:
 
     @cached_property
     def data(self) -> Available[Any]:
-        """What methods may see."""
+        """Data that methods may see."""
         pool = replace(
             self.splits,
             train=self.suite.limited(self.splits.train, self.suite.pool, self.seed),
@@ -99,22 +99,22 @@ class Stand:
 
     @cached_property
     def attack(self) -> Any:
-        """What evidence may learn from: anything but test examples."""
+        """Examples that evidence may learn from: any but test examples."""
         both = self.splits.train + self.splits.validation
         return self.suite.limited(both, self.suite.attack, EVALUATION_SEEDS + self.seed)
 
     @cached_property
     def test(self) -> Any:
-        """What evidence counts."""
+        """Test examples, which evidence counts."""
         return self.suite.limited(self.splits.test, self.suite.test, EVALUATION_SEEDS + self.seed)
 
     @cached_property
     def cache(self) -> Any:
-        """What enters the first block of `model`, which no edit changes."""
+        """Cached inputs of the first block of `model`, which no edit changes."""
         return self.activations(0) if self.shared is None else self.shared
 
     def activations(self, entry: int) -> Any:
-        """What enters block `entry` of `model`, or a lower one, of all examples that methods may see.
+        """Cached inputs of block `entry` of `model`, or of a lower one, of all examples that methods may see.
 
         Filled before the first method is timed, and shared by all that leave the blocks below alone: reading pictures
         and running what stays frozen costs every method the same, so it is counted for none.
@@ -203,7 +203,7 @@ class Stand:
         return {number: digest for number, (_, digest) in self._oracles.items()}
 
     def case(self, number: int, view: Any, model: Wrapped | None = None) -> Case[Any, Any]:
-        """What measures are given after request `number`, for this stand's model or another one."""
+        """Case for the measures after request `number`, for this stand's model or another one."""
         plan = self.plan
         case = Case(
             model=model or self.model,
@@ -248,7 +248,7 @@ class Stand:
         return make_method(name, task=self.suite.task, settings={**settings, **budget})
 
     def of_original(self, number: int) -> Taken:
-        """What is measured of the untouched model after request `number`, from 1."""
+        """Figures of the untouched model after request `number`, from 1."""
         return self._taken(number, self.original)
 
     def of_edited(self, number: int, entry: int) -> Taken:
@@ -281,7 +281,7 @@ def first_rows(seen: Any, per_class: int) -> Any:
 
 
 def _whole(seen: Any, untouched: Any, entry: int) -> Any:
-    """What was seen from block `entry` on, with the layers below it as they were, where layers are looked at."""
+    """A view from block `entry` on, completed by the layers below it as they were, where layers are looked at."""
     if not isinstance(seen, Observed):
         return seen
     below = tuple(layer[: len(seen)] for layer in untouched.layers[:entry])

@@ -67,7 +67,7 @@ class StrangeStand:
         )
 
     def _seen_by_original(self, strangers: Strangers) -> View:
-        """What the untouched model makes of them, looked at once, before the first edit."""
+        """The untouched model's view of them, taken once, before the first edit."""
         if not self._seen:
             self._seen.append(strangers.seen_by(*task_of(self.model).caches([self.model])))
         return self._seen[0]

@@ -49,7 +49,7 @@ class Suite(Benchmark):
     def learn(
         self, examples: Images, forgotten: Sequence[int], seed: int, start: VisionModel | None, folder: Path
     ) -> nn.Module:
-        """What `train` makes of the images of all other classes."""
+        """Result of `train` on the images of all other classes."""
         return self.train(examples.without(forgotten), seed, start).module
 
     def learnt(self, examples: Images, forgotten: Sequence[int]) -> int:

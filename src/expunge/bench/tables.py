@@ -53,7 +53,7 @@ def _of_all(summary: Summary, shown: Sequence[Column], bold: Mapping[str, Collec
 
 
 def legend(found: Sequence[Summary]) -> str:
-    """How the main tables are to be read."""
+    """Legend of the main tables."""
     counts = sorted({len(summary.seeds) for summary in found})
     brackets = "in brackets the 95 % interval over images, where the measure has one."
     spread = f"Mean over {' or '.join(map(str, counts))} seeds ± half of the 95 % t-interval over seeds."
@@ -76,7 +76,7 @@ def legend(found: Sequence[Summary]) -> str:
 
 
 def sequence_table(summary: Summary) -> str:
-    """What the sequence as a whole does to each method, as Markdown; empty where there is one request only.
+    """Table of the whole sequence's effect on each method, as Markdown; empty where there is one request only.
 
     H is the mean over all requests; the next column is what a mask on the head has more (negative: less), seed by seed,
     ± half of the 95 % t-interval over the seeds that both have. The last column is how many seeds pass the default
@@ -99,7 +99,7 @@ def sequence_table(summary: Summary) -> str:
 
 
 def absent_list(summary: Summary) -> str:
-    """What is missing, as a Markdown list; empty where nothing is."""
+    """List of missing cells, as Markdown; empty where none is."""
     lines = [
         f"- {one.method}, {'all seeds' if one.seed is None else f'seed {one.seed}'}: {one.why}"
         for one in summary.absent

@@ -14,7 +14,7 @@ Grid = Mapping[str, tuple[object, ...]]
 """Setting -> values to try, in order, the middle one to start from; at most two settings."""
 
 Trial = Mapping[str, Any]
-"""What is kept of a trial; `settings` and `h`, the score, among it."""
+"""Record of a trial; `settings` and `h`, the score, are in it."""
 
 
 def star(grid: Grid) -> list[dict[str, object]]:
@@ -26,7 +26,7 @@ def star(grid: Grid) -> list[dict[str, object]]:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """Result of a search.
 
     Attributes:
         settings: The best.

@@ -1,4 +1,4 @@
-"""What the default policy says of a finished cell, by an oracle or by strangers: who passes, and which rules fail."""
+"""The default policy's verdicts on finished cells, by an oracle or by strangers: who passes, and which rules fail."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Judged:
 
 
 Finding = Literal["innocent", "known", "hole", "open"]
-"""What the rules that only an oracle, or only strangers, can decide say of a forgotten class: like one that was never
+"""Finding on a forgotten class by the rules that only an oracle, or only strangers, can decide: like one that was never
 learnt; known still; known less than such a one; or nothing."""
 
 
@@ -83,7 +83,7 @@ def judged(cell: Cell, peers: Peers) -> Judged | None:
     original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
     if original is None or oracle is None:
         return None
-    policy = load_policy(task=_task(cell))
+    policy = load_policy(task=cell.task)
     if not any(key.startswith("rows_in_place") for key in original.readings):
         policy = _only(policy, [rule for rule in policy.rule if not _newer(rule)])
     return _verdict(reasons_of(_rows(cell, original, oracle), policy))
@@ -100,7 +100,7 @@ def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
     original, oracle = (_after(peers.get(name), last.number) for name in (ORIGINAL, SCRATCH))
     if original is None or oracle is None or KNOWN not in original.readings:
         return None
-    policy = load_policy(task=_task(cell))
+    policy = load_policy(task=cell.task)
     with_oracle, without = (_rows(cell, original, one) for one in (oracle, None))
     p_values = (last.readings.get(key) for key in (KNOWN, HOLE))
     return Beside(
@@ -111,14 +111,10 @@ def judged_beside(cell: Cell, peers: Peers) -> Beside | None:
     )
 
 
-def _task(cell: Cell) -> Task:
-    return cell.task or "classification"
-
-
 def _rows(cell: Cell, original: RequestResult, oracle: RequestResult | None) -> _Rows:
     oracles = [_readings(oracle)] if oracle else []
     rows = make_rows((), _readings(cell.requests[-1]), _readings(original), oracles)
-    return _Rows(_task(cell), (SCRATCH,) if oracle else (), rows)
+    return _Rows(cell.task, (SCRATCH,) if oracle else (), rows)
 
 
 def _only(policy: Policy, rules: Sequence[Rule]) -> Policy:
@@ -147,7 +143,7 @@ def _newer(rule: Rule) -> bool:
 
 
 def told(by_seed: Mapping[int, Judged], headings: Mapping[str, str]) -> str:
-    """How a table says it: how many seeds pass, and what stands in the way of the others in how many of them.
+    """Text of a table's entry: how many seeds pass, and what stands in the way of the others in how many of them.
 
     "AIN alone 2" are two seeds that nothing else keeps from passing.
 

@@ -33,11 +33,11 @@ from expunge.cli.submit import submit
 from expunge.cli.verify import verify
 from expunge.cli.version import version
 from expunge.cli.zero_shot import zero_shot
-from expunge.errors import ExpungeError
+from expunge.errors import AmbiguousTaskError, ExpungeError
 from expunge.logs import tell
 
 MODEL_PACKAGES = ("jaxtyping", "jinja2", "numpy", "safetensors", "torch", "transformers")
-"""What the extra `models` brings: keeping requests and verifying certificates does without."""
+"""Packages of the extra `models`: keeping requests and verifying certificates does without."""
 
 _LOG = logging.getLogger(__name__)
 DONE, OUR_FAULT, UNUSABLE_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -71,7 +71,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
             code = app(args=arguments, standalone_mode=False)
     except ExpungeError as error:
         tell(_LOG, "ended", level=logging.ERROR, error=type(error).__name__)
-        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        several = isinstance(error, AmbiguousTaskError)
+        errors.print(
+            f"[bold red]error:[/] {escape(f'{error.found}; say which: --task NAME' if several else str(error))}"
+        )
         return UNUSABLE_INPUT
     except (typer.Abort, KeyboardInterrupt):
         errors.print("[yellow]interrupted[/]")

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from expunge.cli.console import errors, output, progress_bar
 from expunge.cli.interrupt import heed_ctrl_c
+from expunge.cli.names import TaskOption
 from expunge.errors import ClassMemoryError
 
 
@@ -26,6 +27,7 @@ def calibrate(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Keep statistics of MODEL's classes, so that later requests need no images of the classes that stay.
@@ -43,7 +45,7 @@ def calibrate(
     choose_device(device)
     check_free(out)
     with errors.status("loading model and images"):
-        loaded = load(model, device=device)
+        loaded = load(model, task=task, device=device)
         if not task_of(loaded).memories:
             raise ClassMemoryError(f"no statistics are kept of an {task_of(loaded).noun}, and {model} is one")
         splits = read(data, like=loaded, seed=seed, skip_unreadable=skip_unreadable)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from expunge.cli.console import errors, progress_bar, show_notices
+from expunge.cli.onnx_options import told_of
 
 if TYPE_CHECKING:
     from expunge.evidence import Scorecard
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is of, whatever the models do; see the options of `expunge measure`."""
+    """Options of a comparison, whatever the models do; see `expunge measure`."""
 
     data: str
     forgotten: tuple[str, ...]
@@ -28,6 +30,9 @@ class Asked:
     strangers: str | None = None
     shadow_forgotten: tuple[str, ...] = ()
     shadow_never: tuple[str, ...] = ()
+    classes: Path | None = None
+    preprocess: Path | None = None
+    task: str | None = None
 
 
 def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
@@ -36,10 +41,14 @@ def compare(asked: Asked, sources: Sequence[str], device: str) -> "Scorecard":
     from expunge.runs import Compared, ShadowModels, load, measure_models, read, strangers_of
 
     def loaders(sources: Sequence[str]) -> list[Callable[[], Any]]:
-        return [partial(load, source, device=device) for source in sources]
+        told = [told_of(source, asked.classes, asked.preprocess) for source in sources]
+        return [
+            partial(load, source, task=asked.task, device=device, **one)
+            for source, one in zip(sources, told, strict=True)
+        ]
 
     with errors.status("loading models and data"):
-        original, edited, *oracles = (load(source, device=device) for source in sources)
+        original, edited, *oracles = (build() for build in loaders(sources))
         skip, source = asked.skip_unreadable, asked.strangers
         data = read(asked.data, like=original, seed=asked.seed, skip_unreadable=skip)
         strangers = strangers_of(read(source, like=original, seed=0, skip_unreadable=skip)) if source else None

@@ -1,4 +1,4 @@
-"""What the commands say and how: results on stdout, everything else on stderr."""
+"""Output of the commands: results on stdout, everything else on stderr."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def progress_bar() -> "Iterator[Callable[[Stage], None]]":
 
 
 def show_notices(notices: "Iterable[Notice]") -> None:
-    """What was mended when scenes were read."""
+    """Prints what was mended when scenes were read."""
     from rich.markup import escape
 
     for notice in notices:
@@ -60,7 +60,7 @@ def metrics_table(metrics: "Metrics") -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("request", min_width=13)
-    rate = "Acc" if find_task(metrics.task).alone else metrics.unit
+    rate = find_task(metrics.task).words.symbol
     for heading in (*(f"{rate}_{group}" for group in "fro"), "H", "groups", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, request in enumerate(metrics.requests, start=1):

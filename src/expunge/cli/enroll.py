@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from expunge.cli.console import errors, output
+from expunge.cli.names import TaskOption
 
 
 def enroll(
@@ -23,6 +24,7 @@ def enroll(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make a gallery for an embedder: every training photo of a person becomes a row under the person's name.
@@ -42,7 +44,7 @@ def enroll(
     check_free(out)
     with errors.status("loading the model"):
         bare = None if model.startswith("zoo:") else load_unenrolled(model)
-        loaded, preprocess = (load(model, device="cpu"), None) if bare is None else bare
+        loaded, preprocess = (load(model, task=task, device="cpu"), None) if bare is None else bare
     with errors.status("looking at the photos"):
         people = read(data, task="classification", skip_unreadable=skip_unreadable)
         known = people.train + people.validation

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from expunge.cli.console import errors, metrics_table, output, progress_bar, show_notices
 from expunge.cli.interrupt import heed_ctrl_c
+from expunge.cli.onnx_options import refuse_in_vain, told_of
 from expunge.errors import RequestError
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ class Asked:
     skip_unreadable: bool = False
     partial: bool = False
     memory: str | None = None
+    task: str | None = None
+    classes: str | None = None
+    preprocess: str | None = None
+
+    def noted(self, method: str) -> dict[str, object]:
+        """What `run.json` says; the method under the name that auto is now, which may change with a version."""
+        values, later = asdict(replace(self, method=method)), ("task", "classes", "preprocess")
+        return {key: value for key, value in values.items() if value is not None or key not in later}
 
 
 def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -> None:
@@ -44,8 +53,9 @@ def execute(asked: Asked, *, out: Path, resume: bool, device: str, title: str) -
     from expunge.vision import choose_device
 
     choose_device(device)
+    refuse_in_vain([asked.model], asked.classes, asked.preprocess)
     method = _method(asked)
-    noted = asdict(replace(asked, method=method.name))  # what auto is may change from one version to the next
+    noted = asked.noted(method.name)
     folder = RunFolder(out)
     folder.reopen(noted) if resume else folder.create(noted)
     try:
@@ -74,7 +84,7 @@ def _method(asked: Asked) -> "Method":
     from expunge.methods import make_method
     from expunge.runs import task_at
 
-    task = task_at(asked.model)
+    task = task_at(asked.model, asked.task)
     if asked.memory is not None and not task.memories:
         raise RequestError(f"no statistics are kept of an {task.noun}, and {asked.model} is one: leave --memory out")
     return make_method(asked.method, task=task.name, preset=asked.preset, settings=asked.settings)
@@ -85,9 +95,10 @@ def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str)
     from expunge.runs import forget, load, read
 
     with errors.status("loading the model"):
-        model = load(asked.model, device=device)
+        told = told_of(asked.model, asked.classes, asked.preprocess)
+        model = load(asked.model, task=asked.task, device=device, **told)
     with errors.status("loading the data"):
-        memory = None if asked.memory is None else load_memory(Path(asked.memory), model)
+        memory = None if asked.memory is None else load_memory(Path(asked.memory))
         data = read(asked.data, like=model, seed=asked.seed, skip_unreadable=asked.skip_unreadable)
     for path in data.skipped:
         errors.print(f"[yellow]skipped[/] {escape(path)}: not a readable image")
@@ -112,6 +123,11 @@ def _carry_out(asked: Asked, method: "Method", folder: "RunFolder", device: str)
 
 def _tell_how_saved(model: "Wrapped", out: Path) -> None:
     """Says so where plain transformers cannot read the merged model."""
+    graph = out / "model" / "model.onnx"
+    if graph.is_file():
+        output.print(
+            f"model: {escape(str(graph))}, the same graph with only the edited numbers changed", soft_wrap=True
+        )
     origin = getattr(model, "origin", None)
     if origin is not None:
         output.print(

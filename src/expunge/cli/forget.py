@@ -7,11 +7,12 @@ import typer
 
 from expunge.cli.execute import Asked, execute
 from expunge.cli.method import DepthOption, MethodOption, PresetOption, SetOption, settings_of
-from expunge.cli.names import split_names
+from expunge.cli.names import TaskOption, split_names
+from expunge.cli.onnx_options import ClassesOption, PreprocessOption
 
 
 def forget(
-    model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+    model: Annotated[str, typer.Argument(help="A directory, an ONNX file, a hub id or zoo:NAME.")],
     data: Annotated[
         str,
         typer.Option(help="Folder with train/<class>/* and test/<class>/*; for a detector COCO's layout; or zoo:NAME."),
@@ -38,6 +39,9 @@ def forget(
     memory: Annotated[
         Path | None, typer.Option(help="What `expunge calibrate` wrote, in place of retained images; it is only read.")
     ] = None,
+    classes: ClassesOption = None,
+    preprocess: PreprocessOption = None,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Make MODEL forget the classes of each request, in order, and measure every step.
@@ -46,7 +50,8 @@ def forget(
 
     MODEL is an image classifier or an object detector with DETR's shape; --data has the layout that it needs.
 
-    --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model).
+    --out receives metrics.json, report.html, edits/ (PEFT layout) and model/ (the merged model; of an ONNX file
+    model/model.onnx, the same graph with only the edited numbers changed).
     """
     asked = Asked(
         model=model,
@@ -62,5 +67,8 @@ def forget(
         skip_unreadable=skip_unreadable,
         partial=partial,
         memory=None if memory is None else str(memory),
+        classes=None if classes is None else str(classes),
+        preprocess=None if preprocess is None else str(preprocess),
+        task=task,
     )
     execute(asked, out=out, resume=resume, device=device, title=f"What {model} forgot")

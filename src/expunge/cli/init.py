@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from expunge.cli.console import errors, output
+from expunge.cli.names import TaskOption
 from expunge.cli.places import ActorOption, acting, lasting
 from expunge.cli.strangers import say
 from expunge.errors import ClassMemoryError
@@ -29,6 +30,7 @@ def init(
     key: Annotated[
         Path | None, typer.Option(help="Your own Ed25519 signing key as PEM; by default a new one is made.")
     ] = None,
+    task: TaskOption = None,
     actor: ActorOption = None,
 ) -> None:
     """Make a workspace: the folder in which requests about MODEL are kept, decided, carried out and recorded.
@@ -49,14 +51,14 @@ def init(
 
     who = acting(actor)
     with errors.status("loading the model"):
-        loaded = load(model, device="cpu")
+        loaded = load(model, task=task, device="cpu")
     require_releasable(loaded)
-    task = task_of(loaded)
+    does = task_of(loaded)
     if policy is not None:
         policy = named_for(policy, loaded.task)
-        load_policy(policy, known=policy_keys(task.name), task=task.name)
-    if memory is not None and not task.memories:
-        raise ClassMemoryError(f"no statistics are kept of an {task.noun}, and {model} is one: omit --memory")
+        load_policy(policy, known=policy_keys(does.name), task=does.name)
+    if memory is not None and not does.memories:
+        raise ClassMemoryError(f"no statistics are kept of an {does.noun}, and {model} is one: omit --memory")
     if memory is not None:
         load_memory(Path(memory), loaded)
     beside = None

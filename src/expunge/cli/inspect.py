@@ -1,5 +1,6 @@
 """`expunge inspect MODEL`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,23 +8,35 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import output
+from expunge.cli.names import TaskOption
+from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain, told_of
 
 if TYPE_CHECKING:
     from expunge.vision import Layer
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(help="A directory, a hub id or zoo:NAME.")],
+    model: Annotated[str, typer.Argument(help="A directory, an ONNX file, a hub id or zoo:NAME.")],
+    task: TaskOption = None,
+    classes: ClassesOption = None,
+    preprocess: PreprocessOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty folder for a model directory, which keeps classes and preprocessing."),
+    ] = None,
 ) -> None:
     """Show a classifier's or detector's blocks, their layers, groups and parameter counts.
 
     Example: expunge inspect zoo:faces
+
+    With --out, an ONNX file becomes a model directory, which every command takes without further options.
     """
     from expunge.runs import load
     from expunge.tasks import task_of
     from expunge.vision.detection import DetectionModel
 
-    loaded = load(model)
+    refuse_in_vain([model], classes, preprocess)
+    loaded = load(model, task=task, **told_of(model, classes, preprocess))
     table = Table(title=f"{escape(loaded.name)}: {len(loaded.blocks)} blocks, each one group")
     for heading in ("block", "layer", "in → out"):
         table.add_column(heading)
@@ -48,6 +61,9 @@ def inspect(
         highlight=False,
         soft_wrap=True,
     )
+    if out is not None:
+        loaded.save(out)
+        output.print(f"model directory: {escape(str(out))}", highlight=False, soft_wrap=True)
 
 
 def _inputs(layer: "Layer") -> str:

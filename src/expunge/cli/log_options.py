@@ -9,7 +9,7 @@ from expunge.logs import silence, write_to_stderr, writing
 
 
 class Level(StrEnum):
-    """How much is logged."""
+    """Levels of logging."""
 
     INFO = "info"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 
 class Form(StrEnum):
-    """How it is written."""
+    """Formats of log lines."""
 
     TEXT = "text"
     JSON = "json"

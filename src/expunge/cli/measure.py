@@ -10,7 +10,8 @@ from rich.table import Table
 
 from expunge.cli.compare import Asked, compare
 from expunge.cli.console import output
-from expunge.cli.names import split_names
+from expunge.cli.names import TaskOption, split_names
+from expunge.cli.onnx_options import ClassesOption, PreprocessOption, refuse_in_vain
 from expunge.errors import RequestError, TaskError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ERASED, JUDGED_OTHERWISE = 0, 3
 
 
 def measure(
-    before: Annotated[str, typer.Argument(help="The original model: a directory, a hub id or zoo:NAME.")],
+    before: Annotated[str, typer.Argument(help="The original model: a directory, an ONNX file, a hub id or zoo:NAME.")],
     after: Annotated[str, typer.Argument(help="The edited model, with the same classes; any tool may have edited it.")],
     data: Annotated[
         str,
@@ -58,6 +59,9 @@ def measure(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
+    classes: ClassesOption = None,
+    preprocess: PreprocessOption = None,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> int:
     """Measure what AFTER still knows of classes that BEFORE knew, and judge it by a policy.
@@ -79,10 +83,11 @@ def measure(
     check_free(out)
     sources = (before, after, *(oracle or ()))
     shadows = (*(shadow_forgotten or ()), *(shadow_never or ()))
-    task = _one_task({source: task_at(source) for source in (*sources, *shadows)})
-    if shadows and "u-lira" not in measure_names(task=task.name):
-        raise RequestError(f"expected no shadow models, as U-LiRA is not for an {task.noun}: leave --shadow-… out")
-    rules = load_policy(policy, known=policy_keys(task.name), task=task.name)
+    refuse_in_vain([*sources, *shadows], classes, preprocess)
+    wanted = _one_task({source: task_at(source, task) for source in (*sources, *shadows)})
+    if shadows and "u-lira" not in measure_names(task=wanted.name):
+        raise RequestError(f"expected no shadow models, as U-LiRA is not for an {wanted.noun}: leave --shadow-… out")
+    rules = load_policy(policy, known=policy_keys(wanted.name), task=wanted.name)
     asked = Asked(
         data=data,
         forgotten=split_names(forgotten, "--forgotten"),
@@ -95,6 +100,9 @@ def measure(
         strangers=strangers,
         shadow_forgotten=tuple(shadow_forgotten or ()),
         shadow_never=tuple(shadow_never or ()),
+        classes=classes,
+        preprocess=preprocess,
+        task=task,
     )
     card = compare(asked, sources, device)
     verdict = judge(card, rules)

@@ -1,4 +1,4 @@
-"""How the commands are told which method makes an edit, and with which settings."""
+"""Options of the commands that choose a method and its settings."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

@@ -1,6 +1,15 @@
-"""Options that take several names, A,B."""
+"""Options that take names: several, A,B, and that of a task."""
+
+from typing import Annotated
+
+import typer
 
 from expunge.errors import RequestError
+
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", help="What the model does, such as detection; where several tasks could take it."),
+]
 
 
 def split_names(text: str, option: str) -> tuple[str, ...]:

@@ -1,25 +1,19 @@
-"""What the commands on a workspace have in common: where it is, who acts, and how a request is shown."""
+"""Parts shared by the commands on a workspace: where it is, who acts, and how a request is shown."""
 
-import getpass
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from expunge.errors import WorkspaceError
-
 if TYPE_CHECKING:
     from expunge.workspace import Actor, Request, Workspace
-
-ACTOR_VARIABLE = "EXPUNGE_ACTOR"
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", help="The workspace; by default found upward from the current folder.")
 ]
 ActorOption = Annotated[
-    str | None, typer.Option("--as", help=f"Who acts; by default ${ACTOR_VARIABLE}, else who is logged in.")
+    str | None, typer.Option("--as", help="Who acts; by default $EXPUNGE_ACTOR, else who is logged in.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RequestArgument = Annotated[str, typer.Argument(help="ID of a request, as `expunge list` shows it.")]
@@ -42,12 +36,9 @@ def acting(name: str | None) -> "Actor":
     Raises:
         WorkspaceError: Nobody is named, and nobody is logged in.
     """
-    from expunge.workspace import Actor
+    from expunge.facade import current_actor
 
-    try:
-        return Actor(name or os.environ.get(ACTOR_VARIABLE) or getpass.getuser())
-    except (KeyError, OSError) as error:
-        raise WorkspaceError(f"Nobody is logged in by name: say who acts with --as NAME or {ACTOR_VARIABLE}") from error
+    return current_actor(name)
 
 
 def lasting(source: str) -> str:

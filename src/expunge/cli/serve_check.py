@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expunge.cli.console import errors, output
+from expunge.cli.names import TaskOption
 from expunge.errors import EmptyClassError, HeadError, OutputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def serve_check(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be decoded.")
     ] = False,
+    task: TaskOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Compare the answers of two releases on your own images.
@@ -45,7 +47,7 @@ def serve_check(
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not an empty folder; give --out a new one")
     with errors.status("loading models"):
-        models = [_load_classifier(source, device) for source in (a, b)]
+        models = [_load_classifier(source, task, device) for source in (a, b)]
         require_same_classes(models[0], models[1])
     images, labels = list_pictures(data, models[0].classes)
     if skip_unreadable:
@@ -72,7 +74,7 @@ def serve_check(
         _show(found, out)
 
 
-def _load_classifier(source: str, device: str) -> "VisionModel":
+def _load_classifier(source: str, task: str | None, device: str) -> "VisionModel":
     """What `_load` gives.
 
     Raises:
@@ -81,25 +83,25 @@ def _load_classifier(source: str, device: str) -> "VisionModel":
     from expunge.tasks import task_of
     from expunge.vision import VisionModel
 
-    model = _load(source, device)
+    model = _load(source, task, device)
     if not isinstance(model, VisionModel):
         raise HeadError(f"{source} is an {task_of(model).noun}; serve-check compares classifiers only.")
     return model
 
 
-def _load(source: str, device: str) -> "Wrapped":
+def _load(source: str, task: str | None, device: str) -> "Wrapped":
     """A release, or the current one of a folder, is checked against its record; anything else loads as everywhere."""
     from expunge.release import CURRENT, FILE, Releases, read_release
     from expunge.runs import load
     from expunge.vision import choose_device
 
     folder = Path(source).absolute()
-    on_cpu = partial(load, device="cpu")
+    on_cpu = partial(load, task=task, device="cpu")
     if (folder / CURRENT).is_file():
         return Releases(folder, on_cpu).load().to(choose_device(device))
     if (folder / FILE).is_file():
         return Releases(folder.parent, on_cpu).load(read_release(folder / FILE).number).to(choose_device(device))
-    return load(source, device=device)
+    return load(source, task=task, device=device)
 
 
 def _name(source: str, model: "VisionModel") -> dict[str, str]:

@@ -49,7 +49,7 @@ def add_strangers(
 
 
 def say(kept: "KeptStrangers") -> None:
-    """How many strangers there are, and what of them is kept."""
+    """Prints how many strangers there are, and what of them is kept."""
     what = f"read from {kept.source}" if kept.source else f"kept as what enters block {kept.entry}"
     text = f"strangers: {len(kept.classes)} classes, {kept.images[0]} + {kept.images[1]} images or objects, {what}"
     output.print(escape(text), soft_wrap=True, highlight=False)

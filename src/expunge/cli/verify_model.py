@@ -1,11 +1,12 @@
-"""Whether a saved model is the one that a certificate speaks of, and what exactly was compared to say so."""
+"""Comparison of a saved model with the one that a certificate speaks of, and a list of what was compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from expunge.errors import WrongModelError
+from expunge.errors import TaskError, WrongModelError
+from expunge.values import CLASSIFICATION
 
 if TYPE_CHECKING:
     from expunge.ledger import Statement
@@ -15,7 +16,7 @@ AFTER, BEFORE = "model-after", "model-before"
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was found.
+    """Result of the comparison.
 
     Attributes:
         which: Which model of the statement it is.
@@ -37,7 +38,10 @@ def compare_model(statement: "Statement", folder: Path) -> Compared:
     """
     from expunge.runs import load
 
-    model = load(str(folder), device="cpu")
+    try:
+        model = load(folder, task=str(statement.predicate.scorecard.get("task", CLASSIFICATION)), device="cpu")
+    except TaskError as error:
+        raise WrongModelError(f"The model in {error}, as that of the certificate is.") from error
     which = _which(statement, folder, model.digest())
     checked, left_out = [f"the weights in {folder} are those of {which}"], []
     for same, other in (_classes(statement, folder, model.classes), _files(statement, folder, which)):

@@ -72,7 +72,7 @@ def image_files(root: Path, folder: str) -> dict[str, str]:
 
 
 def _entries(root: Path, folder: str) -> list[os.DirEntry[str]]:
-    """What a folder within the root holds, sorted by name, without hidden entries."""
+    """Entries of a folder within the root, sorted by name, without hidden ones."""
     _real_path(root, folder)
     try:
         with os.scandir(root / folder) as found:

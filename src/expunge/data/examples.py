@@ -1,4 +1,4 @@
-"""What a data set holds, whatever a model makes of it: images with labels, or scenes with boxes."""
+"""Protocol of a data set's content, whatever the task: images with labels, or scenes with boxes."""
 
 from collections.abc import Collection, Iterable
 from typing import Protocol, Self, TypeVar, runtime_checkable
@@ -8,7 +8,7 @@ from expunge.data.images import Sample
 
 @runtime_checkable
 class Examples(Protocol):
-    """What models learn from and are tested with, such as `Images` or `Scenes`."""
+    """Examples that models learn from and are tested with, such as `Images` or `Scenes`."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -31,15 +31,15 @@ class Examples(Protocol):
         ...
 
     def only(self, classes: Collection[int]) -> Self:
-        """What there is of `classes` (indices), order kept."""
+        """Examples of `classes` (indices), order kept."""
         ...
 
     def without(self, classes: Collection[int]) -> Self:
-        """What there is of all other classes, order kept."""
+        """Examples of all other classes, order kept."""
         ...
 
     def counts(self) -> tuple[int, ...]:
-        """How much there is of each class."""
+        """Number of examples of each class."""
         ...
 
 

@@ -43,7 +43,7 @@ class FileSample:
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the file."""
         return self.root / self.name
 
     def load(self) -> Image.Image:

@@ -103,7 +103,7 @@ class Images:
         return self.select(i for i, label in enumerate(self.labels) if label not in unwanted)
 
     def counts(self) -> tuple[int, ...]:
-        """How many samples each class has."""
+        """Number of samples of each class."""
         counter = Counter(self.labels)
         return tuple(counter[label] for label in range(len(self.classes)))
 

@@ -1,4 +1,4 @@
-"""What a sample yields: an upright RGB image, or a tensor that is already prepared for the model."""
+"""Pixels of a sample: an upright RGB image, or a tensor that is already prepared for the model."""
 
 import io
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from expunge.errors import DataError, UnreadableImageError
 Pixels = Image.Image | Float[Tensor, "_channels _height _width"]
 
 LONGEST = 100
-"""How many times its shorter side the longer side of an image may be."""
+"""Largest ratio of an image's longer side to its shorter one."""
 
 THUMBNAIL = 112
 """The most pixels of a thumbnail's side."""

@@ -185,12 +185,12 @@ class Scenes:
         return replace(self, scenes=tuple(kept))
 
     def counts(self) -> tuple[int, ...]:
-        """How many boxes each class has, groups not counted."""
+        """Number of boxes of each class, groups not counted."""
         counter = Counter(box.label for scene in self.scenes for box in scene.boxes)
         return tuple(counter[label] for label in range(len(self.classes)))
 
     def image_counts(self) -> tuple[int, ...]:
-        """How many images hold each class, groups not counted."""
+        """Number of images that hold each class, groups not counted."""
         counter = Counter(label for scene in self.scenes for label in {box.label for box in scene.boxes})
         return tuple(counter[label] for label in range(len(self.classes)))
 

@@ -50,7 +50,7 @@ class Splits(Generic[E]):
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What was mended when the parts were read, part by part."""
+        """Notices of what was mended when the parts were read, part by part."""
         parts = (self.train, self.validation, self.test)
         return tuple(notice for part in parts for notice in getattr(part, "notices", ()))
 

@@ -1,4 +1,4 @@
-"""What is measured after a request, how sure it is, and the report that shows it."""
+"""Measurements after a request, how sure they are, and the report that shows them."""
 
 from expunge.evidence.advice import HOPELESS, advice
 from expunge.evidence.measure import Work, change_of, measure_baseline, measure_request

@@ -1,4 +1,4 @@
-"""What would help where a policy does not say that a class is erased: what to bring, or what not to try."""
+"""Advice where a policy does not say that a class is erased: what to bring, or what not to try."""
 
 from expunge.evidence.measures.strangers import HOLE, KNOWN
 from expunge.evidence.scorecard import Scorecard

@@ -19,7 +19,7 @@ from expunge.tasks import Scores, harmonic_mean
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What it took to carry out one request.
+    """Costs of carrying out one request.
 
     Attributes:
         images: Training images looked at.

@@ -64,7 +64,7 @@ class Baseline(_Record):
 
 
 class ImagesUsed(_Record):
-    """How many training images a request looked at."""
+    """Number of training images a request looked at."""
 
     forget: Count
     retain: Count
@@ -93,7 +93,7 @@ class Change(_Record):
 
 
 class HeadMask(_Record):
-    """What the original model with the forgotten classes masked in its head reaches on the same images.
+    """Figures of the head mask: the original model with the forgotten classes masked, on the same images.
 
     Attributes:
         acc_f: Accuracy on the classes of this request.

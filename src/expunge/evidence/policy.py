@@ -1,7 +1,7 @@
 """A policy: a plain file of limits that turns a scorecard into a verdict with reasons."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,14 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from expunge.errors import PolicyError
 from expunge.evidence.metrics import Task
+from expunge.tasks import find_task
 
 SCHEMA = "expunge/policy/v1"
 
-_DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
-
 Kind = Literal["erasure", "harm", "hole"]
 Aim = Literal["as-never-seen", "not-to-be-found-again"]
-"""What an erasure is for: that the class is to the model what any stranger is, or that it is found less than one."""
+"""Aim of an erasure: that the class is to the model what any stranger is, or that it is found less than one."""
 Limit = Annotated[float, Field(allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -97,7 +96,7 @@ class Rule(BaseModel):
 
 
 class Policy(BaseModel):
-    """What a policy file holds.
+    """Content of a policy file.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -157,9 +156,7 @@ def load_policy(
         PolicyError: The file cannot be read, or is no policy.
     """
     if path is None:
-        return Policy.parse(
-            _shipped(_DEFAULTS.get(task, _DEFAULTS["classification"])), source="the default policy", known=known
-        )
+        return Policy.parse(_shipped(f"{find_task(task).policy}.toml"), source="the default policy", known=known)
     path = named_for(path, task)
     if _is_ours(path):
         return Policy.parse(_shipped(f"{path}.toml"), source=f"the policy {path}", known=known)
@@ -197,7 +194,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _distance(key: str, wanted: str) -> float:
-    """How unlike two names are; small for a slip of the pen."""
+    """Distance of two names; small for a slip of the pen."""
     from difflib import SequenceMatcher
 
     return 1 - SequenceMatcher(None, key, wanted).ratio()

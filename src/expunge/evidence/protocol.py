@@ -1,4 +1,4 @@
-"""What every measure answers to, and what it is given."""
+"""Protocol of measures, and the case that they are given."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from expunge.evidence.strangers.beside import Beside
 from expunge.tasks import HeadRows, Observed, Task, View, Viewed, task_of
 
 Aim = Literal["oracle", "high", "low", "context"]
-"""What a good value is: the oracle's own value from either side, as high or as low as can be, or no aim at all."""
+"""Aim of a value: the oracle's own value from either side, as high or as low as can be, or no aim at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Case(Generic[V, E]):
 
     @property
     def task(self) -> Task[Any, E]:
-        """What the model does."""
+        """Task of the model."""
         return task_of(self.model)
 
 
@@ -139,7 +139,7 @@ class Measure(Protocol):
     labels: ClassVar[Mapping[str, str]]
 
     def missing(self, case: Case) -> str | None:
-        """Why it cannot be taken in this case ("needs an oracle", "no earlier request"), or None."""
+        """Reason why it cannot be taken in this case ("needs an oracle", "no earlier request"), or None."""
         ...
 
     def measure(self, case: Case) -> tuple[Reading, ...]:

@@ -1,4 +1,4 @@
-"""What one rule of a policy comes to on a scorecard, and how that is said."""
+"""Outcome of one rule of a policy on a scorecard, and its wording."""
 
 from collections.abc import Sized
 from math import inf
@@ -20,11 +20,11 @@ _DIGITS = 4  # of the rows; what lies below them is rounding, and must not break
 
 @runtime_checkable
 class Measured(Protocol):
-    """What rules look at: a scorecard, or whatever else has rows."""
+    """Protocol of what rules look at: a scorecard, or whatever else has rows."""
 
     @property
     def task(self) -> Task:
-        """What the models do."""
+        """Task of the models."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class Measured(Protocol):
 
 
 class Reason(BaseModel):
-    """What one rule came to.
+    """Outcome of one rule.
 
     Attributes:
         key: The row.
@@ -89,7 +89,7 @@ def reason_of(rule: Rule, measured: Measured, barred: str = "") -> Reason:
 
 
 def _held(rule: Rule, row: Row, trials: str) -> tuple[Status, str]:
-    """What becomes of a rule whose row is there, and why."""
+    """Status of a rule whose row is there, and why."""
     excess = _excess(rule, row, _span(row, "value", row.value))
     if excess is None:
         whose = "oracle's" if rule.max_gap_to_oracle is not None else "original's"
@@ -116,7 +116,7 @@ def _held(rule: Rule, row: Row, trials: str) -> tuple[Status, str]:
 
 
 def _blind(rule: Rule, row: Row) -> tuple[Status, str] | None:
-    """Why a rule says nothing because the untouched model would keep it; None where that one breaks it."""
+    """Status of a rule that says nothing because the untouched model would keep it; None where that one breaks it."""
     if row.original is None:
         return "unmeasured", "the original's value is missing"
     before = _excess(rule, row, _span(row, "original", row.original))
@@ -173,7 +173,7 @@ def _limit(rule: Rule, unit: str) -> str:
 
 
 def _ends(rule: Rule) -> str:
-    """Which end of the interval counts; a gap to both sides takes both."""
+    """The end of the interval that counts; a gap to both sides takes both."""
     return "either end" if rule.max_gap_to_oracle is not None and rule.side == "both" else f"{rule.counts} end"
 
 

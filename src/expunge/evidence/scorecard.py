@@ -37,7 +37,7 @@ DERIVED: Mapping[str, str] = {
 """Rows that no measure gives but that are made from those of several models, with their labels."""
 
 _TO_ORACLE = ("idi", "js_forget", "js_retain", "cka_oracle_")
-"""How rows begin that compare with the first oracle; of that oracle itself they say nothing."""
+"""Prefixes of the rows that compare with the first oracle; of that oracle itself they say nothing."""
 
 Readings = Sequence[Reading]
 Part = Literal["value", "original", "oracle", "gap"]
@@ -95,7 +95,7 @@ class Row(_Record):
     bounds: Annotated[Mapping[Part, Bound], Field(exclude_if=lambda value: not value)] = {}
 
     def bounded(self, part: Part, text: str) -> str:
-        """How a number of this row is written: its text, "at most" or "at least" that, or "unknown"."""
+        """Text of a number of this row: as it is, "at most" or "at least" that, or "unknown"."""
         match self.bounds.get(part):
             case "at_most":
                 return f"at most {text}"

@@ -41,7 +41,7 @@ HINTS = {
     "After rounding to eight bits": "as above",
     "After pruning the smallest weights": "as above",
 }
-"""What a good value is under each heading, for people."""
+"""Hints under each heading, for people: what a good value is."""
 
 _HEADING = {measure: heading for heading, measures in _HEADINGS.items() for measure in measures}
 _OURS = tuple(_HEADING)
@@ -71,9 +71,9 @@ HEADLINE = frozenset(
 """Rows of ours that the figure shows; it shows all rows of measures that are not ours."""
 
 IN_STRIPS = "beside_"
-"""How the keys of rows begin that pages show as strips instead."""
+"""Prefix of the rows that pages show as strips instead."""
 IN_PLACE = "rows_in_place_"
-"""How the keys of rows begin that hold with the original head's rows put back."""
+"""Prefix of the rows that hold with the original head's rows put back."""
 
 _STRUCK = re.compile(r"(int8_|pruned_\d+_)?(acc_[fo](_worst)?|h)")
 """Rows that a stroke of the head brings where they should be, whatever the weights know."""
@@ -133,5 +133,5 @@ def _values(row: Row) -> Sequence[float]:
 
 
 def _heading(row: Row) -> str:
-    """What a method should keep stands together, wherever it was measured, but for the rounded model."""
+    """Heading of a row: what a method should keep stands together, wherever measured, but for the rounded model."""
     return STAYS if row.aim == "high" and row.measure in _KEPT else _HEADING.get(row.measure, OTHERS)

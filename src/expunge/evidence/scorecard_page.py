@@ -8,6 +8,7 @@ from expunge.evidence.scorecard_groups import BESIDE, IN_STRIPS, grouped
 from expunge.evidence.scorecard_strips import span, strips
 from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, relatives, to_bring
 from expunge.evidence.verdict import Verdict
+from expunge.tasks import find_task
 
 CAVEAT = (
     "This is measured evidence, not a proof of deletion. It holds for these models, these images and this seed. "
@@ -29,6 +30,7 @@ def render_page(scorecard: Scorecard, verdict: Verdict, *, created: str = "") ->
     return render(
         "scorecard.html.j2",
         scorecard=scorecard,
+        task=find_task(scorecard.task),
         verdict=verdict,
         sentence=headline(scorecard),
         aim=AIMS[verdict.aim] if verdict.aim else None,
@@ -77,7 +79,7 @@ def render_markdown(scorecard: Scorecard, verdict: Verdict) -> str:
 
 
 def _caveat(scorecard: Scorecard) -> str:
-    """What the numbers do not say; of rows made from words, that the words are known elsewhere."""
+    """Limits of the numbers, in words; of rows made from words, that the words are known elsewhere."""
     if scorecard.text_model is None:
         return CAVEAT
     return (

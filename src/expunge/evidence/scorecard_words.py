@@ -1,4 +1,4 @@
-"""What verdicts, aims and findings are called on every page, and what they mean to somebody who has to act on them."""
+"""Names of verdicts, aims and findings on every page, and their meaning to somebody who has to act on them."""
 
 from collections.abc import Mapping
 
@@ -64,7 +64,7 @@ def said(outcome: str) -> str:
 
 
 def headline(scorecard: Scorecard) -> str:
-    """What was shown, as one sentence; empty where an oracle, and no stranger, was asked."""
+    """Finding as one sentence; empty where an oracle, and no stranger, was asked."""
     beside = scorecard.strangers
     if beside is not None:
         found = beside.finding in ("innocent", "known", "hole")
@@ -78,7 +78,7 @@ def headline(scorecard: Scorecard) -> str:
 
 
 def meaning(beside: BesideStrangers, forgotten: int) -> tuple[str, str]:
-    """What a finding means for whoever has to act on it, and what to do next; empty where there is nothing to do."""
+    """Meaning of a finding for whoever has to act on it, and what to do next; empty where there is nothing to do."""
     words = (
         {"it": "the forgotten class", "do": "does"} if forgotten == 1 else {"it": "the forgotten classes", "do": "do"}
     )
@@ -89,7 +89,7 @@ def meaning(beside: BesideStrangers, forgotten: int) -> tuple[str, str]:
 
 
 def relatives(beside: BesideStrangers) -> str:
-    """What the three-sample tests came to, as one sentence; empty where none was taken."""
+    """Result of the three-sample tests, as one sentence; empty where none was taken."""
     told = [f"by {one.on} it is {_NEARER[one.nearer]}{_sure(one)}" for one in beside.relative]
     return f"As a whole, {'; '.join(told)}." if told else ""
 
@@ -100,7 +100,7 @@ def _sure(row: RelativeRow) -> str:
 
 
 def to_bring(scorecard: Scorecard) -> str:
-    """What to bring where there were neither strangers nor an oracle."""
+    """Advice on what to bring where there were neither strangers nor an oracle."""
     gone = len(scorecard.forgotten) + len(scorecard.earlier)
     needed, what = strangers_needed(gone, LEVEL), f"{find_task(scorecard.task).thing}s"
     many = "one forgotten class" if gone == 1 else f"{gone} forgotten classes"
@@ -112,7 +112,7 @@ def to_bring(scorecard: Scorecard) -> str:
 
 
 def counted(beside: BesideStrangers) -> str:
-    """How many strangers there are, in words."""
+    """Number of strangers, in words."""
     return "1 stranger" if beside.classes == 1 else f"{beside.classes} strangers"
 
 

@@ -15,14 +15,14 @@ Outcome = Literal["erased", "not_erased", "harm_too_large", "hole_shows", "not_e
 
 _KNOWS = {"acc_f": "the class", "acc_o": "classes of earlier requests"}  # rows that betray an oracle that is none
 _FAILED: Mapping[Kind, Outcome] = {"erasure": "not_erased", "harm": "harm_too_large", "hole": "hole_shows"}
-"""What a failed rule comes to, the gravest first."""
+"""Outcome of a failed rule, the gravest first."""
 STRANGERS = "strangers_"
-"""How rows begin that hold forgotten classes beside strangers."""
+"""Prefix of the rows that hold forgotten classes beside strangers."""
 _KNOWN_ABOVE = 5.0  # %, where the policy sets no limit of its own
 
 
 class Verdict(BaseModel):
-    """What a policy says of a scorecard. It is measured evidence, never a proof of deletion.
+    """Verdict of a policy on a scorecard. It is measured evidence, never a proof of deletion.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -79,7 +79,7 @@ def _explained(reason: Reason, scorecard: Scorecard) -> Reason:
 
 
 def reasons_of(measured: Measured, policy: Policy) -> tuple[Reason, ...]:
-    """What every rule of `policy` that is meant for what was measured comes to, in order.
+    """Outcome of every rule of `policy` that is meant for what was measured, in order.
 
     A model that gets more of the forgotten classes right than `policy` lets pass as erased is no oracle: rules that
     lean on one are unmeasured then.
@@ -95,7 +95,7 @@ def _needs_oracle(rule: Rule) -> bool:
 
 
 def _known_to_oracle(measured: Measured, policy: Policy) -> str:
-    """What the oracle knows of what it should never have seen, in words; empty where it knows nothing."""
+    """Knowledge of an oracle of what it should never have seen, in words; empty where it knows nothing."""
     for key, what in _KNOWS.items():
         row = measured.row(key)
         own = [rule.max for rule in policy.rule if rule.key == key and rule.kind == "erasure" and rule.max is not None]

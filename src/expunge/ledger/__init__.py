@@ -1,4 +1,4 @@
-"""What happened, signed: an append-only Merkle log, certificates, and their verification. Knows nothing of torch."""
+"""Signed record: an append-only Merkle log, certificates, and their verification. Knows nothing of torch."""
 
 from expunge.ledger.certificate import MOST_BYTES, ROLE, Certificate, certify, issue, payload_digest, seal
 from expunge.ledger.check import Finding, Report, check

@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check found.
+    """Report of a check.
 
     Attributes:
         size: Number of entries that were verified from the start.
@@ -129,7 +129,7 @@ def _step(state: Replay, index: int, line: bytes | None, note: str | None, entri
 
 
 def _forgery(ring: KeyRing, size: int, note: Note) -> str | None:
-    """Why no key in force has signed this note; None if one has."""
+    """Reason why no key in force has signed this note; None if one has."""
     try:
         signers = note.signers(ring.publics)
     except LedgerError as error:
@@ -142,7 +142,7 @@ def _forgery(ring: KeyRing, size: int, note: Note) -> str | None:
 
 
 def _misplaced(index: int, entries: Sequence[bytes], why: str) -> tuple[str, str]:
-    """What happened to the entry at `index`, as far as the numbers in the entries around it tell."""
+    """Fate of the entry at `index`, as far as the numbers in the entries around it tell."""
     here, later = _seq(entries[index]), {_seq(line) for line in entries[index + 1 : index + 2]}
     if here is None or (here == index and index not in later):
         return "changed", f"Entry {index} is changed. {why}"

@@ -13,7 +13,7 @@ _KEYS = "keys "
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a ledger holds, in three numbers.
+    """Summary of a ledger, in three numbers.
 
     Attributes:
         origin: Name of the ledger.

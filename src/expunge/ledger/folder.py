@@ -73,7 +73,7 @@ class FolderStorage:
             raise OutputError(f"The ledger {self._path} cannot be written: {error.strerror}.") from error
 
     def _ends(self, at: int) -> tuple[int, int]:
-        """How many bytes of both files belong to the first `at` entries."""
+        """Number of bytes of both files that belong to the first `at` entries."""
         stored = ((self._path / ENTRIES).stat().st_size, (self._path / CHECKPOINTS).stat().st_size)
         if self._offsets == (at, *stored):
             return stored

@@ -1,4 +1,4 @@
-"""Which key may sign what: a pure function of the key events in a ledger.
+"""Keys and what each may sign: a pure function of the key events in a ledger.
 
 A key is in force for trees that hold its addition and not its end. So nothing that an old key signed loses its
 worth when it is replaced, and nothing that is signed with it later gains any.
@@ -139,7 +139,7 @@ class KeyRing:
 
 
 def voucher_text(key: PublicKey) -> bytes:
-    """What a key signs to introduce its successor."""
+    """Text that a key signs to introduce its successor."""
     return f"expunge key handover v1\n{key}\n".encode()
 
 

@@ -15,7 +15,7 @@ from expunge.ledger.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What follows from the first entries of a ledger.
+    """State that follows from the first entries of a ledger.
 
     Attributes:
         frontier: The tree over them.

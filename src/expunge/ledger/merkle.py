@@ -80,7 +80,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
 
 
 def consistency_proof(leaves: Sequence[bytes], old: int) -> tuple[bytes, ...]:
-    """What shows that the tree of the first `old` leaves is a prefix of this one (RFC 9162, 2.1.4.1).
+    """Proof that the tree of the first `old` leaves is a prefix of this one (RFC 9162, 2.1.4.1).
 
     Raises:
         IndexError: `old` is larger than the tree or negative.

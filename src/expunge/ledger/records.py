@@ -1,4 +1,4 @@
-"""What all signed records have in common: frozen, strict, nothing unknown, one version each."""
+"""Base of all signed records: frozen, strict, nothing unknown, one version each."""
 
 import re
 from typing import Annotated, Any, TypeVar

@@ -1,4 +1,4 @@
-"""What a certificate states: an in-toto Statement v1 with our own predicate.
+"""Statement of a certificate: an in-toto Statement v1 with our own predicate.
 
 `https://expunge.dev/attestation/erasure/v1` is a name; nothing is fetched from there.
 """
@@ -24,7 +24,7 @@ OUT_OF_SCOPE = (
     "the training data itself, wherever it is kept",
     "logs, caches and outputs that the model produced earlier",
 )
-"""What an edit of one model does not reach; a statement may say more, and should not say less."""
+"""Places that an edit of one model does not reach; a statement may say more, and should not say less."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -57,7 +57,7 @@ class Target(Record):
 
 
 class RequestFacts(Record):
-    """What was asked.
+    """The request.
 
     Attributes:
         id: The request's ID, a pseudonym.
@@ -75,7 +75,7 @@ class RequestFacts(Record):
 
 
 class MethodFacts(Record):
-    """How it was done."""
+    """The method and its settings."""
 
     name: Name
     settings: dict[str, JsonValue]
@@ -114,21 +114,21 @@ class StrangersFacts(Record):
 
 
 class PolicyFacts(Record):
-    """Who decided, by which rules: the policy's name and the digest of its text."""
+    """The policy that decided: its name and the digest of its text."""
 
     name: Name
     sha256: Sha256
 
 
 class Verdict(Record):
-    """What the policy said of the scorecard."""
+    """The policy's verdict on the scorecard."""
 
     outcome: Token
     reasons: tuple[Text, ...]
 
 
 class Times(Record):
-    """When the edit was begun and when its evidence was complete."""
+    """Times when the edit was begun and when its evidence was complete."""
 
     started: Moment
     finished: Moment

@@ -1,4 +1,4 @@
-"""Where a ledger's bytes lie: the protocol that a store answers, and the store in memory."""
+"""Storage of a ledger's bytes: the protocol that a store answers, and the store in memory."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a certificate says, now that it has been verified.
+    """Content of a certificate that has been verified.
 
     Attributes:
         statement: The signed statement.

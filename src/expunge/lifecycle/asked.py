@@ -1,4 +1,4 @@
-"""What a runner is asked, and what it answers."""
+"""Options that a runner is given, and the outcome that it reports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from expunge.workspace import Request
 
 @dataclass(frozen=True)
 class Asked:
-    """How edits are made.
+    """Options for making edits.
 
     Attributes:
         data: Folder or `zoo:NAME` with retained images and test images; None takes what was given last.
@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a plan.
+    """Outcome of a plan.
 
     Attributes:
         requests: Its requests, as they stand now.

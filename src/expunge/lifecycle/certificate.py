@@ -176,7 +176,7 @@ def certificate_text(workspace: Workspace, request: str) -> str:
 
 
 def _beside(strangers: StrangersFacts | None, hidden: Pseudonyms | None) -> StrangersFacts | None:
-    """What is said of strangers; where classes are not to be named, in words that name none."""
+    """Facts on strangers; where classes are not to be named, in words that name none."""
     if strangers is None or hidden is None:
         return strangers
     return strangers.model_copy(update={"words": UNNAMED.get(strangers.finding, strangers.finding)})

@@ -1,4 +1,4 @@
-"""When retraining, or merging all edits for good, would pay: plain arithmetic on measured seconds and given prices."""
+"""Break-even with retraining, or with merging all edits for good: arithmetic on measured seconds and given prices."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from expunge.workspace import State, Workspace
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the user knows.
+    """Prices that the user knows.
 
     Attributes:
         retrain_hours: Hours of one retraining without the forgotten classes.
@@ -47,7 +47,7 @@ class Economics:
 
 
 def economics(workspace: Workspace, prices: Prices) -> Economics | None:
-    """What edits have taken here against what retraining would take; None before the first one.
+    """Costs of the edits here against those of retraining; None before the first one.
 
     A retraining carries out all requests that wait for it at once. So it pays in money once as many come together as
     `break_even`, if the time limits let them wait that long.

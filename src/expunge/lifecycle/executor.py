@@ -1,5 +1,6 @@
 """Makes an edit for a plan, measures the model that has it, and judges it. Stores nothing."""
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,8 @@ from expunge.ledger import StrangersFacts
 from expunge.lifecycle.material import Material
 from expunge.lifecycle.records import Judged
 from expunge.lifecycle.remembered import recall
-from expunge.lifecycle.standing import Standing, classes_of, pristine, stacked
+from expunge.lifecycle.session import Session
+from expunge.lifecycle.standing import Standing, classes_of, stacked
 from expunge.lifecycle.strangers import refuse_below, workspace_strangers
 from expunge.methods import Forgetting, Method
 from expunge.runs import Compared, Stage, measure_models
@@ -24,7 +26,7 @@ Report = Callable[[Stage], None]
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of a model.
+    """Measurements of a model.
 
     Attributes:
         scorecard: The numbers.
@@ -40,7 +42,7 @@ class Measured:
 
 
 def make_edit(
-    workspace: Workspace,
+    session: Session,
     base: Sequence[Standing],
     targets: Sequence[str],
     material: Material,
@@ -58,8 +60,8 @@ def make_edit(
         ClassMemoryError: The workspace's memory is missing or damaged, or is not for this model or method.
     """
     started = time.perf_counter()
-    model = pristine(workspace, device)
-    forgetting = _forgetting(workspace, model, base, targets, material, method, seed)
+    model = session.copy(device)
+    forgetting = _forgetting(session, model, base, targets, material, method, seed)
     forgetting.prepare()  # prototypes are those of the original
     for one in base:
         forgetting.stack.push(one.edit)
@@ -74,7 +76,7 @@ def make_edit(
 
 
 def _forgetting(
-    workspace: Workspace,
+    session: Session,
     model: Wrapped,
     base: Sequence[Standing],
     targets: Sequence[str],
@@ -83,9 +85,9 @@ def _forgetting(
     seed: int,
 ) -> Forgetting:
     """The sequence of all edits so far and one more, with the workspace's memory if the method reads it."""
-    refuse_below(workspace, method.first_block(model), method.name)
+    refuse_below(session.workspace, method.first_block(model), method.name)
     plan, now = (make_plan(model.classes, [*so_far, targets]) for so_far in ([one.attempt.targets for one in base], []))
-    memory = recall(workspace, model, method, classes_of(base))
+    memory = recall(session, method, classes_of(base))
     splits, known = material.splits, memory.known if memory else ()
     check_examples(now, splits.train, splits.test, task_of(model).thing, known)
     return Forgetting(EditStack(model), plan, method, material.available, seed=seed, memory=memory)
@@ -98,7 +100,7 @@ def wanted(measures: Iterable[Measure], rules: Policy) -> list[Measure]:
 
 
 def measure(
-    workspace: Workspace,
+    session: Session,
     base: Sequence[Standing],
     edit: Edit,
     targets: Sequence[str],
@@ -109,8 +111,9 @@ def measure(
     report: Report,
 ) -> Measured:
     """Measures the model with the edit against the original, and judges it by the workspace's policy."""
-    started, rules = time.perf_counter(), policy(workspace)
-    original, stack = pristine(workspace, device), stacked(pristine(workspace, device), base)
+    started, workspace = time.perf_counter(), session.workspace
+    rules, original = policy(workspace), copy.copy(session.original_on(device))
+    stack = stacked(session.copy(device), base)
     stack.push(edit)
     original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
     strangers = kept_strangers(workspace)
@@ -122,6 +125,7 @@ def measure(
         earlier=classes_of(base),
         missing=material.missing,
         seed=seed,
+        original_sha256=session.sha256,
     )
     card = measure_models(
         compared,
@@ -148,12 +152,12 @@ def settings_of(method: Method) -> dict[str, Any]:
 
 
 def in_words(reason: Reason) -> str:
-    """What one rule came to, in at most 500 characters."""
+    """Outcome of one rule, in at most 500 characters."""
     return f"{reason.key} {reason.limit}: {reason.status}; {reason.measured or reason.note}"[:500]
 
 
 def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measured, finished: str) -> Judged:
-    """What was measured, as it is recorded.
+    """Measurements as they are recorded.
 
     Args:
         attempt: Digest of the attempt.
@@ -177,7 +181,7 @@ def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measur
 
 
 def _strangers_facts(measured: Measured) -> StrangersFacts | None:
-    """What a certificate says of the strangers; the words name classes only as far as they fit."""
+    """Facts on strangers for a certificate; the words name classes only as far as they fit."""
     found = measured.scorecard.strangers
     if found is None:
         return None

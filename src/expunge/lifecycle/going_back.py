@@ -8,7 +8,8 @@ from pathlib import Path
 from expunge.errors import UnlawfulMoveError
 from expunge.lifecycle.interference import Interference, interference
 from expunge.lifecycle.releasing import publish
-from expunge.lifecycle.standing import edit_of, pristine, stacked, standing
+from expunge.lifecycle.session import Session
+from expunge.lifecycle.standing import edit_of, stacked, standing
 from expunge.lifecycle.upkeep import only_writer, point_to_recorded, record_published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
@@ -78,10 +79,9 @@ def rollback(
                 "Say so with --shared"
             )
         rest = tuple(one for one in all_of_them if one.key != mine.key)
-        model = pristine(workspace)
-        original = model.digest()
-        stacked(model, rest)
-        release = publish(workspace, request, actor, model, rest, original=original)
+        session = Session(workspace)
+        model = stacked(session.copy(), rest).model
+        release = publish(session, request, actor, model, rest, model.digest() if rest else session.sha256)
         reached("published")
         with workspace.transaction() as transaction:
             for one in gone:
@@ -90,7 +90,7 @@ def rollback(
         reached("recorded")
         releases_of(workspace).rollback(to=release.number)
         reached("served")
-        point = look(workspace, request, device=device)
+        point = look(session, request, device=device)
         reached("watched")
     folder = releases_of(workspace).model_folder(release.number)
     return RolledBack(gone, release, folder, interference(mine, rest, [block.name for block in model.blocks]), point)

@@ -1,4 +1,4 @@
-"""Which edits change the same blocks. What was measured of a later one may not hold once an earlier one is gone."""
+"""Edits that change the same blocks: what was measured of a later one may not hold once an earlier one is gone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Interference:
 
 
 def interference(edit: Standing, others: Sequence[Standing], blocks: Sequence[str]) -> tuple[Interference, ...]:
-    """Which later edits change blocks that `edit` changes.
+    """Later edits that change blocks which `edit` changes.
 
     Args:
         edit: The earlier edit.

@@ -1,4 +1,4 @@
-"""What is tried next when the policy says no: a short, explicit list of settings, each deeper than the last."""
+"""Ladder of settings to try when the policy says no: a short, explicit list, each deeper than the last."""
 
 from dataclasses import fields, replace
 from typing import Any, TypeVar

@@ -16,7 +16,7 @@ from expunge.workspace import QUARANTINE, Workspace, digest_of
 
 @dataclass(frozen=True)
 class Material(Generic[E]):
-    """What a method and the evidence work with.
+    """Data that a method and the evidence work with.
 
     Attributes:
         splits: Training examples without those of earlier requests, what was submitted for this plan among them;
@@ -73,7 +73,7 @@ def gather(
 
 
 def last_data(workspace: Workspace) -> str:
-    """Where the data of the newest attempt came from.
+    """Source of the data of the newest attempt.
 
     Raises:
         RequestError: Nobody has said so yet.

@@ -1,4 +1,4 @@
-"""What a runner leaves behind of its work, as artefacts: attempts and judgements. A restart finds and believes them."""
+"""Records that a runner keeps as artefacts: attempts and judgements. A restart finds and believes them."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -49,7 +49,7 @@ class Attempt(Record):
 
 
 class Judged(Record):
-    """What was measured of a model with an attempt's edit in it, and what the policy says.
+    """Measurements of a model with an attempt's edit in it, and the policy's verdict.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -84,7 +84,7 @@ class Judged(Record):
 
 
 class Intent(Record):
-    """That a model is about to be published, noted first: a repeated publication then has the same time.
+    """Intent to publish a model, noted first: a repeated publication then has the same time.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.

@@ -15,13 +15,13 @@ from expunge.errors import OnnxError, ReleaseError
 from expunge.lifecycle import certificate, executor
 from expunge.lifecycle.material import Material, gather
 from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
+from expunge.lifecycle.session import Session
 from expunge.lifecycle.standing import (
     Standing,
     arranged,
     classes_of,
     digests,
     edit_of,
-    pristine,
     stacked,
     standing,
     task_for,
@@ -86,7 +86,7 @@ def release(
     """
     if onnx and not task_for(workspace).exports:
         raise OnnxError(f"No {task_for(workspace).noun} is exported to ONNX. Release it without --onnx.")
-    reached = telling(_LOG, reached, request)
+    reached, session = telling(_LOG, reached, request), Session(workspace)
     with only_writer(workspace):
         point_to_recorded(workspace)
         found = workspace.request(request)
@@ -94,10 +94,10 @@ def release(
             with workspace.transaction() as transaction:
                 transaction.require_open()
             moved(found, State.RELEASED, actor, four_eyes=workspace.settings.four_eyes)
-            _publish_and_record(workspace, request, actor, device, onnx, report, reached)
+            _publish_and_record(session, request, actor, device, onnx, report, reached)
         destroy_due(workspace)
         reached("destroyed")
-        point = look(workspace, request, device=device)
+        point = look(session, request, device=device)
         reached("watched")
         now = releases_of(workspace).current()
     assert now is not None
@@ -105,7 +105,7 @@ def release(
 
 
 def _publish_and_record(
-    workspace: Workspace,
+    session: Session,
     request: str,
     actor: Actor,
     device: str,
@@ -113,23 +113,24 @@ def _publish_and_record(
     report: executor.Report,
     reached: Callable[[str], None],
 ) -> None:
+    workspace = session.workspace
     mine = edit_of(workspace, request)
     others = tuple(one for one in standing(workspace) if one.key != mine.key)
     edits = arranged((*standing(workspace), mine))
-    model = pristine(workspace)
-    original = model.digest()
+    model = session.copy()
     stack = stacked(model, others)
-    before = model.digest()
+    before = model.digest() if others else session.sha256
     while stack.edits:
         stack.undo()
     for one in edits:
         stack.push(one.edit)
-    judged = _evidence(workspace, request, actor, mine, others, model.digest(), device, report)
+    after = model.digest()
+    judged = _evidence(session, request, actor, mine, others, after, device, report)
     reached("judged")
-    issue = certificate.Issue(workspace, request, mine, judged, before, model.digest(), original)
+    issue = certificate.Issue(workspace, request, mine, judged, before, after, session.sha256)
     issue.rehearse()
-    pixels = _some_pixels(workspace, mine, others, model) if onnx else None
-    release = publish(workspace, request, actor, model, edits, original=original, onnx_pixels=pixels)
+    pixels = _some_pixels(session, mine, others, model) if onnx else None
+    release = publish(session, request, actor, model, edits, after, onnx_pixels=pixels)
     reached("published")
     issue.commit(release, actor)
     reached("recorded")
@@ -138,13 +139,13 @@ def _publish_and_record(
 
 
 def publish(
-    workspace: Workspace,
+    session: Session,
     request: str,
     actor: Actor,
     model: Wrapped,
     edits: Sequence[Standing],
+    sha256: str,
     *,
-    original: str,
     onnx_pixels: Tensor | None = None,
 ) -> ReleaseRecord:
     """Writes a model as a release, the original before the first one, or finds it where it is published already.
@@ -152,19 +153,20 @@ def publish(
     It is not served yet: only what the ledger names may be. Before anything is written, the time is recorded: the same
     call after a crash then takes up what is there.
     """
-    releases, digest = releases_of(workspace), model.digest()
-    time = _intent(workspace, request, actor, digest, digests(edits))
+    releases, original = releases_of(session.workspace), session.sha256
+    time = _intent(session.workspace, request, actor, sha256, digests(edits))
     if not releases.numbers():
-        releases.publish(pristine(workspace), (), before=original, time=time, note="the original")
-    there = published(releases, digest)
+        releases.publish(session.original, (), before=original, after=original, time=time, note="the original")
+    there = published(releases, sha256)
     if there is not None and onnx_pixels is None:
         return there
     made = [one.edit for one in edits]
-    return releases.publish(model, made, before=original, time=time, note=request, onnx_pixels=onnx_pixels, serve=False)
+    told = {"before": original, "after": sha256, "time": time, "note": request}
+    return releases.publish(model, made, **told, onnx_pixels=onnx_pixels, serve=False)
 
 
 def _evidence(
-    workspace: Workspace,
+    session: Session,
     request: str,
     actor: Actor,
     mine: Standing,
@@ -178,12 +180,13 @@ def _evidence(
     Raises:
         ReleaseError: The policy says no.
     """
+    workspace = session.workspace
     found = newest(workspace, request, Judged)
     judged = found[1] if found and (found[1].attempt, found[1].model) == (mine.key, model) else None
     if judged is None:
-        material = _material(workspace, mine, others)
+        material = _material(session, mine, others)
         measured = executor.measure(
-            workspace,
+            session,
             others,
             mine.edit,
             mine.attempt.targets,
@@ -215,12 +218,12 @@ def _intent(workspace: Workspace, request: str, actor: Actor, model: str, edits:
     return intent.time
 
 
-def _material(workspace: Workspace, mine: Standing, others: Sequence[Standing]) -> Material:
-    classes, attempt = workspace.settings.model.classes or pristine(workspace).classes, mine.attempt
+def _material(session: Session, mine: Standing, others: Sequence[Standing]) -> Material:
+    workspace, attempt = session.workspace, mine.attempt
     gone = (*attempt.targets, *classes_of(others))
-    return gather(workspace, attempt.requests, gone, classes, attempt.data, attempt.seed)
+    return gather(workspace, attempt.requests, gone, session.original.classes, attempt.data, attempt.seed)
 
 
-def _some_pixels(workspace: Workspace, mine: Standing, others: Sequence[Standing], model: Wrapped) -> Tensor:
-    test = _material(workspace, mine, others).splits.test
+def _some_pixels(session: Session, mine: Standing, others: Sequence[Standing], model: Wrapped) -> Tensor:
+    test = _material(session, mine, others).splits.test
     return model.prepare(test.load(range(min(ONNX_IMAGES, len(test)))))

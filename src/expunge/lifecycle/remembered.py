@@ -5,21 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from expunge.ledger import DataFacts
+from expunge.lifecycle.session import Session
 from expunge.memory import Index, Memory, forget_classes, load_memory
 from expunge.methods import Method, uses_memory
 from expunge.workspace import STATISTICS, Actor, Request, State, Workspace, digest_of
 
 
-def recall(workspace: Workspace, model: Any, method: Method, gone: Sequence[str]) -> Memory | None:
+def recall(session: Session, method: Method, gone: Sequence[str]) -> Memory | None:
     """The workspace's memory without classes that other edits have taken; None if the method reads none.
 
     Raises:
-        ClassMemoryError: It is missing or damaged, or was taken from another model than the pristine `model`.
+        ClassMemoryError: It is missing or damaged, or was taken from another model than the original.
     """
-    folder = _folder(workspace)
+    folder = _folder(session.workspace)
     if folder is None or not uses_memory(method):
         return None
-    return load_memory(folder, model).without([model.classes.index(name) for name in gone])
+    model: Any = session.original
+    return load_memory(folder, model, sha256=session.sha256).without([model.classes.index(name) for name in gone])
 
 
 def lowest_block(workspace: Workspace, method: Method) -> int:
@@ -33,7 +35,7 @@ def lowest_block(workspace: Workspace, method: Method) -> int:
 
 
 def remembered_facts(workspace: Workspace, method: Method, gone: Sequence[str]) -> tuple[DataFacts, ...]:
-    """What `recall` hands out, as a record of used data: the images behind it, and one digest over all statistics.
+    """Record of the data that `recall` hands out: the images behind it, and one digest over all statistics.
 
     Raises:
         ClassMemoryError: The memory is missing or damaged.

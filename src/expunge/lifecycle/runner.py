@@ -19,7 +19,8 @@ from expunge.lifecycle.ladder import goes_on, ladder
 from expunge.lifecycle.material import Material, gather, last_data
 from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
 from expunge.lifecycle.remembered import lowest_block, remembered_facts
-from expunge.lifecycle.standing import Standing, classes_of, digests, pristine, read_edit, standing, task_for
+from expunge.lifecycle.session import Session
+from expunge.lifecycle.standing import Standing, classes_of, digests, read_edit, standing, task_for
 from expunge.lifecycle.strangers import lowest_kept
 from expunge.lifecycle.upkeep import set_right
 from expunge.logs import tell, telling
@@ -55,12 +56,12 @@ def run_waiting(
     set_right(workspace)
     name, settings = task_for(workspace).name, asked.settings  # bad settings claim nothing
     method = make_method(asked.method, task=name, preset=asked.preset, settings=settings)
-    outcomes = []
+    outcomes, session = [], Session(workspace)
     with Runner(workspace, lease=LEASE) as runner:
         while (plan := runner.claim_next(most=TOGETHER if asked.together else 1)) is not None:
             reached("claimed")
             with suppress(LeaseLostError):  # then it is another runner's, and there may be more to do
-                outcomes.append(_Execution(workspace, runner, plan, asked, method, report, reached).carry_out())
+                outcomes.append(_Execution(session, runner, plan, asked, method, report, reached).carry_out())
     return outcomes
 
 
@@ -69,7 +70,7 @@ class _Execution:
 
     def __init__(
         self,
-        workspace: Workspace,
+        session: Session,
         runner: Runner,
         plan: Plan,
         asked: Asked,
@@ -77,8 +78,8 @@ class _Execution:
         report: executor.Report,
         reached: Callable[[str], None],
     ) -> None:
-        self._workspace, self._runner, self._plan, self._asked = workspace, runner, plan, asked
-        self._method, self._report, self._beat = method, report, workspace.now()
+        self._session, self._workspace, self._runner, self._plan = session, session.workspace, runner, plan
+        self._asked, self._method, self._report, self._beat = asked, method, report, session.workspace.now()
         self._ids = tuple(request.id for request in runner.requests(plan) if request.state in LIVE)
         self._reached = telling(_LOG, reached, self._ids)
 
@@ -108,16 +109,14 @@ class _Execution:
     def _climb(self) -> None:
         workspace, asked = self._workspace, self._asked
         data = asked.data or last_data(workspace)
-        original = pristine(workspace)
-        classes = original.classes
+        original = self._session.original
         rungs = ladder(self._method, original, max(lowest_block(workspace, self._method), lowest_kept(workspace)))
-        del original
         requests = [workspace.request(one) for one in self._ids]
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
         base = standing(workspace, offered=True, but=self._plan.requests)
         gone = (*targets, *classes_of(base))
         self._live()
-        material = gather(workspace, self._ids, gone, classes, data, asked.seed)
+        material = gather(workspace, self._ids, gone, original.classes, data, asked.seed)
         self._live()  # reading the images of a large folder may take longer than a lease
         for step, method in enumerate(rungs):
             attempt, key, edit = self._attempt(step, method, base, targets, material, data)
@@ -145,7 +144,7 @@ class _Execution:
         self._reached("running")
         started = moment(workspace.now())
         edit, seconds = executor.make_edit(
-            workspace,
+            self._session,
             base,
             targets,
             material,
@@ -186,7 +185,7 @@ class _Execution:
                 return one
         self._move(State.RUNNING, of=(State.PLANNED, State.MEASURED))
         measured = executor.measure(
-            self._workspace,
+            self._session,
             base,
             edit,
             attempt.targets,

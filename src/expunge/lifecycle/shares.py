@@ -1,4 +1,4 @@
-"""What the whole history of a workspace comes to, on test data alone."""
+"""Shares over the whole history of a workspace, on test data alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

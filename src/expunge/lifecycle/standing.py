@@ -1,4 +1,4 @@
-"""Which edits stand on the workspace's model, in which order, and that model rebuilt from its pristine source."""
+"""Edits in force on the workspace's model, in order, and that model rebuilt from its pristine source."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from expunge.adapters import Edit, EditStack, load_edit
-from expunge.errors import DamagedWorkspaceError, ModelError
+from expunge.errors import DamagedWorkspaceError, ModelError, TaskError
 from expunge.lifecycle.records import Attempt, Judged, newest
 from expunge.release import describing, differing, edit_digest
 from expunge.runs import load
-from expunge.tasks import Task, find_task, task_of
+from expunge.tasks import Task, find_task
 from expunge.values import CLASSIFICATION, recorded_task
 from expunge.vision import HeadedBackbone, VisionModel, Wrapped
 from expunge.workspace import Original, Request, State, Workspace
@@ -111,13 +111,14 @@ def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
         ModelError: It cannot be loaded.
     """
     original = workspace.settings.model
-    model = load(original.source, device=device)
-    wanted = task_for(workspace)
-    if model.task != wanted.name:
+    task = task_for(workspace)
+    try:
+        model = load(original.source, task=task.name, device=device)
+    except TaskError as error:
         raise DamagedWorkspaceError(
-            f"The original model {original.source} is an {task_of(model).noun}; this workspace was made for an "
-            f"{wanted.noun}. Put the original back, or make a workspace for it: expunge init"
-        )
+            f"The original model {error}; this workspace was made for an {task.noun}. Put the original back, or make a "
+            "workspace for it: expunge init"
+        ) from error
     if original.sha256 is not None and model.digest() != original.sha256:
         raise DamagedWorkspaceError(
             f"The original model {original.source} is another one than when the workspace was made: its weights have "
@@ -128,7 +129,7 @@ def pristine(workspace: Workspace, device: str = "cpu") -> Wrapped:
 
 
 def original_of(model: Wrapped, source: str) -> Original:
-    """What a workspace notes of its original model.
+    """Record of a workspace's original model.
 
     Args:
         model: The model, as loaded from `source`.

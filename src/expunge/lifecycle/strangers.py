@@ -145,7 +145,7 @@ def refuse_below(workspace: Workspace, first_block: int, method: str) -> None:
 def _record(
     task: Task[Any, Any], model: str, known: Sequence[str], entry: int | None, source: str, splits: Splits[Any]
 ) -> KeptStrangers:
-    """What is said of strangers; where an example may show several classes, of those alone that the model has not."""
+    """Record of strangers; where an example may show several classes, of those alone that the model has not."""
     attack = splits.train + splits.validation
     if task.alone:
         names, images = attack.classes, (len(attack), len(splits.test))

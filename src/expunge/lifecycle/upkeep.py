@@ -1,4 +1,4 @@
-"""What must be true between steps, brought about again after a crash: the served release and destroyed images.
+"""Upkeep between steps, after a crash too: the served release and destroyed images are as they must be.
 
 The ledger is right: the last model that it names for a request is the one that may be served. A release that was
 published and never recorded, because the machine stopped in between, is not served.
@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from expunge.errors import BusyWorkspaceError, HeldError
 from expunge.lifecycle.remembered import forget_statistics, note_statistics
+from expunge.lifecycle.standing import task_for
 from expunge.locks import alone
 from expunge.release import ReleaseRecord, Releases
 from expunge.runs import load
@@ -23,7 +24,7 @@ UPKEEP = Actor("upkeep", Role.RUNNER)
 
 def releases_of(workspace: Workspace) -> Releases:
     """The releases of a workspace, in its folder `releases/`."""
-    return Releases(workspace.path / RELEASES, load=partial(load, device="cpu"))
+    return Releases(workspace.path / RELEASES, load=partial(load, task=task_for(workspace).name, device="cpu"))
 
 
 @contextmanager

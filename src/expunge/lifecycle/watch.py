@@ -12,8 +12,9 @@ from pydantic import Field
 from expunge.errors import DamagedWorkspaceError, LedgerError
 from expunge.evidence import Policy
 from expunge.ledger import Count, Moment, Record, Sha256, read_record
+from expunge.lifecycle.session import Session
 from expunge.lifecycle.shares import shares_of
-from expunge.lifecycle.standing import Standing, edit_of, pristine, stacked, standing
+from expunge.lifecycle.standing import Standing, edit_of, stacked, standing
 from expunge.lifecycle.upkeep import MODEL
 from expunge.runs import read
 from expunge.tasks import Share, find_task, task_of
@@ -34,7 +35,7 @@ def _absent(value: Any) -> bool:
 
 
 class Earlier(Record):
-    """What the model still says of one request's classes.
+    """Accuracy of the model as it is now on one request's classes.
 
     Attributes:
         requests: IDs of the requests that share its edit.
@@ -90,12 +91,12 @@ class Point(Record):
 
     @property
     def rate(self) -> str:
-        """What tables call its rates: Acc_r is the rate "Acc" on the classes that stay."""
+        """Name of its rates in tables: Acc_r is the rate "Acc" on the classes that stay."""
         return "Acc" if self.task is None else find_task(self.task).unit
 
     @property
     def loss(self) -> float:
-        """How far Acc_r has fallen below the original's, in points."""
+        """Loss of Acc_r against the original's, in points."""
         return self.acc_r_original - self.acc_r
 
 
@@ -110,22 +111,24 @@ def history(workspace: Workspace) -> tuple[Point, ...]:
     return tuple(_read(workspace, row.sha256) for row in sorted(rows, key=lambda row: row.seq))
 
 
-def look(workspace: Workspace, request: str, *, device: str = "cpu") -> Point:
+def look(session: Session, request: str, *, device: str = "cpu") -> Point:
     """Measures the model that may be served and all its history, unless that is the last thing that was measured.
 
     Args:
-        workspace: The workspace.
+        session: The command on the workspace.
         request: What was released or rolled back last. The point is recorded under it; its images are taken.
         device: Where to compute.
     """
+    workspace = session.workspace
     edits, known = standing(workspace), history(workspace)
-    model = pristine(workspace, device)
-    stack = stacked(model, edits)
-    shown = (model.digest(), tuple(one.requests for one in edits))
+    model = stacked(session.copy(device), edits).model
+    sha256 = model.digest() if edits else session.sha256
+    shown = (sha256, tuple(one.requests for one in edits))
     if known and (known[-1].model, tuple(one.requests for one in known[-1].earlier)) == shown:
         return known[-1]
     attempt = edit_of(workspace, request).attempt
-    point = _measured(workspace, edits, stack.model, pristine(workspace, device), attempt.data, attempt.seed)
+    original = session.original_on(device)
+    point = _measured(workspace, edits, model, sha256, original, attempt.data, attempt.seed)
     with workspace.storing(point.to_bytes()) as (transaction, stored):
         transaction.record_artefact(request, ROLE, stored.sha256, stored.bytes, WATCH)
     return point
@@ -137,11 +140,11 @@ def catch_up(workspace: Workspace, *, device: str = "cpu") -> None:
     seen = max((row.seq for row in rows if row.role == ROLE), default=-1)
     due = max((row for row in rows if row.role == MODEL), key=lambda row: row.seq, default=None)
     if due is not None and due.request is not None and due.seq > seen:
-        look(workspace, due.request, device=device)
+        look(Session(workspace), due.request, device=device)
 
 
 def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
-    """Which limits of the policy are near or crossed, and when, at the pace so far, they will be."""
+    """Warnings of limits of the policy that are near or crossed, and when, at the pace so far, they will be."""
     if not points or not points[-1].edits:
         return ()
     found = []
@@ -164,7 +167,13 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
 
 
 def _measured(
-    workspace: Workspace, edits: Sequence[Standing], model: Wrapped, original: Wrapped, data: str, seed: int
+    workspace: Workspace,
+    edits: Sequence[Standing],
+    model: Wrapped,
+    sha256: str,
+    original: Wrapped,
+    data: str,
+    seed: int,
 ) -> Point:
     started, task = time.perf_counter(), task_of(original)
     index = {name: i for i, name in enumerate(model.classes)}
@@ -173,7 +182,7 @@ def _measured(
     shares = shares_of(model, original, test, groups)
     return Point(
         time=moment(workspace.now()),
-        model=model.digest(),
+        model=sha256,
         edits=len(edits),
         acc_r=shares.kept.percent,
         acc_r_original=shares.original.percent,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from expunge.lifecycle.economics import Economics, Prices
 from expunge.lifecycle.watch import Point
 from expunge.pages import page_environment
+from expunge.tasks import find_task
+from expunge.values import CLASSIFICATION
 
 WIDTH, HEIGHT = 600, 200
 
@@ -19,12 +21,14 @@ def render_watch(points: Sequence[Point], warnings: Sequence[str], money: Econom
         prices: What was given.
     """
     rate = points[-1].rate if points else ""
+    task = find_task(points[-1].task or CLASSIFICATION) if points else None
     return (
         page_environment("expunge.lifecycle", "expunge.evidence.report")
         .get_template("watch.html.j2")
         .render(
             points=points,
             rate=rate,
+            task=task,
             warnings=warnings,
             sentences=() if money is None else in_words(money),
             prices=prices,

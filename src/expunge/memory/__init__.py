@@ -1,4 +1,4 @@
-"""What is kept of the original model instead of images."""
+"""Memory of the original model that is kept instead of images."""
 
 from expunge.memory.calibrate import RANK, calibrate, measure_classes
 from expunge.memory.index import Index

@@ -44,7 +44,7 @@ class Entry(_Part):
 
 
 class Index(_Part):
-    """What the file holds.
+    """Content of the file.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.

@@ -1,4 +1,4 @@
-"""What is kept of all classes of one model in place of their images."""
+"""Memory of one model: statistics of its classes in place of their images."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -91,8 +91,12 @@ class Memory:
             values[label], counts[label] = one.prototype.float(), one.count
         return Prototypes(values, counts)
 
-    def check_model(self, model: VisionModel) -> None:
+    def check_model(self, model: VisionModel, sha256: str | None = None) -> None:
         """Makes sure that the memory was taken from this very model.
+
+        Args:
+            model: The model.
+            sha256: Its digest, where it is known.
 
         Raises:
             MemoryMismatchError: Weights or classes are others, or the model has no block of that index.
@@ -100,7 +104,7 @@ class Memory:
         if self.classes != model.classes:
             names = f"the memory knows {_first(self.classes)}, {model.name} has {_first(model.classes)}"
             raise MemoryMismatchError(f"the memory was taken from a model with other classes: {names}")
-        digest = model.digest()
+        digest = sha256 or model.digest()
         if self.model != digest:
             raise MemoryMismatchError(
                 f"the memory was taken from a model with sha256 {self.model}; {model.name} has {digest}. Hidden states "

@@ -25,7 +25,7 @@ class Prototypes:
 
     @property
     def known(self) -> Bool[Tensor, " classes"]:
-        """Which classes have a prototype."""
+        """Mask of the classes that have a prototype."""
         return self.counts > 0
 
 

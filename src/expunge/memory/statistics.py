@@ -11,7 +11,7 @@ from expunge.errors import ClassMemoryError
 
 @dataclass(frozen=True, eq=False)
 class ClassStatistics:
-    """What is kept of a class in place of its images.
+    """Statistics of a class that are kept in place of its images.
 
     A hidden state of the class is modelled as mean + zᵀ·factors with z ~ N(0, I), so its covariance, flattened, as
     factorsᵀ·factors.

@@ -73,7 +73,7 @@ def check_free(folder: Path) -> None:
         raise OutputError(f"{folder} is not an empty folder; give the memory a new one")
 
 
-def load_memory(folder: Path, model: VisionModel | None = None) -> Memory:
+def load_memory(folder: Path, model: VisionModel | None = None, *, sha256: str | None = None) -> Memory:
     """Reads what `save_memory` wrote.
 
     Each file is read once for its digest. Means and factors stay in float16 and are read from the disk when they are
@@ -82,6 +82,7 @@ def load_memory(folder: Path, model: VisionModel | None = None) -> Memory:
     Args:
         folder: The memory.
         model: The model that it is to be used with, before any edit; None leaves that unchecked.
+        sha256: Digest of that model, where it is known.
 
     Raises:
         MemoryNotFoundError: There is no memory.
@@ -91,7 +92,7 @@ def load_memory(folder: Path, model: VisionModel | None = None) -> Memory:
     index = Index.read(folder)
     memory = Memory(index.entry, index.model, index.classes, {})
     if model is not None:
-        memory.check_model(model)
+        memory.check_model(model, sha256)
     statistics = {one.index: _read_class(folder, one) for one in index.statistics}
     if len({(one.mean.shape, one.prototype.shape) for one in statistics.values()}) > 1:
         raise DamagedMemoryError(f"{folder} is damaged: the statistics of its classes are not of one shape")

@@ -1,4 +1,4 @@
-"""What the closed form wants at each of its sites, read off the model before the request."""
+"""Aims of the closed form at each of its sites, read off the model before the request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ where the images are to lie at the positions."""
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """What is wanted at one site with t positions of width d.
+    """Aim at one site with t positions of width d.
 
     Attributes:
         mean: The mean over the retained classes of their mean residual streams, before the request.
@@ -43,7 +43,7 @@ class Aim:
     wanted: Float[Tensor, "going d"] | None = None
 
     def away(self, seen: SeenRows, forget: States) -> Float[Tensor, "going d"]:
-        """How forget images are to move, at the positions that count, from what they are now."""
+        """Displacement wanted of forget images, at the positions that count, from what they are now."""
         if self.wanted is not None:
             return self.wanted - seen.outputs
         return self.forget.of_each(self.mean - seen.means, forget.numbers)

@@ -1,4 +1,4 @@
-"""What blocks give for images while a model runs, one row an image, with gradients where there are any."""
+"""Block features: what each block gives for images while a model runs, one row an image, with gradients if any."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""What many methods check of their settings, and of a request before they start."""
+"""Checks shared by many methods: of a request, before they start."""
 
 import math
 from dataclasses import fields

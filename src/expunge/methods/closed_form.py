@@ -22,7 +22,7 @@ from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
 
 Depth = Literal["fast", "default", "thorough"]
-"""How far down an edit reaches."""
+"""Depth of an edit, from the last block down."""
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.25, "default": 0.5, "thorough": 0.75}
 """The part of the blocks, from the last one down, that is edited."""
@@ -115,7 +115,7 @@ class ClosedForm(Settings):
             yield weights
 
     def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
-        """What became of the weights, as a low-rank edit that strikes the targets."""
+        """Change of the weights as a low-rank edit that strikes the targets."""
         changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         most = self.directions * len(targets)
         deltas = {

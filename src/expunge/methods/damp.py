@@ -111,7 +111,7 @@ def projection(weight: Float[Tensor, "out d"], directions: Float[Tensor, "d k"],
 
 
 def separability(rows: Float[Tensor, "n d"], ours: Bool[Tensor, " n"]) -> float:
-    """How well a line tells the rows of `ours` from the others: 0 as a coin, 1 without an error.
+    """Separability of the rows of `ours` from the others by a line: 0 as a coin, 1 without an error.
 
     2 · balanced accuracy − 1 (at least 0) of a ridge classifier, each row judged by the classifier fitted without it.
     Leaving one out has a closed form: the prediction is y − (y − ŷ) / (1 − h) with h the row's leverage. A side with

@@ -22,7 +22,7 @@ from expunge.vision import VisionModel
 
 ALPHAS_RETAIN = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 ALPHAS_FORGET = (3.0, 10.0, 30.0, 100.0)
-"""What is tried where a constant is to be chosen. The published code uses 100 and 3 (CIFAR) or 10 (ImageNet) on 900
+"""Values to try where a constant is to be chosen. The published code uses 100 and 3 (CIFAR) or 10 (ImageNet) on 900
 images or more; with a small replay the best pair lay at smaller α_r and larger α_f in our probes."""
 
 

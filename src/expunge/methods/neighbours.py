@@ -1,4 +1,4 @@
-"""Where an image would lie had its class never been learnt: at the class it resembles most among those that stay."""
+"""Nearest class that stays, for each forget image: where it would lie had its own class never been learnt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

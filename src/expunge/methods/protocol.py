@@ -1,4 +1,4 @@
-"""What every forgetting method answers to, and what it is given.
+"""Protocol of all forgetting methods, and the context that they are given.
 
 A method sees the forget examples of one request, the replay of what is retained, and a validation split. It never sees
 test data: there is no field for it.
@@ -16,7 +16,7 @@ IMAGES = "classification"
 """The task that is meant where nobody names one."""
 
 EVERY_TASK: tuple[str, ...] = ()
-"""What a method says in `tasks` that asks its context for nothing but what every `Trainable` answers."""
+"""Value of `tasks` of a method that asks its context for nothing but what every `Trainable` answers."""
 
 
 @runtime_checkable

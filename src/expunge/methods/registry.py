@@ -24,7 +24,7 @@ AUTO = "auto"
 """The name that leaves the choice to the task."""
 
 REQUIRED = ("name", "summary", "source", "presets", "needs_prototypes", "forget", "first_block")
-"""What a class must have to be a method; see `expunge.methods.Method`."""
+"""Attributes that a class must have to be a method; see `expunge.methods.Method`."""
 
 
 def method_names(task: str | None = None) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def _presets(name: str, found: type[Any], kind: Task[Any, Any]) -> Mapping[str, 
 
 
 def _in_one_sentence(name: str, error: ValidationError) -> str:
-    """What is wrong with a method's settings: the constructor's own words, or which setting has the wrong type."""
+    """Fault of a method's settings: the constructor's own words, or which setting has the wrong type."""
     first = error.errors()[0]
     own = first.get("ctx", {}).get("error")
     where = ".".join(str(part) for part in first["loc"])

@@ -7,7 +7,7 @@ from torch import Tensor
 from expunge.adapters import LowRank
 
 ROUNDING = 4.0
-"""How many units in the last place the sum of all eigenvalues of a product of rows may be off."""
+"""Units in the last place that the sum of all eigenvalues of a product of rows may be off."""
 
 
 def ridge(

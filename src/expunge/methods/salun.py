@@ -61,7 +61,7 @@ def forget_gradient(context: Context, task: ForgetTask[Images], parameters: Sequ
 
 
 def saliency_masks(gradients: Sequence[Tensor], fraction: float) -> list[Bool[Tensor, "..."]]:
-    """Where a gradient's magnitude is among the largest `fraction` of all tensors' entries together; ties are in."""
+    """Masks of where a gradient's magnitude is among the largest `fraction` of all tensors' entries; ties are in."""
     magnitudes = torch.cat([gradient.abs().flatten() for gradient in gradients])
     wanted = max(1, round(fraction * magnitudes.numel()))
     threshold = magnitudes.kthvalue(magnitudes.numel() - wanted + 1).values

@@ -15,12 +15,12 @@ from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.settings import Fraction
 from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher
+from expunge.tasks.classification import Batch, Context, Objective
 
 FOLLOW_RATE = 0.1
-"""How far the moving average of the weights goes towards them at an update, as in the GS-LoRA papers' released code."""
+"""Rate at which the moving average follows the weights at an update, as in the GS-LoRA papers' released code."""
 FOLLOWS = 10
-"""How often the moving average is updated in a training: once a super-epoch of that code, which has ten.
+"""Updates of the moving average in a training: once a super-epoch of that code, which has ten.
 
 There the first update copies the weights (torch's `AveragedModel` does); here it moves a tenth like all others.
 """
@@ -72,7 +72,7 @@ class SCRUB(FineTuning):
 
         So the validation split judges both parts, whatever step it is looked at after.
         """
-        model, teacher = context.model, Teacher(context, task)
+        model, teacher = context.model, context.teacher(task)
 
         def divergence(batch: Batch) -> Tensor:
             return distillation(batch.output.logits, teacher.output(batch).logits, self.temperature)
@@ -106,7 +106,7 @@ class SCRUB(FineTuning):
 
 
 class Turns:
-    """Whose turn it is: max steps and min steps alternate, max first, until a fraction of the training is over."""
+    """Turns of a training: max steps and min steps alternate, max first, until a fraction of the training is over."""
 
     def __init__(self, length: int, max_fraction: float):
         """Turns of `length` steps; no max step once `max_fraction` of the training is done."""
@@ -121,7 +121,7 @@ class Turns:
         return self._done < self._max_fraction and self._steps // self._length % 2 == 0
 
     def advance(self, done: float) -> None:
-        """Tells that a step is over and which fraction of the training lies behind."""
+        """Notes that a step is over and which fraction of the training lies behind."""
         self._steps += 1
         self._done = done
 

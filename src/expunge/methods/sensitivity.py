@@ -1,4 +1,4 @@
-"""How much the embedding hangs on each position of the residual stream, and which positions to look at for that."""
+"""Sensitivity of the embedding to each position of the residual stream, and which positions to look at for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def sensitivities(
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Which positions of n images stand for the rest.
+    """Positions of n images that stand for the rest.
 
     Attributes:
         positions: (n, k) indices of positions.
@@ -71,7 +71,7 @@ class Rows:
         return [Rows(positions, weights) for positions, weights in parts]
 
     def counted(self, shares: Float[Tensor, " n"]) -> Float[Tensor, " nk"]:
-        """What each row counts, given what each image does."""
+        """Weight of each row, given that of each image."""
         return (self.weights * shares[:, None]).flatten()
 
 

@@ -21,7 +21,7 @@ from expunge.tasks.classification import Context, make_batch
 from expunge.vision import VisionModel
 
 ALPHAS = (100.0, 50.0, 25.0, 10.0, 5.0, 2.5, 1.0)
-"""What is tried where `alpha` is to be chosen: the published 10 and values around it.
+"""Values to try where `alpha` is to be chosen: the published 10 and values around it.
 
 Below 1 nothing more would happen with λ = 1, as no weight may grow."""
 
@@ -108,7 +108,7 @@ def importance(context: Context, images: Images, weights: Tuned, samples: int) -
 
 
 def dampening_factor(forget: Tensor, retain: Tensor, alpha: float, dampening: float) -> Tensor:
-    """What weights are multiplied by: min(λ · I_r / I_f, 1) where I_f > α · I_r, and 1 elsewhere (eq. 4 and 5)."""
+    """Factor of each weight: min(λ · I_r / I_f, 1) where I_f > α · I_r, and 1 elsewhere (eq. 4 and 5)."""
     selected = forget > alpha * retain
     ratio = dampening * retain / torch.where(selected, forget, 1.0)
     return torch.where(selected, ratio.clamp(max=1.0), 1.0)

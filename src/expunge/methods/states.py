@@ -29,7 +29,7 @@ DRAWN = 16
 
 @dataclass(frozen=True, eq=False)
 class SeenRows:
-    """What n images are at a site, at k positions each.
+    """States of n images at a site, at k positions each.
 
     Attributes:
         inputs: What the layer's matrix is multiplied with.
@@ -75,7 +75,7 @@ class States:
 
     @property
     def shares(self) -> Float[Tensor, " n"]:
-        """What each image counts so that all classes that occur count the same; the sum is 1."""
+        """Weight of each image such that all classes that occur count the same; the sum is 1."""
         numbers = self.numbers
         counts = numbers.bincount()
         return (1 / (len(counts) * counts[numbers])).to(self.hidden.dtype)
@@ -86,7 +86,7 @@ class States:
         return States(self.hidden[rows], self.labels[rows])
 
     def look(self, model: VisionModel, site: Site, rows: Rows, *, hold: int = HELD) -> SeenRows:
-        """What they are at the site whose block they enter; only the rows are kept of what is inside the block.
+        """States at the site whose block they enter; only the rows are kept of what is inside the block.
 
         Args:
             model: The model.

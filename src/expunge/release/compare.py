@@ -42,7 +42,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """What became of one class.
+    """Change of one class.
 
     Attributes:
         name: Name of the class.

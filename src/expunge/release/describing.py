@@ -7,7 +7,7 @@ from expunge.errors import ModelError
 from expunge.release.files import file_digest
 
 DESCRIBING = ("config.json", "expunge.json", "preprocessor_config.json", "processor_config.json")
-"""What says of a model directory which classes its outputs stand for, how it computes them, and from which pixels."""
+"""Files of a model directory that say which classes its outputs stand for, how it computes them, from which pixels."""
 
 
 def describing(folder: Path) -> dict[str, str]:

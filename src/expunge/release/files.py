@@ -1,4 +1,4 @@
-"""What a folder of releases does to its files beside writing them whole, which is `expunge.durable`'s concern."""
+"""File operations on a folder of releases beside writing them whole, which is `expunge.durable`'s concern."""
 
 import hashlib
 import shutil
@@ -8,7 +8,7 @@ from expunge.durable import PARTIAL, remove, sync_folder
 from expunge.errors import ReleaseDamagedError
 
 REMOVED = ".removed"
-"""How the hidden name of what is being deleted ends."""
+"""Suffix of the hidden name of what is being deleted."""
 
 
 def put_aside(path: Path, beside: Path) -> None:

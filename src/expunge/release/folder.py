@@ -57,7 +57,7 @@ class Releases:
         return tuple(sorted(int(name) for name in names if re.fullmatch(r"[0-9]{4,9}", name)))
 
     def record(self, number: int) -> ReleaseRecord:
-        """What a release is.
+        """Record of a release.
 
         Raises:
             ReleaseNotFoundError: There is none of that number.
@@ -114,6 +114,7 @@ class Releases:
         edits: Sequence[Edit],
         *,
         before: str,
+        after: str | None = None,
         time: str,
         note: str = "",
         onnx_pixels: Float[Tensor, "n ch h w"] | None = None,
@@ -128,6 +129,7 @@ class Releases:
             model: The merged model.
             edits: The edits in it, oldest first.
             before: Digest of the weights without them.
+            after: Digest of the model, where it is known; what was written is held against it.
             time: Now, in UTC by RFC 3339: `2026-11-24T09:00:00Z`.
             note: Up to 500 characters; nothing personal.
             onnx_pixels: Prepared images to check an ONNX export with; without them there is no ONNX file.
@@ -148,7 +150,7 @@ class Releases:
             time=time,
             previous=now.number if now else None,
             weights_before=before,
-            weights_after=model.digest(),
+            weights_after=after or model.digest(),
             edits=tuple(map(edit_digest, edits)),
             note=note,
             task=recorded_task(model.task),

@@ -28,7 +28,7 @@ OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference between a logit by ONNX Runtime and by torch, absolute or as a part of the logit."""
 FILE = "onnx/model.onnx"
-"""Where a model directory holds its export, as on the Hugging Face Hub."""
+"""Path of the export in a model directory, as on the Hugging Face Hub."""
 INPUT, OUTPUT = "pixel_values", "logits"
 _MOST_BYTES = 2**31 - 2**24  # protobuf's limit for one file, with room for the graph
 

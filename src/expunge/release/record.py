@@ -18,7 +18,7 @@ Number = Annotated[int, Field(ge=1, lt=10**9)]
 
 
 class OnnxFacts(Record):
-    """How the ONNX file of a release was checked.
+    """Check of the ONNX file of a release.
 
     Attributes:
         opset: Version of the operator set.

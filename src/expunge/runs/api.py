@@ -13,7 +13,6 @@ from expunge.evidence import Metrics
 from expunge.evidence.report import render_report
 from expunge.memory import Memory
 from expunge.methods import Method, make_method, uses_memory
-from expunge.runs.detection.reporting import build_scene_report
 from expunge.runs.loading import load, read
 from expunge.runs.outputs import RunFolder
 from expunge.runs.reporting import build_report
@@ -58,8 +57,7 @@ class ForgetRun:
 
     def report_html(self, *, title: str = "", command: str = "") -> str:
         """The report as one self-contained HTML page."""
-        build = build_scene_report if self.model.task == "detection" else build_report
-        report = build(
+        report = build_report(
             self.metrics,
             self.data.test,
             self.model.blocks,
@@ -86,6 +84,7 @@ def forget(
     inplace: bool = False,
     report: Callable[[Stage], None] = lambda stage: None,
     folder: RunFolder | None = None,
+    task: str | None = None,
     replay_fraction: float | None = None,
 ) -> ForgetRun:
     """Makes a model forget the classes of each request, in order, and measures every step on the test data.
@@ -106,6 +105,7 @@ def forget(
         inplace: Whether `model` itself is changed; else a copy is, and `model` stays as it is.
         report: Told about the progress.
         folder: Where finished requests are written at once; those already in it are not done again.
+        task: What the model does, where it is named by its place and several tasks could take it.
         replay_fraction: The former name of `replay`.
 
     Raises:
@@ -120,19 +120,22 @@ def forget(
     if replay_fraction is not None:
         warnings.warn("`replay_fraction` is called `replay` now", DeprecationWarning, stacklevel=2)
         replay = replay_fraction
-    edited: Any = load(model) if isinstance(model, str | Path) else model if inplace else copy.deepcopy(model)
-    task = task_of(edited)
+    edited: Any = (
+        load(model, task=task) if isinstance(model, str | Path) else model if inplace else copy.deepcopy(model)
+    )
+    does = task_of(edited)
     data = data if isinstance(data, Splits) else read(data, like=edited, seed=seed)
     if isinstance(method, str):
-        method = make_method(method, task=task.name)
+        method = make_method(method, task=does.name)
+    sha256 = None if memory is None else edited.digest()
     if memory is not None:
-        memory.check_model(edited)
+        memory.check_model(edited, sha256)
     wanted = [[str(name) for name in requests]] if all(isinstance(one, str) for one in requests) else requests
     remembered = memory.known if memory is not None and uses_memory(method) else ()
     named = {name for request in wanted for name in request}  # the plan tells which of these cannot do without
     spared = {*named, *missing, *(edited.classes[label] for label in remembered)}
-    data = task.align(data, edited.classes, partial=partial, untrained=spared)
+    data = does.align(data, edited.classes, partial=partial, untrained=spared)
     plan, budget = make_plan(edited.classes, wanted, missing), Budget(shots, tuple(missing), replay, partial)
-    sequence = Run(edited, data, plan, method, budget=budget, seed=seed, memory=memory, report=report)
+    sequence = Run(edited, data, plan, method, budget=budget, seed=seed, memory=memory, sha256=sha256, report=report)
     metrics, seen = sequence.carry_on(folder)
     return ForgetRun(sequence.stack, metrics, data, seen)

@@ -19,7 +19,7 @@ Depth = Literal["fast", "default", "thorough"]
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What was written.
+    """Result of a calibration.
 
     Attributes:
         entry: Index of the block whose inputs are kept.

@@ -1,7 +1,8 @@
-"""What every comparison of models shares, whatever they do: which classes play which part, and that models fit."""
+"""Parts shared by comparisons of models, whatever the task: the roles of classes, and checks that models fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from expunge.errors import (
@@ -23,7 +24,7 @@ M = TypeVar("M", bound=Wrapped)
 
 @dataclass(frozen=True)
 class Compared(Generic[M]):
-    """What is measured of what.
+    """Models, data and classes of a comparison.
 
     Attributes:
         original: The model before any request.
@@ -33,6 +34,7 @@ class Compared(Generic[M]):
         missing: Names of retained classes of which the method had no images.
         oracles: Models that never saw the forgotten classes; measures may look at the first.
         seed: Seeds the measures.
+        original_sha256: Digest of the original, where it is known.
     """
 
     original: M
@@ -42,6 +44,7 @@ class Compared(Generic[M]):
     missing: tuple[str, ...] = ()
     oracles: tuple[M, ...] = ()
     seed: int = 0
+    original_sha256: str | None = None
 
     @property
     def models(self) -> tuple[tuple[str, M], ...]:
@@ -49,10 +52,23 @@ class Compared(Generic[M]):
         oracles = (("oracle", model) for model in self.oracles)
         return (("edited", self.edited), ("original", self.original), *oracles)
 
+    @cached_property
+    def sha256s(self) -> tuple[str, ...]:
+        """Digests of `models`; each is taken once, as measuring changes none."""
+        oracles = (model.digest() for model in self.oracles)
+        return (self.edited.digest(), self.original_sha256 or self.original.digest(), *oracles)
+
+    @property
+    def names(self) -> tuple[ModelName, ...]:
+        """All of `models` as scorecards name them."""
+        return tuple(
+            ModelName(name=one.name, sha256=sha) for (_, one), sha in zip(self.models, self.sha256s, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Parts:
-    """Which classes play which part, as rows of the head.
+    """Roles of the classes, as rows of the head.
 
     Attributes:
         forget: Classes of the request.
@@ -75,14 +91,9 @@ class Steps:
         self._report, self._total, self._done = report, total, 0
 
     def __call__(self, note: str) -> None:
-        """Tells that the next step begins."""
+        """Notes that the next step begins."""
         self._report(Stage("measuring", Progress(self._done, self._total, note)))
         self._done += 1
-
-
-def named(model: Wrapped) -> ModelName:
-    """The model as scorecards name it."""
-    return ModelName(name=model.name, sha256=model.digest())
 
 
 def check_models(compared: Compared[M]) -> None:
@@ -117,9 +128,10 @@ def check_classes(part: str, model: Wrapped, original: Wrapped) -> None:
 
 
 def _check_oracles(compared: Compared[M]) -> None:
-    digests = {compared.edited.digest(): "edited", compared.original.digest(): "original"}
-    for oracle in compared.oracles:
-        same = digests.get(oracle.digest())
+    edited, original, *oracles = compared.sha256s
+    digests = {edited: "edited", original: "original"}
+    for oracle, sha256 in zip(compared.oracles, oracles, strict=True):
+        same = digests.get(sha256)
         if same is not None:
             raise EvidenceError(
                 f"the oracle {oracle.name} is the {same} model, bit for bit: measured against itself, every model "

@@ -31,6 +31,7 @@ def measure(
     measures: Sequence[str] | None = None,
     partial: bool = False,
     seed: int = 0,
+    task: str | None = None,
     report: Callable[[Stage], None] = lambda stage: None,
 ) -> Scorecard:
     """Measures what a model still knows of classes that another one knew, whatever edited it.
@@ -48,6 +49,7 @@ def measure(
         measures: Names of measures; None for all that are installed for the models' task.
         partial: Whether the data may lack some of the models' classes.
         seed: Seeds the measures.
+        task: What the models do, where they are named by their place and several tasks could take them.
         report: Told about the progress.
 
     Returns:
@@ -60,15 +62,15 @@ def measure(
         RequestError: The named classes cannot be what they are said to be.
     """
     oracles = (oracle,) if isinstance(oracle, str | Path | Wrapped) else tuple(oracle)
-    before, after, *others = (_model(one) for one in (original, edited, *oracles))
-    task = task_of(before)
+    before, after, *others = (_model(one, task) for one in (original, edited, *oracles))
+    does = task_of(before).name
 
     def read_in(source: Splits[Any] | Source) -> Splits[Any]:
         return source if isinstance(source, Splits) else read(source, like=before, seed=seed)
 
-    chosen = make_measures(task=task.name)
+    chosen = make_measures(task=does)
     if measures is not None:
-        chosen = [make_measure(name, task=task.name) for name in dict.fromkeys(measures)]
+        chosen = [make_measure(name, task=does) for name in dict.fromkeys(measures)]
     return measure_models(
         Compared(before, after, tuple(forgotten), tuple(earlier), tuple(missing), tuple(others), seed),
         read_in(data),
@@ -82,8 +84,8 @@ def measure(
     )
 
 
-def _model(source: Wrapped | Source) -> Any:
-    return source if isinstance(source, Wrapped) else load(source)
+def _model(source: Wrapped | Source, task: str | None) -> Any:
+    return source if isinstance(source, Wrapped) else load(source, task=task)
 
 
 def _name(source: object, other: str) -> str:

@@ -8,14 +8,14 @@ from expunge.data import E, Splits
 from expunge.errors import TooFewImagesError
 from expunge.evidence import DERIVED, Case, Measure, Reading, Scorecard, Shadows, make_measures, make_rows, take
 from expunge.evidence.strangers import Strangers
-from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, named, parts_of
+from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
 from expunge.tasks import HeadRows, Observed, Task, task_of
 from expunge.vision import Wrapped
 
 Comparison = Compared
-"""What is measured of what."""
+"""Models, data and classes of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,12 @@ def measure_models(
     if strangers and strangers.states:
         skipped |= without_pictures(stood[0])
     edited, original, *oracles = taken
+    names = compared.names
     return Scorecard(
         task=task.name,
-        edited=named(compared.edited),
-        original=named(compared.original),
-        oracles=tuple(named(model) for model in compared.oracles),
+        edited=names[0],
+        original=names[1],
+        oracles=names[2:],
         data=data_name,
         classes=classes,
         forgotten=compared.forgotten,

@@ -4,27 +4,24 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from expunge.adapters import Edit
-from expunge.data import Images, thumbnail
+from expunge.data import Examples
 from expunge.evidence import Metrics, change_of
-from expunge.evidence.report import ClassAccuracy, Example, GroupNorms, Prediction, Report
-from expunge.tasks import Observed, Scores, find_task
+from expunge.evidence.report import ClassAccuracy, GroupNorms, Report
+from expunge.tasks import Scores, find_task
 from expunge.values import Block
-
-PER_REQUEST, RETAINED = 2, 4
-"""Sample images shown: of every request, and of the classes that stay."""
 
 
 def build_report(
     metrics: Metrics,
-    test: Images,
+    test: Examples,
     blocks: Sequence[Block],
     edits: Sequence[Edit],
-    seen: Sequence[Observed],
+    seen: Sequence[Any],
     *,
     title: str,
     command: str,
@@ -33,31 +30,32 @@ def build_report(
 
     Args:
         metrics: The run's figures.
-        test: The test images, in the order of the logits.
+        test: The test data.
         blocks: The model's blocks.
         edits: One edit a request.
-        seen: Answers to the test images: of the original model, then after each request.
+        seen: What `Task.look` gave of the test data: of the original model, then after each request.
         title: Heading of the report.
         command: How to repeat the run.
     """
-    forgotten = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
     task = find_task(metrics.task)
+    taken = {name: n for n, request in enumerate(metrics.requests, start=1) for name in request.classes}
+    gone = [label for label, name in enumerate(test.classes) if name in taken]
     scores = [task.scores(one, test) for one in seen]
-    gone = [label for label, name in enumerate(test.classes) if name in forgotten]
+    shown = task.show(test, seen, taken)
     return Report(
         title=title,
         metrics=metrics,
-        classes=_class_rates(test, scores, forgotten),
+        classes=_class_rates(test.classes, scores, taken),
         groups=GroupNorms(
             names=tuple(block.name for block in blocks),
             norms=tuple(tuple(block_norm(edit, block) for block in blocks) for edit in edits),
         ),
-        examples=tuple(
-            _example(test, i, [one.logits for one in seen], forgotten) for i in _chosen(test, metrics) if task.alone
-        ),
+        examples=shown.examples,
         command=command,
         environment=environment(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        scenes=shown.scenes,
+        answers=shown.answers,
         forgotten=None if task.alone else change_of(scores[0], scores[-1], gone),
     )
 
@@ -83,42 +81,18 @@ def environment() -> Mapping[str, str]:
     }
 
 
-def _class_rates(test: Images, scores: Sequence[Scores], forgotten: Mapping[str, int]) -> tuple[ClassAccuracy, ...]:
-    before, *after = [[one.rate([label]) for label in range(len(test.classes))] for one in scores]
+def _class_rates(
+    classes: Sequence[str], scores: Sequence[Scores], taken: Mapping[str, int]
+) -> tuple[ClassAccuracy, ...]:
+    before, *after = [[one.rate([label]) for label in range(len(classes))] for one in scores]
     return tuple(
         ClassAccuracy(
             name=name,
             n=before[c].n,
             before=before[c].percent,
             after=tuple(rates[c].percent for rates in after),
-            forgotten_at=forgotten.get(name),
+            forgotten_at=taken.get(name),
         )
-        for c, name in enumerate(test.classes)
+        for c, name in enumerate(classes)
         if before[c].n
-    )
-
-
-def _chosen(test: Images, metrics: Metrics) -> list[int]:
-    """The first test image of a few classes: chosen by position, never by how well the model does on it."""
-    first = {}
-    for position, label in enumerate(test.labels):
-        first.setdefault(test.classes[label], position)
-    gone = [name for request in metrics.requests for name in request.classes[:PER_REQUEST]]
-    every = {name for request in metrics.requests for name in request.classes}
-    stay = [name for name in test.classes if name not in every and name in first][:RETAINED]
-    return [first[name] for name in (*gone, *stay)]
-
-
-def _example(test: Images, index: int, logits: Sequence[Tensor], forgotten: Mapping[str, int]) -> Example:
-    truth = test.classes[test.labels[index]]
-    predictions = []
-    for one in logits:
-        probabilities = one[index].double().softmax(dim=0)
-        top = int(probabilities.argmax())
-        predictions.append(Prediction(test.classes[top], float(probabilities[top])))
-    return Example(
-        png=thumbnail(test.samples[index].load()),
-        truth=truth,
-        request=forgotten.get(truth),
-        predictions=tuple(predictions),
     )

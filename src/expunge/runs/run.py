@@ -33,7 +33,7 @@ M = TypeVar("M", bound=Wrapped)
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a run is, for whoever shows it: a `name`, and the progress inside it."""
+    """Stage of a run, for whoever shows it: a `name`, and the progress inside it."""
 
     name: str
     progress: Progress
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Result:
-    """What one request left behind.
+    """Result of one request.
 
     Attributes:
         edit: The change it made.
@@ -76,9 +76,10 @@ class Run(Generic[M, E]):
         budget: Budget = Budget(),  # noqa: B008 - a frozen value
         seed: int = 0,
         memory: Memory | None = None,
+        sha256: str | None = None,
         report: Callable[[Stage], None] = lambda stage: None,
     ):
-        """Checks that the plan can be carried out; nothing is computed yet.
+        """Checks that the plan can be carried out; nothing is computed yet. `sha256`: digest of `model`, where known.
 
         Raises:
             DataError: A request has nothing to learn or to measure from, or a class has fewer examples than are asked
@@ -97,7 +98,7 @@ class Run(Generic[M, E]):
             self.stack, plan, method, found, seed=seed, activations=self._cache, memory=memory
         )
         self._plan, self._method, self._seed, self._report = plan, method.name, seed, report
-        self._test, self._rows = data.test, HeadRows.of(model)
+        self._test, self._rows, self._sha256 = data.test, HeadRows.of(model), sha256
 
     def look(self, name: str) -> Any:
         """Runs the test data and reports how far it is, as stage `name`."""
@@ -137,7 +138,8 @@ class Run(Generic[M, E]):
         model = self.stack.model
         self.original = self.look("measuring the original model")
         self._forgetting.prepare()
-        info = ModelInfo(name=model.name, sha256=model.digest(), classes=model.classes, text_model=model.text_model)
+        sha256 = self._sha256 or model.digest()
+        info = ModelInfo(name=model.name, sha256=sha256, classes=model.classes, text_model=model.text_model)
         baseline = measure_baseline(self._task.scores(self.original, self._test))
         task = self._task
         return Metrics(

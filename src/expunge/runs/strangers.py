@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from expunge.data import E, Images, Splits
+from expunge.data import E, Splits
 from expunge.evidence import Case, Measure, make_measures
 from expunge.evidence.strangers import (
     Beside,
@@ -20,29 +20,23 @@ from expunge.evidence.strangers import (
     without_strangers,
 )
 from expunge.runs.comparing import Compared
-from expunge.runs.loading import read
 from expunge.tasks import Viewed
 
 
-def load_strangers(source: str, *, skip_unreadable: bool = False) -> Strangers[Images]:
-    """Strangers from a folder with train/<class>/* and test/<class>/*, or `zoo:NAME`.
+def strangers_of(splits: Splits[E]) -> Strangers[E]:
+    """Strangers from a data set of their own; nobody validates on them, so validation images attack, too.
 
     Raises:
         DataError: There are no images.
         EvidenceError: No class has both training and test images.
     """
-    return strangers_of(read(source, seed=0, skip_unreadable=skip_unreadable))
-
-
-def strangers_of(splits: Splits[E]) -> Strangers[E]:
-    """Strangers from a data set of their own; nobody validates on them, so validation images attack, too."""
     return Strangers(splits.train + splits.validation, splits.test)
 
 
 def beside_all(
     compared: Compared[Any], case: Case, caches: Sequence[Any], views: Sequence[Viewed], strangers: Strangers[Any]
 ) -> tuple[Beside | None, ...]:
-    """How the forgotten classes stand beside strangers in each model of a comparison, in the order of `models`.
+    """Place of the forgotten classes beside strangers in each model of a comparison, in the order of `models`.
 
     Where hidden states are kept in place of pictures, oracles, to which they mean nothing, have no place, and rows that
     need pictures are left out.
@@ -51,7 +45,7 @@ def beside_all(
         EvidenceError: An image of a stranger is in the data, too; or the hidden states are not those of these models.
     """
     if strangers.states:
-        strangers.states.refuse_other(compared.original, compared.edited, case.test)
+        strangers.states.refuse_other(compared.original, compared.edited, case.test, sha256=compared.sha256s[1])
     measures = by_class(make_measures(task=case.task.name))
     lineups: list[Lineup | None] = []
     for (part, model), cache, seen in zip(compared.models, caches, views, strict=True):
@@ -70,7 +64,7 @@ def beside_all(
 
 
 def stand_in(compared: Compared[Any], case: Case, seen: Viewed) -> str:
-    """What can be said of the edited model where classes that stay take the strangers' places; empty if nothing."""
+    """Words on the edited model where classes that stay take the strangers' places; empty if nothing can be said."""
     sets = {"retain": case.retain, "forgotten": case.forgotten}
     lineup = left_out(compared.edited, seen.features, (case.attack, case.test), **sets, seed=case.seed)
     measures = make_measures(task=case.task.name)

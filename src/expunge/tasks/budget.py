@@ -1,4 +1,4 @@
-"""What methods are given of the data: carried whole from whoever asks to whoever cuts it out."""
+"""Budget of data for a method: carried whole from whoever asks to whoever cuts it out."""
 
 from dataclasses import dataclass
 from typing import Any

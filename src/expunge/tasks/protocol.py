@@ -1,4 +1,4 @@
-"""What a task is: the one seam between what a model does and all that is done with it."""
+"""Protocol of a task: the one seam between what a model does and all that is done with it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,19 +11,21 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
 from expunge.tasks.scores import Scores
+from expunge.tasks.shown import Shown
 from expunge.tasks.trainable import Trainable
 from expunge.tasks.views import Observed, Viewed
+from expunge.tasks.words import ACCURACY, Words
 from expunge.vision import StateCache, Wrapped
 
 M = TypeVar("M", bound=Wrapped)
 
 
 def silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 class Task(ABC, Generic[M, E]):
-    """What a kind of model does, and how it is read, trained, looked at and counted: one object a task.
+    """Protocol of a kind of model: how it is read, trained, looked at and counted, one object a task.
 
     `M` is its kind of model, `E` what that learns from and is tested with. Rooms above know a task by this face alone,
     so a task is one folder, here or in a package of its own: an entry point of `expunge.tasks`.
@@ -41,6 +43,7 @@ class Task(ABC, Generic[M, E]):
         exports: Whether its models can be written as ONNX files, too.
         memories: Whether statistics of its classes can be kept in place of examples.
         auto: The method that is taken where nobody names one.
+        policy: Which of the policies that come with us decides where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
         presets: Method -> presets of this task, in place of the method's own of those names.
         like: Tasks whose methods and measures are for this one, too, as its models answer to the same calls.
@@ -58,10 +61,18 @@ class Task(ABC, Generic[M, E]):
     exports: ClassVar[bool] = False
     memories: ClassVar[bool] = False
     auto: ClassVar[str] = "closed-form++"
+    policy: ClassVar[str] = "default"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
     like: ClassVar[tuple[str, ...]] = ()
     unfit: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def words(self) -> Words:
+        """What reports call its rates."""
+        if self.alone:
+            return ACCURACY
+        return Words(self.unit, self.unit, self.unit, self.thing, f"{self.thing}s")
 
     # Models and data by name.
 
@@ -199,7 +210,7 @@ class Task(ABC, Generic[M, E]):
         report: Callable[[Progress], None] = silent,
         memory: Memory | None = None,
     ) -> Trainable[Any, Any]:
-        """What a method works with; `cache` is what `cache` gave, and holds the model."""
+        """Context that a method works with; `cache` is what `cache` gave, and holds the model."""
 
     # The model looked at.
 
@@ -209,7 +220,7 @@ class Task(ABC, Generic[M, E]):
 
     @abstractmethod
     def observe(self, cache: Any, examples: E) -> Observed:
-        """What the classifier is given of every image, or object, and what it makes of it."""
+        """Inputs and outputs of the classifier for every image, or object."""
 
     @abstractmethod
     def view(self, cache: Any, attack: E, test: E) -> Viewed:
@@ -217,18 +228,18 @@ class Task(ABC, Generic[M, E]):
 
     @abstractmethod
     def look(self, cache: Any, test: E, progress: Callable[[int], None] = lambda done: None) -> Any:
-        """What a run keeps of the test data after each request; `progress` is told the size of each batch."""
+        """Record of the test data that a run keeps after each request; `progress` is told the size of each batch."""
 
     @abstractmethod
     def struck(self, seen: Any, classes: Collection[int]) -> Any:
-        """What `look` gave, with some classes never said: the head mask.
+        """Result of `look` with some classes never said: the head mask.
 
         It takes no training and no data, and it erases nothing: it is the anchor beside which every edit is shown.
         """
 
     @abstractmethod
     def in_place(self, seen: Any, rows: HeadRows, classes: Collection[int]) -> Any:
-        """What `look` gave, with the rows of some classes as they are in another head.
+        """Result of `look` with the rows of some classes as they are in another head.
 
         Raises:
             EvidenceError: What was kept is not as wide as that head reads it.
@@ -242,3 +253,13 @@ class Task(ABC, Generic[M, E]):
             seen: The answers.
             test: What was looked at.
         """
+
+    def show(self, test: E, seen: Sequence[Any], taken: Mapping[str, int]) -> Shown:
+        """What the report shows of the test data; nothing, where a task has no picture of it.
+
+        Args:
+            test: What was looked at.
+            seen: What `look` gave: of the original model, then after each request.
+            taken: Name of a forgotten class -> the request that took it, from 1, in the order in which they were named.
+        """
+        return Shown()

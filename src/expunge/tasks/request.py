@@ -1,4 +1,4 @@
-"""What one request is, whatever the model does: what goes, what stays, and what methods may see of it."""
+"""Request, whatever the task: what goes, what stays, and what methods may see of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Available(Generic[E]):
 
 @dataclass(frozen=True)
 class Gathered(Generic[E]):
-    """What one plan of requests works with.
+    """Data and model that one plan of requests works with.
 
     Attributes:
         splits: Training examples without those of earlier requests; validation and test examples.
@@ -61,7 +61,7 @@ class Gathered(Generic[E]):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a method has come: `done` of `total` steps, and a word on what it is doing."""
+    """Progress of a method: `done` of `total` steps, and a word on what it is doing."""
 
     done: int
     total: int

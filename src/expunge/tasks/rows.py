@@ -33,7 +33,7 @@ class HeadRows:
 
     @torch.no_grad()
     def read(self, embedding: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
-        """What this head makes of embeddings, which may be another model's.
+        """Logits of this head for embeddings, which may be another model's.
 
         Raises:
             EvidenceError: They are not as wide as those it was trained on.

@@ -1,4 +1,4 @@
-"""What counts of a model's answers: rates of classes in percent, whatever a task's rates are, and H made from them."""
+"""Scores of a model's answers: rates of classes in percent, whatever a task's rates are, and H made from them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What training asks of a request, whatever the model does: the seam between methods and the two tasks.
+"""Protocol of what training asks of a request, whatever the task: the seam between methods and tasks.
 
 Methods that are one formula for classifiers and detectors are written once, against these protocols. `Context` and
 `SceneContext` answer them, with images or with scenes.
@@ -20,7 +20,7 @@ Score = tuple[float, float]
 
 @runtime_checkable
 class AnyOutput(Protocol):
-    """What a model says."""
+    """Output of a model."""
 
     @property
     def logits(self) -> Tensor:
@@ -30,11 +30,11 @@ class AnyOutput(Protocol):
 
 @runtime_checkable
 class AnyBatch(Protocol):
-    """What a training step works on, and what the model makes of it now."""
+    """Batch of a training step, and the model's output for it now."""
 
     @property
     def output(self) -> AnyOutput:
-        """What the model says under the weights in training."""
+        """Output of the model under the weights in training."""
         ...
 
 
@@ -44,12 +44,12 @@ class AnyTask(Protocol):
 
     @property
     def forget(self) -> Sized:
-        """What goes."""
+        """The forget set."""
         ...
 
     @property
     def retain(self) -> Sized:
-        """What stays."""
+        """The retain set."""
         ...
 
 
@@ -95,11 +95,11 @@ class Trainable(Protocol[T_contra, B]):
         ...
 
     def retain_loss(self, batch: B) -> Float[Tensor, ""]:
-        """What keeps what stays: the loss that the model was trained with."""
+        """Loss on what stays: the one that the model was trained with."""
         ...
 
     def forget_loss(self, batch: B) -> Float[Tensor, ""]:
-        """What is pushed up until what goes is forgotten."""
+        """Loss on what goes, which is pushed up until it is forgotten."""
         ...
 
     def forget_bound(self) -> float:
@@ -107,5 +107,5 @@ class Trainable(Protocol[T_contra, B]):
         ...
 
     def embedded(self, batch: B) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:
-        """What the classifier is given of each image or object, and its class."""
+        """Inputs of the classifier for each image or object, and its class."""
         ...

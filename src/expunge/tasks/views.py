@@ -1,4 +1,4 @@
-"""What a model makes of labelled images: the raw material of every measure."""
+"""Views of a model on labelled images: the raw material of every measure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Observed:
         return len(self.labels)
 
     def among(self, classes: Collection[int]) -> Bool[Tensor, " n"]:
-        """Which images are of `classes`."""
+        """Mask of the images of `classes`."""
         return torch.isin(self.labels, torch.tensor(sorted(classes), dtype=self.labels.dtype))
 
     def only(self, classes: Collection[int]) -> "Observed":
@@ -56,7 +56,7 @@ class View:
 
     @property
     def features(self) -> "View":
-        """What measures of features look at: this view."""
+        """View that measures of features look at: this one."""
         return self
 
 
@@ -66,5 +66,5 @@ class Viewed(Protocol):
 
     @property
     def features(self) -> View:
-        """What its classifier is given, and makes of it: one row an image, or an object."""
+        """Inputs and outputs of its classifier: one row an image, or an object."""
         ...

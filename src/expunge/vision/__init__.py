@@ -11,8 +11,9 @@ from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, S
 from expunge.vision.layer import Layer, Positions, chosen, mixes
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
+from expunge.vision.onnx.loading import is_onnx, load_onnx
 from expunge.vision.output import Output
-from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, standard_preprocess
+from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, read_preprocess, standard_preprocess
 from expunge.vision.prompts import TEMPLATES, Prompts, read_classes
 from expunge.vision.recognise import is_classifier
 from expunge.vision.saving import make_empty, save_backbone
@@ -48,8 +49,10 @@ __all__ = [
     "find_blocks",
     "from_timm",
     "is_classifier",
+    "is_onnx",
     "load_backbone",
     "load_model",
+    "load_onnx",
     "load_preprocess",
     "load_weights",
     "load_zero_shot",
@@ -57,6 +60,7 @@ __all__ = [
     "make_empty",
     "mixes",
     "read_classes",
+    "read_preprocess",
     "save_backbone",
     "standard_preprocess",
 ]

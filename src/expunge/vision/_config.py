@@ -22,7 +22,7 @@ def architectures(folder: Path) -> list[str]:
 
 
 def problem_type(folder: Path) -> object:
-    """What `config.json` says of its labels, "multi_label_classification" where they do not exclude each other."""
+    """Problem type in `config.json`: "multi_label_classification" where labels do not exclude each other."""
     return _said(folder).get("problem_type")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 Returns = int | None
-"""What a block returns: None for a tensor, else the length of a tuple with the hidden states first."""
+"""Return type of a block: None for a tensor, else the length of a tuple with the hidden states first."""
 
 
 @contextmanager
@@ -93,7 +93,7 @@ class _Reached(Exception):  # noqa: N818
 
 
 def enter(module: nn.Module, block: nn.Module, pixels: Tensor) -> Tensor | None:
-    """What `block` is given when `module` runs, which stops there; None where it is never called."""
+    """Input of `block` when `module` runs, which stops there; None where it is never called."""
 
     def stop(*args: Any, **kwargs: Any) -> Any:
         raise _Reached(_first(args, kwargs))
@@ -107,7 +107,7 @@ def enter(module: nn.Module, block: nn.Module, pixels: Tensor) -> Tensor | None:
 
 
 def returns_of(result: Any) -> Returns:
-    """What kind of result a block gave."""
+    """Return type of a block's result."""
     return len(result) if isinstance(result, tuple) else None
 
 

@@ -35,7 +35,7 @@ def find_blocks(module: nn.Module) -> tuple[Block, ...]:
         NoBlocksError: Nothing repeats; the message says what was looked for and what was found.
     """
     modules = dict(module.named_modules())
-    ffns = _find_ffns(modules)
+    ffns = find_ffns(modules)
     linears: dict[str, list[str]] = {}
     for ffn in ffns:
         owner = _owner(ffn, modules)
@@ -64,7 +64,7 @@ def check_blocks(module: nn.Module, blocks: Sequence[Block]) -> tuple[Block, ...
     return tuple(blocks)
 
 
-def _find_ffns(modules: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
+def find_ffns(modules: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
     """Names of the Linear layers of each FFN, the contracting one last."""
     layers = [(name, layer) for name, layer in modules.items() if isinstance(layer, nn.Linear)]
     shapes = [(layer.in_features, layer.out_features) for _, layer in layers]
@@ -78,7 +78,7 @@ def _find_ffns(modules: Mapping[str, nn.Module]) -> list[tuple[str, ...]]:
 
 
 def _expanding_before(shapes: list[tuple[int, int]], inner: int, width: int) -> int:
-    """How many of the last layers expand for an FFN's layer `inner` -> `width`; 0 where it is no FFN's."""
+    """Number of the last layers that expand for an FFN's layer `inner` -> `width`; 0 where it is no FFN's."""
     if shapes and shapes[-1] == (width, 2 * inner):
         return 1
     run = 0

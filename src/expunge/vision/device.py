@@ -1,4 +1,4 @@
-"""Where a model runs."""
+"""Choice of the device a model runs on."""
 
 from contextlib import AbstractContextManager, nullcontext
 

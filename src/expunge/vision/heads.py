@@ -1,4 +1,4 @@
-"""How a classifier was trained: the loss that belongs to its logits.
+"""Heads of classifiers: the loss that belongs to their logits.
 
 A margin makes training harder on purpose. It belongs to the loss alone: evaluation reads the plain logits, so
 that a class is never called forgotten merely because a margin was taken from it.

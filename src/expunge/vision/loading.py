@@ -15,9 +15,11 @@ from expunge.vision._hub import locate
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
-from expunge.vision.manifest import FILE, WEIGHTS, Manifest, read_manifest
+from expunge.vision.manifest import FILE, ONNX, WEIGHTS, Manifest, read_manifest
 from expunge.vision.model import VisionModel
+from expunge.vision.onnx.loading import load_onnx
 from expunge.vision.preprocess import load_preprocess
+from expunge.vision.saving import ONNX_MODEL
 
 
 def load_model(source: str | Path) -> VisionModel:
@@ -35,6 +37,7 @@ def load_model(source: str | Path) -> VisionModel:
         MissingExtraError: The model needs a library that is not installed.
         HeadError: It is no image classifier, or its classifier and classes differ in number.
         NoBlocksError: It has no blocks with feed-forward networks.
+        OnnxFileError: It is a graph that cannot be read, or answers otherwise in ONNX Runtime.
     """
     folder = locate(source)
     manifest = read_manifest(folder)
@@ -46,6 +49,8 @@ def load_model(source: str | Path) -> VisionModel:
             f"{folder} holds the weights of a module that transformers does not know. "
             "Build the module in Python and call expunge.vision.load_weights(module, folder)."
         )
+    if manifest.kind == ONNX:
+        return load_onnx(folder / ONNX_MODEL, manifest.classes, load_preprocess(folder), name=name, source=folder)
     return _load_headed(folder, manifest, name)
 
 

@@ -14,6 +14,7 @@ FILE = "expunge.json"
 SCHEMA = "expunge/model/v1"
 HEADED_BACKBONE = "headed-backbone"
 WEIGHTS = "weights"
+ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Manifest:
 
     Attributes:
         kind: "headed-backbone" for a transformers backbone and `head.safetensors`; "weights" for those of a
-            module that must be built in Python.
+            module that must be built in Python; "onnx" for a graph in `model.onnx`.
         classes: Names of the classes, in the order of the logits.
         head: The loss that belongs to the logits.
         pooling: Pooling of a headed backbone; None for weights.
@@ -82,8 +83,9 @@ def _prompts(values: dict[str, Any] | None) -> Prompts | None:
 def _check(values: dict[str, Any]) -> None:
     if values.get("schema") != SCHEMA:
         raise ValueError(f"expected schema {SCHEMA}, found {values.get('schema')!r}")
-    if values["kind"] not in (HEADED_BACKBONE, WEIGHTS):
-        raise ValueError(f"expected kind {HEADED_BACKBONE} or {WEIGHTS}, found {values['kind']!r}")
+    kinds = (HEADED_BACKBONE, WEIGHTS, ONNX)
+    if values["kind"] not in kinds:
+        raise ValueError(f"expected kind {', '.join(kinds)}, found {values['kind']!r}")
     if values["kind"] == HEADED_BACKBONE and values.get("pooling") not in POOLINGS:
         raise HeadError(f"expected pooling {', '.join(POOLINGS)}, found {values.get('pooling')!r}")
     if not isinstance(values.get("architecture", ""), str):

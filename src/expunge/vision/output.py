@@ -1,4 +1,4 @@
-"""What one forward pass gives, and how it is read from whatever a module returns."""
+"""Output of one forward pass, and how it is read from whatever a module returns."""
 
 from dataclasses import dataclass
 

@@ -4,8 +4,11 @@ Always through transformers' PIL back end, so that a picture gives the same numb
 is installed.
 """
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -15,8 +18,11 @@ from torch import Tensor
 from expunge.errors import CorruptWeightsError, DataError, ModelNotFoundError
 from expunge.vision._quiet import quiet
 
+FILE = "preprocessor_config.json"
+LARGEST = 4096
+"""Pixels of a side that a file may ask for."""
 LONGEST = 100
-"""How many times its shorter side the longer side of a picture may be; a mere line, resized, would fill the memory."""
+"""Largest ratio of a picture's longer side to its shorter one; a mere line, resized, would fill the memory."""
 
 
 @runtime_checkable
@@ -121,7 +127,7 @@ def load_preprocess(folder: Path) -> HFPreprocess:
         ModelNotFoundError: The directory has none.
         CorruptWeightsError: It cannot be read.
     """
-    names = ("preprocessor_config.json", "processor_config.json")
+    names = (FILE, "processor_config.json")
     if not any((folder / name).is_file() for name in names):
         raise ModelNotFoundError(
             f"Expected {folder} to hold {names[0]}, which says how pictures are prepared; it is missing. "
@@ -135,6 +141,66 @@ def load_preprocess(folder: Path) -> HFPreprocess:
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise CorruptWeightsError(f"The image processor in {folder} cannot be read: {error}") from error
         return HFPreprocess(processor)
+
+
+def read_preprocess(path: Path) -> HFPreprocess:
+    """Reads how pictures are prepared from a file of its own.
+
+    Args:
+        path: transformers' `preprocessor_config.json`, under any name, or JSON like
+            `{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}`: height and width that
+            every picture is resized to, whatever its aspect ratio, then mean and deviation of red, green and blue on a
+            scale from 0 to 1.
+
+    Raises:
+        ModelNotFoundError: There is no such file.
+        CorruptWeightsError: It says neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text)
+    except FileNotFoundError as error:
+        raise ModelNotFoundError(f"There is no file {path}, which shall say how pictures are prepared.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptWeightsError(
+            f"{path}, which shall say how pictures are prepared, cannot be read: {error}"
+        ) from error
+    if isinstance(values, dict) and set(values) == {"size", "mean", "std"}:
+        return _resized(path, values["size"], values["mean"], values["std"])
+    with TemporaryDirectory() as folder:
+        (Path(folder) / FILE).write_text(text, encoding="utf-8")
+        try:
+            return load_preprocess(Path(folder))
+        except CorruptWeightsError as error:
+            raise CorruptWeightsError(
+                f"{path} says not how pictures are prepared. Expected a {FILE} of transformers, or size, mean and std."
+            ) from error
+
+
+def _resized(path: Path, size: Any, mean: Any, std: Any) -> HFPreprocess:
+    """Resizes to a height and a width, scales to 0..1, normalises."""
+    sides = isinstance(size, list) and len(size) == 2 and all(type(s) is int and 0 < s <= LARGEST for s in size)
+    if not (sides and _three(mean) and _three(std) and all(value > 0 for value in std)):
+        raise CorruptWeightsError(
+            f'Expected {path} to hold "size": [h, w] of 1 to {LARGEST} pixels, and "mean" and "std" with three numbers '
+            f"each, those of std above 0; it says {size!r:.80}, {mean!r:.80}, {std!r:.80}."
+        )
+    with quiet():
+        from transformers import CLIPImageProcessorPil
+
+        processor = CLIPImageProcessorPil(
+            size=_size((size[0], size[1])),
+            do_center_crop=False,
+            image_mean=mean,
+            image_std=std,
+            resample=Image.Resampling.BICUBIC,
+        )
+        return HFPreprocess(processor)
+
+
+def _three(values: Any) -> bool:
+    numbers = isinstance(values, list) and len(values) == 3
+    return numbers and all(type(value) in (int, float) and math.isfinite(value) for value in values)
 
 
 def _size(resize: int | tuple[int, int]) -> dict[str, int]:

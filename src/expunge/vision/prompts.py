@@ -8,14 +8,14 @@ from pathlib import Path
 from expunge.errors import DuplicateClassError, PromptError
 
 SLOT = "{}"
-"""Where the class name goes in a template."""
+"""Place of the class name in a template."""
 TEMPLATES = ("a photo of a {}.",)
 """The sentence of Radford et al., CLIP, arXiv 2103.00020, section 3.1.4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What made the rows of a head.
+    """Prompts that made the rows of a head.
 
     Attributes:
         model: Name of the text model.

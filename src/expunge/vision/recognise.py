@@ -1,4 +1,4 @@
-"""What a model directory says of itself, before any weights are read."""
+"""Recognition of a model directory by what it says of itself, before any weights are read."""
 
 import json
 from pathlib import Path

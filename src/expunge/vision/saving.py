@@ -1,12 +1,13 @@
 """Writing a model directory. Weights are safetensors only.
 
-Three kinds, by what the module is:
+Four kinds, by what the module is:
 
 * a transformers classifier: its own `config.json` and `model.safetensors`, with the classes as `id2label`;
 * a `HeadedBackbone`: the same of the backbone, so that plain transformers loads that part, plus
   `expunge.json` and `head.safetensors`;
 * any other module: `model.safetensors` and `expunge.json`; `load_weights` needs the module to read them into, which is
-  found by name where `architecture` says one.
+  found by name where `architecture` says one;
+* a graph read from an ONNX file: `model.onnx`, the same file with only the edited numbers changed, and `expunge.json`.
 
 Each holds `preprocessor_config.json` as well.
 """
@@ -23,11 +24,17 @@ from expunge.errors import HeadError, OutputError
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
-from expunge.vision.manifest import HEADED_BACKBONE, WEIGHTS, Manifest, write_manifest
+from expunge.vision.manifest import HEADED_BACKBONE, ONNX, WEIGHTS, Manifest, write_manifest
+from expunge.vision.onnx.module import OnnxModule
+from expunge.vision.onnx.writing import write
 from expunge.vision.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+ONNX_MODEL = "model.onnx"
+"""Where a model directory holds the graph that it is."""
 
 
 def save_model(
@@ -52,6 +59,7 @@ def save_model(
     Raises:
         OutputError: The directory cannot be written, or holds something already.
         HeadError: A transformers classifier has a margin head, which its checkpoint cannot say.
+        OnnxFileError: A graph cannot be written, or answers otherwise in ONNX Runtime.
     """
     classes = tuple(classes)
     whole = _as_pretrained(module)
@@ -68,6 +76,9 @@ def save_model(
         save_backbone(backbone, folder)
         _save_tensors(module.classifier, folder / "head.safetensors")
         write_manifest(Manifest(HEADED_BACKBONE, classes, head, module.pooling, prompts=module.prompts), folder)
+    elif isinstance(module, OnnxModule):
+        write(module, folder / ONNX_MODEL)
+        write_manifest(Manifest(ONNX, classes, head), folder)
     else:
         _save_tensors(module, folder / "model.safetensors")
         write_manifest(Manifest(WEIGHTS, classes, head, architecture=architecture), folder)

@@ -1,4 +1,4 @@
-"""What models of all tasks have in common: a module with classes, and looking things up in it."""
+"""Base of the models of all tasks: a module with classes, and looking things up in it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Wrapped(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return next(self.module.parameters()).device
 
     @property
@@ -64,7 +64,7 @@ class Wrapped(ABC):
 
     @abstractmethod
     def enter(self, pixels: Tensor, block: int) -> Tensor:
-        """What is kept of images to go on from `blocks[block]` later; nothing from there on is run."""
+        """States of images that suffice to go on from `blocks[block]` later; nothing from there on is run."""
 
     @abstractmethod
     def save(self, folder: str | Path) -> None:

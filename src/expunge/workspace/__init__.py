@@ -1,7 +1,7 @@
 """The life of requests: states, store, leases and the images in between. Nothing here needs torch."""
 
 from expunge.workspace.artefacts import Artefacts, Digest
-from expunge.workspace.clock import moment, parse_day
+from expunge.workspace.clock import Clock, moment, parse_day, utc_now
 from expunge.workspace.creation import KEYS, QUARANTINE, SECRET, SIGNING_KEY, VERIFIER_KEY
 from expunge.workspace.destroy import STATISTICS
 from expunge.workspace.disk import writing
@@ -37,6 +37,7 @@ __all__ = [
     "Actor",
     "ArtefactRecord",
     "Artefacts",
+    "Clock",
     "Digest",
     "ImageRecord",
     "KeptStrangers",
@@ -60,5 +61,6 @@ __all__ = [
     "moved",
     "parse_day",
     "possible",
+    "utc_now",
     "writing",
 ]

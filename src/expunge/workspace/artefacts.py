@@ -25,7 +25,7 @@ _MOST_LISTING_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What was stored: its SHA-256 in hexadecimal and its size in bytes, for a folder that of all its files."""
+    """Digest of what was stored: SHA-256 in hexadecimal, and size in bytes, for a folder that of all its files."""
 
     sha256: str
     bytes: int
@@ -80,7 +80,7 @@ class Artefacts:
         return Digest(listing.sha256, sum(file.bytes for file in files))
 
     def path(self, sha256: str) -> Path:
-        """Where an artefact lies, after its bytes were compared with its name. Do not write to it.
+        """Path of an artefact, after its bytes were compared with its name. Do not write to it.
 
         Raises:
             DamagedWorkspaceError: It is missing or damaged.

@@ -31,7 +31,7 @@ R = TypeVar("R", MoveRecord, ArtefactRecord)
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
+    """Result of an audit.
 
     Attributes:
         altered: Where tables, settings or releases are not what the ledger says, one sentence each.
@@ -50,11 +50,11 @@ class Auditor:
     pseudonyms: Pseudonyms | None
 
     def told(self) -> dict[str | None, Told]:
-        """What the ledger tells; see `hear_all`."""
+        """State that the ledger tells; see `hear_all`."""
         return hear_all(TableStorage(self.connection).entries())
 
     def tables(self, told: Mapping[str | None, Told]) -> list[str]:
-        """Where the tables differ from what the ledger tells."""
+        """Differences of the tables from what the ledger tells."""
         requests = {request.id: request for request in read_requests(self.connection)}
         known = {one for one in told if one is not None}
         found = [f"Request {one} is in the ledger and not in the tables." for one in sorted(known - requests.keys())]
@@ -72,7 +72,7 @@ class Auditor:
         return found
 
     def settings(self, settings: Settings, says: Told, four_eyes: bool | None) -> list[str]:
-        """Where `workspace.json` differs from what the ledger tells.
+        """Differences of `workspace.json` from what the ledger tells.
 
         Args:
             settings: What the file holds.
@@ -90,7 +90,7 @@ class Auditor:
         return [f"workspace.json and the ledger differ in {', '.join(differing)}."] if differing else []
 
     def unchecked(self, told: Mapping[str | None, Told]) -> list[str]:
-        """What could not be compared."""
+        """Parts that could not be compared."""
         if self.pseudonyms is None:
             return [
                 "The secret of the pseudonyms cannot be read, so names of actors, reasons, targets, due days and "

@@ -24,13 +24,13 @@ from expunge.workspace.rows import ImageRecord
 from expunge.workspace.submission import spelled
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF", "AVIF")
-"""What Pillow may recognise: with all of its formats, a file that is PostScript inside would reach Ghostscript."""
+"""Formats that Pillow may recognise: with all of its own, a file that is PostScript inside would reach Ghostscript."""
 _INCOMING = "incoming"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is too much for one request.
+    """Limits of one request.
 
     Attributes:
         images: Number of images.

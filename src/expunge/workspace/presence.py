@@ -1,4 +1,4 @@
-"""Whether a runner is still there, known at once on one machine, long before its lease ends."""
+"""Presence of a runner, known at once on one machine, long before its lease ends."""
 
 import os
 import secrets

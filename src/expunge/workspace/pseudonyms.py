@@ -48,5 +48,5 @@ class Pseudonyms:
         return hmac.new(self._secret, kind.encode() + b"\0" + spelled, hashlib.sha256).hexdigest()
 
     def actor(self, role: str, name: str) -> str:
-        """What the ledger calls an actor; the same whatever the case of the name."""
+        """Pseudonym of an actor in the ledger; the same whatever the case of the name."""
         return f"{role}-{self.of('actor', name.casefold())[:16]}"

@@ -12,7 +12,7 @@ RELEASE = "release"
 
 
 def altered_releases(folder: Path, recorded: Iterable[str], served: str | None) -> list[str]:
-    """Where the releases are not what the ledger says, one sentence each.
+    """Differences of the releases from what the ledger says, one sentence each.
 
     Args:
         folder: The folder of releases.

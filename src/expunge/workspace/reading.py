@@ -24,7 +24,7 @@ from expunge.workspace.transaction import is_on_hold
 
 
 class WorkspaceReader:
-    """What can be asked of an open workspace.
+    """Queries on an open workspace.
 
     Attributes:
         path: Its folder.
@@ -56,7 +56,7 @@ class WorkspaceReader:
             return rows.read_moves(connection, request)
 
     def artefact_records(self, request: str | None) -> tuple[rows.ArtefactRecord, ...]:
-        """What was made for a request, oldest first; for the workspace itself with None."""
+        """Artefacts of a request, oldest first; of the workspace itself with None."""
         with self._database.reading() as connection:
             return rows.read_artefacts(connection, request)
 
@@ -96,7 +96,7 @@ class WorkspaceReader:
         return tuple(request for request in self.requests() if request.is_overdue(self.today()))
 
     def now(self) -> datetime:
-        """What the workspace's clock says."""
+        """Time by the workspace's clock."""
         return self._clock()
 
     def today(self) -> date:

@@ -78,7 +78,7 @@ class ImageRecord:
 
     @property
     def path(self) -> str:
-        """Where it lies below its request's folder in the quarantine."""
+        """Path below its request's folder in the quarantine."""
         return f"{self.target}/{self.sha256}.{self.format}"
 
 
@@ -131,7 +131,7 @@ def read_digests(connection: sqlite3.Connection, request: str) -> tuple[str | No
 
 
 def read_images(connection: sqlite3.Connection, request: str) -> tuple[ImageRecord, ...]:
-    """What is recorded of a request's images, whether they are still there or not."""
+    """Records of a request's images, whether they are still there or not."""
     query = "SELECT target, sha256, format, bytes FROM image WHERE request = ? ORDER BY target, sha256"
     return tuple(ImageRecord(**dict(row)) for row in connection.execute(query, (request,)))
 

@@ -1,4 +1,4 @@
-"""What a runner may do: claim plans, move their requests, record what it made; and only while it owns the plan."""
+"""Rights of a runner: claim plans, move their requests, record what it made; and only while it owns the plan."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -16,8 +16,6 @@ from expunge.errors import (
 from expunge.ledger import Moment, Record, Sha256, read_record
 
 FILE = "workspace.json"
-DETECTION = "detection"
-"""The task whose requests bring no images."""
 SCHEMA = "expunge/workspace/v1"
 _MOST_BYTES = 64 << 20
 
@@ -42,7 +40,7 @@ class Original(Record):
 
 
 class Settings(Record):
-    """What the file holds.
+    """Content of the file.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -67,7 +65,7 @@ class Settings(Record):
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False).encode() + b"\n"
 
     def facts(self) -> str:
-        """What must never change, spelled out for a keyed digest; where model and memory lie may change."""
+        """Facts that must never change, spelled out for a keyed digest; where model and memory lie may change."""
         return json.dumps(
             self.model_dump(mode="json", exclude={"memory": True, "model": {"source"}}),
             sort_keys=True,

@@ -12,7 +12,7 @@ from expunge.errors import FourEyesError, UnlawfulMoveError, WorkspaceError
 
 
 class State(StrEnum):
-    """Where a request stands."""
+    """State of a request."""
 
     RECEIVED = "received"
     ACCEPTED = "accepted"
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 class Role(StrEnum):
-    """What kind of actor makes a move: a person, the runner that executes edits, or the policy it applies."""
+    """Role of an actor who makes a move: a person, the runner that executes edits, or the policy it applies."""
 
     PERSON = "person"
     RUNNER = "runner"
@@ -42,7 +42,7 @@ HOLDABLE = (State.RECEIVED, State.ACCEPTED, State.MEASURED, State.APPROVED, Stat
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something.
+    """Actor of a move.
 
     Attributes:
         name: As the operator calls them. It stays in the workspace; the ledger holds a keyed pseudonym.
@@ -112,7 +112,7 @@ MOVES = _moves()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asks, and where it stands.
+    """Request of a person, and its state.
 
     Attributes:
         id: A pseudonym, `r-` and eight random characters.

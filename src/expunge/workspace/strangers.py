@@ -1,4 +1,4 @@
-"""What a workspace keeps of strangers, classes that its model never saw: the record that lies beside the numbers."""
+"""Record that a workspace keeps of strangers, classes that its model never saw: it lies beside the numbers."""
 
 from typing import Annotated, Literal, Self
 
@@ -44,7 +44,7 @@ class KeptStrangers(Record):
 
 
 def kept_strangers(workspace: WorkspaceReader) -> tuple[str, KeptStrangers] | None:
-    """What was kept last, and the digest of its folder in the store; None where nobody brought any.
+    """Record that was kept last, and the digest of its folder in the store; None where nobody brought any.
 
     Raises:
         DamagedWorkspaceError: It is missing or damaged.

@@ -88,7 +88,7 @@ def require_same(known: Request, targets: Sequence[str], images_sha256: str) -> 
 
 
 def facts_of(request: Request, images: Iterable[ImageRecord], digests: tuple[str | None, str | None]) -> str:
-    """What a request asks for, spelled out for a keyed digest: whoever changes a row cannot make the same one.
+    """Facts of a request, spelled out for a keyed digest: whoever changes a row cannot make the same one.
 
     Args:
         request: The request.

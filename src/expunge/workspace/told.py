@@ -1,4 +1,4 @@
-"""What the ledger alone tells of a workspace and its requests."""
+"""State of a workspace and its requests as the ledger alone tells it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from expunge.workspace.transaction import FORGET_IMAGES, LEGAL_HOLD, LEGAL_HOLD_
 
 @dataclass(slots=True)
 class Told:
-    """What the ledger tells of one request, or of the workspace as a whole.
+    """State of one request, or of the workspace as a whole, as the ledger tells it.
 
     Attributes:
         moves: Entries of moves, by their numbers.
@@ -71,7 +71,7 @@ class Told:
 
 
 def hear_all(lines: Iterable[bytes]) -> dict[str | None, Told]:
-    """What a ledger tells of each request, and under None of the workspace as a whole.
+    """State of each request as a ledger tells it, and under None that of the workspace as a whole.
 
     Raises:
         LedgerError: An entry is malformed.

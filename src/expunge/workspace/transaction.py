@@ -34,7 +34,7 @@ REQUEST_FACTS, SETTINGS_FACTS = "request-facts", "settings-facts"
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What may be done within one transaction of a workspace.
+    """Actions within one transaction of a workspace.
 
     Attributes:
         connection: The database, with the lock held.
@@ -182,7 +182,7 @@ class Transaction:
         return changed
 
     def images(self, request: str) -> tuple[ImageRecord, ...]:
-        """What is recorded of a request's images."""
+        """Records of a request's images."""
         return read_images(self.connection, request)
 
     def set_policy(self, name: str, sha256: str, actor: Actor) -> None:

@@ -14,7 +14,7 @@ from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import CLASSES as CODE_POINTS
 from expunge.zoo.glyphs.data import glyph_strangers, glyphs
 from expunge.zoo.hierarchical import ConvNextShape, SwinShape
-from expunge.zoo.orl import KNOWN, PEOPLE, STRANGERS, orl_faces
+from expunge.zoo.orl import KNOWN, PEOPLE, STRANGERS, TRAIN, orl_faces, orl_photos
 from expunge.zoo.recipe import Recipe, train, wrap
 from expunge.zoo.scenes.data import scene_splits, scene_strangers
 from expunge.zoo.scenes.model import scenes_detector
@@ -146,6 +146,7 @@ __all__ = [
     "PREFIX",
     "SMALL",
     "STRANGERS",
+    "TRAIN",
     "ConvNextShape",
     "Recipe",
     "Small",
@@ -155,6 +156,7 @@ __all__ = [
     "faces",
     "model_entry",
     "orl_faces",
+    "orl_photos",
     "scene_strangers",
     "train",
     "wrap",

@@ -25,7 +25,7 @@ class Package:
     licence: str
 
     def folder(self) -> Path:
-        """Where the package lies.
+        """Folder of the package.
 
         Raises:
             MissingExtraError: It is not installed.

@@ -1,4 +1,4 @@
-"""How small models are trained from scratch: the zoo's checkpoints and the oracles of benchmarks alike."""
+"""Training of small models from scratch: the zoo's checkpoints and the oracles of benchmarks alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MEAN, STD = 0.5, 0.5
 
 @runtime_checkable
 class Buildable(Protocol):
-    """What a model is like: a frozen dataclass, whose fields are part of the recipe."""
+    """Settings of a model: a frozen dataclass, whose fields are part of the recipe."""
 
     def build(self, classes: int) -> nn.Module:
         """An untrained classifier of 3 × 28 × 28 pixels, random by torch's own generator.
@@ -128,7 +128,7 @@ def grey(images: Images) -> UInt8[Tensor, "n 28 28"]:
 
 
 def normalised(pixels: UInt8[Tensor, "n 28 28"]) -> Float[Tensor, "n 3 28 28"]:
-    """What `preprocess` makes of the same pictures."""
+    """Pixels as `preprocess` makes them of the same pictures."""
     return ((pixels.float() / 255 - MEAN) / STD)[:, None].expand(-1, 3, -1, -1)
 
 

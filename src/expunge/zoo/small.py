@@ -35,7 +35,7 @@ class Small:
 
     @property
     def folder(self) -> Path:
-        """Where its checkpoint lies."""
+        """Folder of its checkpoint."""
         return Path(__file__).parent / self.name / "checkpoint"
 
     def model(self, classes: tuple[str, ...]) -> VisionModel:

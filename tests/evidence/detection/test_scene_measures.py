@@ -12,8 +12,9 @@ from expunge.evidence import Case, Measure, Reading, make_measure, make_measures
 from expunge.evidence.measures.average_precision import AveragePrecision
 from expunge.evidence.measures.linear_probe import LinearProbe
 from expunge.evidence.measures.prototype_relearning import PrototypeRelearning
-from expunge.evidence.measures.relabelling import Relabelling, best_threshold, fired
+from expunge.evidence.measures.relabelling import Relabelling
 from expunge.evidence.protocol import take
+from expunge.tasks.detection.answers import best_threshold, fired
 from expunge.tasks.detection.matching import match_scenes
 from expunge.tasks.detection.views import DetectionView
 from expunge.vision.detection.scene_states import SceneView

@@ -31,7 +31,7 @@ from expunge.evidence.report import (
     ScenePicture,
 )
 from expunge.evidence.report.overlay import WIDTH, drawn, shown_states
-from expunge.runs.detection.reporting import boxes_at, chosen_scenes
+from expunge.tasks.detection.pictures import boxes_at, chosen_scenes
 from expunge.vision.detection import Detections
 from tests.evidence.page import Page
 from tests.evidence.test_report_safety import HOSTILE

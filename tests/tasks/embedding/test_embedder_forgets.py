@@ -16,10 +16,9 @@ from expunge.evidence.policy import load_policy
 from expunge.evidence.verdict import judge
 from expunge.memory import calibrate
 from expunge.methods import make_method, method_class, method_names
-from expunge.runs import RunFolder, forget, load
+from expunge.runs import RunFolder, forget, load, read, strangers_of
 from expunge.runs.comparing import Compared
 from expunge.runs.measuring import known_keys, measure_models
-from expunge.runs.strangers import load_strangers
 from expunge.tasks import find_task
 from expunge.tasks.embedding import EmbeddingModel, load_embedder
 from expunge.tasks.embedding.disk import GALLERY
@@ -105,7 +104,7 @@ def test_strangers_say_that_they_are_as_never_seen_and_suffer_not(
         people,
         [make_measure(name, task="embedding") for name in ("rows-in-place", "verification", "strangers")],
         data_name="people",
-        strangers=load_strangers(str(outsiders_folder)),
+        strangers=strangers_of(read(outsiders_folder, seed=0)),
     )
     rows = {row.key: row for row in card.rows}
     assert (rows["gallery_rows"].value, rows["gallery_rows"].original) == (0.0, 30.0)

@@ -1,4 +1,4 @@
-"""How far each method is from the oracle, row by row: what the heat map and the trade-off are drawn from."""
+"""Distance of each method from the oracle, row by row: the numbers behind the heat map and the trade-off."""
 
 from statistics import fmean
 

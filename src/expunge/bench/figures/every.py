@@ -1,4 +1,4 @@
-"""Which figures a suite and setting get, and what they are called."""
+"""List of the figures that a suite and setting get, and their file names."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""What all figures share: colours that hold on light and dark pages and for colour-blind eyes, and the SVG writer.
+"""Style of all figures: colours that hold on light and dark pages and for colour-blind eyes, and the SVG writer.
 
 Figures have no background. Ink is one mid-grey with a contrast of about 4 : 1 against white and against the dark grey
 of the documentation's dark scheme.

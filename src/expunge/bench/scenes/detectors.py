@@ -1,4 +1,4 @@
-"""What a suite on detectors is: one detector on a frozen backbone, scenes, and how to train an oracle for them."""
+"""Base of suites on detectors: one detector on a frozen backbone, scenes, and how to train an oracle for them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,11 +64,11 @@ class SceneSuite(Benchmark):
         return limited_scenes(examples, each, seed)
 
     def learn(self, examples: Scenes, forgotten: Sequence[int], seed: int, start: object, folder: Path) -> nn.Module:
-        """What `train` makes of scenes without the boxes of `forgotten`."""
+        """Result of `train` on scenes without the boxes of `forgotten`."""
         return self.train([examples.classes[c] for c in forgotten], seed, folder)
 
     def prepare(self, folder: Path) -> Path:
-        """What the backbone gives."""
+        """Features of the backbone."""
         self.features(folder / FEATURES)
         return folder / FEATURES
 

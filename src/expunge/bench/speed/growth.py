@@ -1,4 +1,4 @@
-"""How the seconds of a request grow: with classes, forget images, edited blocks, and requests already done.
+"""Growth of a request's seconds with classes, forget images, edited blocks, and requests already done.
 
 Measured on a small transformer with random weights. All points of a curve are measured in turn, again and again, and
 the median is taken.
@@ -32,7 +32,7 @@ Round = Callable[[], Mapping[int, float]]
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried.
+    """Grid of the sizes that are tried.
 
     Attributes:
         shape: Size of the transformer.

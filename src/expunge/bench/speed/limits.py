@@ -1,4 +1,4 @@
-"""How much time a run may take."""
+"""Time limits of a run."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ MINUTES = 13
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What keeps a run short.
+    """Limits that keep a run short.
 
     Attributes:
         runs: Times that each measurement is repeated, all methods in turn.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run gave; the fields are those of `expunge.bench.speed.results.Timing`."""
+    """Timing of one run; the fields are those of `expunge.bench.speed.results.Timing`."""
 
     seconds: float
     peak_mb: float | None

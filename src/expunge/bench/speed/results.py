@@ -1,4 +1,4 @@
-"""What a run of `expunge bench speed` leaves on disk, format expunge/speed/v1."""
+"""Results of a run of `expunge bench speed` on disk, format expunge/speed/v1."""
 
 from math import isclose
 from typing import Annotated, Literal, Self
@@ -79,7 +79,7 @@ class Timing(_Record):
 
 
 class Skipped(_Record):
-    """What was left out: a method, all methods if "", with one number of images or with any if None; and why."""
+    """A measurement left out: a method, all methods if "", with one number of images or with any if None; and why."""
 
     model: str
     method: str
@@ -98,7 +98,7 @@ class Point(_Record):
 
 
 class Curve(_Record):
-    """How the seconds of a request grow with one thing.
+    """Growth of a request's seconds with one thing.
 
     Attributes:
         of: What x counts.

@@ -20,7 +20,7 @@ from expunge.methods import Method, make_method, method_class
 from expunge.tasks import Progress
 
 OURS = "closed-form"
-METHODS = (OURS, "gs-lora", "gs-lora++", "fg-oriu", ORACLE)
+METHODS = (OURS, "closed-form++", "gs-lora", "gs-lora++", "fg-oriu", ORACLE)
 IMAGES, QUICK_IMAGES = (1, 4, 16, 64), (1, 2)
 PUBLISHED = "published"
 """The preset that is taken where a method has it."""

@@ -36,7 +36,7 @@ class Scene:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many images there are of what stays and of what goes."""
+        """Numbers of images: of what stays, and of what goes."""
         forget = self.images.counts()[self.target]
         return len(self.images) - forget, forget
 
@@ -51,7 +51,7 @@ class Scene:
         )
 
     def context(self, method: Method, cache: ActivationCache, steps: Steps | None = None) -> Context:
-        """What the method works with. It reports its steps to `steps`.
+        """Context of the method. It reports its steps to `steps`.
 
         Prototypes are random: they are taken once for all requests, and no step takes longer for what is in them.
         """

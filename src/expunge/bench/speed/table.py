@@ -23,7 +23,7 @@ def as_markdown(result: Speed) -> str:
 
 
 def ratio(result: Speed, timing: Timing) -> float | None:
-    """How many times as long as the reference takes; an oracle against the reference's fewest images.
+    """Ratio to the reference's seconds; of an oracle, to the reference's with fewest images.
 
     None where the reference was not measured there.
     """

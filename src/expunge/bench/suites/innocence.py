@@ -1,4 +1,4 @@
-"""What suites with strangers measure: what can be taken class by class, and what the weights alone still know."""
+"""Measures of suites with strangers: those taken class by class, and those of the weights alone."""
 
 MEASURES = (
     "answers",

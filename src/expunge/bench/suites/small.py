@@ -1,4 +1,4 @@
-"""What the suites on small models share."""
+"""Parts shared by the suites on small models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace

@@ -23,5 +23,5 @@ def _all(file: Path) -> Mapping[str, Mapping[str, object]]:
 
 
 def tuned_settings(method: str, file: Path = SMALL) -> Mapping[str, object]:
-    """What differs from the method's defaults; nothing for anchors and for methods of other packages."""
+    """Settings that differ from the method's defaults; none for anchors and for methods of other packages."""
     return dict(_all(file).get(method, {}))

@@ -1,16 +1,7 @@
 """One measure a file; found through the entry points `expunge.measures`."""
 
-from expunge.evidence.measures.relabelling import best_threshold, fired
 from expunge.evidence.measures.relearn_time import anamnesis_bound, anamnesis_index
 from expunge.evidence.measures.strangers import HOLE, KNOWN
 from expunge.evidence.measures.u_lira import LEAST
 
-__all__ = [
-    "HOLE",
-    "KNOWN",
-    "LEAST",
-    "anamnesis_bound",
-    "anamnesis_index",
-    "best_threshold",
-    "fired",
-]
+__all__ = ["HOLE", "KNOWN", "LEAST", "anamnesis_bound", "anamnesis_index"]

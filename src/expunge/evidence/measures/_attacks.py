@@ -1,4 +1,4 @@
-"""How well a score tells two sets of images apart: area under the ROC curve, and hits at few false alarms."""
+"""Separation of two sets of images by a score: area under the ROC curve, and hits at few false alarms."""
 
 from math import sqrt
 from statistics import NormalDist
@@ -79,7 +79,7 @@ def auc_interval(area: float, positives: int, negatives: int, level: float = 0.9
 
 
 def hits_at(positive: Float[Tensor, " p"], negative: Float[Tensor, " q"], false_alarms: float) -> Rate:
-    """How many positives lie above a threshold that at most a share of the negatives lies above.
+    """True-positive rate at the threshold that at most a share of the negatives lies above.
 
     The threshold is the lowest that keeps the share; with fewer negatives than 1 / share no negative may pass.
     Source: Carlini et al., "Membership Inference Attacks From First Principles", arXiv 2112.03570.

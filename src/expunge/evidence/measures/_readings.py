@@ -1,4 +1,4 @@
-"""What several measures need: rates as readings, and which forgotten classes an attack can be counted on."""
+"""Helpers of several measures: rates as readings, and which forgotten classes an attack can be counted on."""
 
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.intervals import wilson
@@ -27,7 +27,7 @@ def attackable(case: Case) -> tuple[int, ...]:
 
 
 def no_attack(case: Case) -> str | None:
-    """Why an attack on the embeddings cannot be run, or None."""
+    """Reason why an attack on the embeddings cannot be run, or None."""
     if not attackable(case):
         return "needs a forgotten class with attack images and test images"
     if not case.features.attack.among(case.retain).any():
@@ -38,7 +38,7 @@ def no_attack(case: Case) -> str | None:
 
 
 def no_attack_on_images(case: Case) -> str | None:
-    """Why an attack that looks at the attack images beside their embeddings cannot be run, or None."""
+    """Reason why an attack that looks at the attack images beside their embeddings cannot be run, or None."""
     if reason := no_attack(case):
         return reason
     if (len(case.view.attack), len(case.view.test)) != (len(case.attack), len(case.test)):

@@ -1,4 +1,4 @@
-"""How the model answers what it should not know: how surely, how strongly, how alike, with how few names."""
+"""Answers to forgotten images: how confident, how strong, how alike, with how few names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

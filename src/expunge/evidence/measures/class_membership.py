@@ -1,4 +1,4 @@
-"""Whether the probabilities of neighbouring classes betray that the forgotten class was once learnt."""
+"""Class membership inference: do the probabilities of neighbouring classes betray that the class was once learnt?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether the model's answers tell the training images of the forgotten classes from new images of them."""
+"""Membership inference by confidence: do the answers tell training images of the forgotten classes from new ones?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

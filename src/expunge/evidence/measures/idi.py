@@ -1,4 +1,4 @@
-"""How much the layers still say of which images are forgotten: 0 as much as the oracle's, 1 as the original's."""
+"""Information Difference Index: what layers still say of forgotten images; 0 as the oracle's, 1 as the original's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def pointwise_gains(
     *,
     decay: float = 1e-3,
 ) -> Float[Tensor, " n"]:
-    """What a layer says of each held-out image: log q(y | z) - log ½ in nats, q a logistic probe of other images.
+    """Pointwise information of a layer on each held-out image: log q(y | z) - log ½ in nats, q a probe of other images.
 
     Both values of y weigh the same in the fit, so that the numbers do not depend on how many classes are forgotten.
 

@@ -1,4 +1,4 @@
-"""What a fresh linear head can read from the frozen features: head-only forgetting stays near the original here."""
+"""Linear probe: a fresh linear head on the frozen features; head-only forgetting stays near the original here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How often an image of a forgotten class lies nearest to its own class's mean: no head and nothing to fit."""
+"""Nearest class centre: how often an image lies nearest to its own class's mean; no head and nothing to fit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class NearestCentre:
 
 
 def nearness(attack: Observed, test: Observed, *, cosine: bool = False) -> Float[Tensor, "n classes"]:
-    """How near each test image is to each class's centre, in float32, which rounds what only rounding tells apart.
+    """Nearness of each test image to each class's centre, in float32, which rounds what only rounding tells apart.
 
     Args:
         attack: Images whose mean features are the centres.

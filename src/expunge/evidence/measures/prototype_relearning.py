@@ -1,4 +1,4 @@
-"""How much of a class comes back from the mean feature of a few of its images, without any training."""
+"""Relearning from prototypes: the mean feature of a few images as a row of the head, without any training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class PrototypeRelearning:
         return tuple(readings)
 
     def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
-        """How often each candidate, by itself, beats the rows of the retained classes, in percent.
+        """Share of each candidate's images, in percent, on which it beats the rows of the retained classes by itself.
 
         Every candidate is made from the images at the same places among its own, so that none has luckier draws.
         """

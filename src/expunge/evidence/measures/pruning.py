@@ -1,4 +1,4 @@
-"""Whether what was forgotten comes back when the smallest weights are pruned away."""
+"""Pruning attack: does what was forgotten come back when the smallest weights are pruned away?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

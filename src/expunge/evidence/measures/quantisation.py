@@ -1,4 +1,4 @@
-"""Whether what was forgotten comes back when the weights are rounded to eight bits."""
+"""Quantisation attack: does what was forgotten come back when the weights are rounded to eight bits?"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Whether a face system would still find a forgotten identity: search and verification on embeddings alone."""
+"""Face retrieval: search and verification of forgotten identities on embeddings alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Retrieval:
         return tuple(rate_reading(key, rate, len(queries)) for key, rate in rates.items())
 
     def by_class(self, lineup: Lineup) -> Mapping[str, Float[Tensor, " candidates"]]:
-        """How often each candidate is found, in percent, in one gallery of retained classes and candidates together."""
+        """Hit rates of each candidate, in percent, in one gallery of retained classes and candidates together."""
         queries = lineup.view.test.only(lineup.candidates)
         gallery = lineup.view.attack.only({*lineup.retain, *lineup.candidates})
         scores, found = cosines(queries.embedding, gallery.embedding), {}
@@ -122,5 +122,5 @@ def threshold(impostors: Float[Tensor, " pairs"], far: float) -> float:
 
 
 def accepted(scores: Float[Tensor, "*pairs"], least: float) -> Bool[Tensor, "*pairs"]:
-    """Which pairs score above a threshold, by more than rounding."""
+    """Mask of pairs that score above a threshold, by more than rounding."""
     return scores > least + _TIE

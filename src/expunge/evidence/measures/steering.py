@@ -1,16 +1,17 @@
-"""Whether a push along the class's own direction in the original brings it back: was it deleted, or only suppressed?"""
+"""Steering: does a push along the class's own direction in the original bring it back, deleted or only suppressed?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack_on_images
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.measures._turn import fit_turn
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
@@ -20,7 +21,7 @@ from expunge.vision import ActivationCache
 
 
 @dataclass(frozen=True)
-class Steering:
+class Steering(Settings):
     """Adds what sets a class apart in the original to hidden states, and counts who is named as that class.
 
     The attacker has the public original. From it comes the class's direction, the difference between the mean token of
@@ -45,21 +46,14 @@ class Steering:
         controls: Retained images at the most that false alarms are counted on, drawn by the case's seed.
     """
 
-    strengths: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
-    controls: int = 200
+    strengths: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+    controls: PositiveInt = 200
 
     name: ClassVar[str] = "steering"
     summary: ClassVar[str] = "how often a push along the original's class direction brings the class back, and no other"
     source: ClassVar[str] = "after Jang et al., arXiv 2602.18505, with class directions for a sparse autoencoder"
     slow: ClassVar[bool] = True
     labels: ClassVar[Mapping[str, str]] = {"steering": "steered back"}
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if not self.strengths or min(self.strengths) < 0 or self.controls < 1:
-            raise EvidenceError(
-                f"Expected strengths of at least 0 and at least one control, got {self.strengths} and {self.controls}."
-            )
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of forgotten and retained classes, and what the original's blocks gave."""
@@ -143,7 +137,7 @@ class _Pushed:
     def named(
         self, push: Float[Tensor, " h"], row: Float[Tensor, " d"], rivals: Float[Tensor, "r d"], label: int
     ) -> tuple[Bool[Tensor, " own"], Bool[Tensor, " controls"]]:
-        """Which images of class `label`, and which controls, are named as it once `push` was added to every token."""
+        """Masks of the images of class `label`, and of controls, named as it once `push` was added to every token."""
         own = (self.labels == label).nonzero().squeeze(1)
         named = prototype_wins(self._embedded(torch.cat([own, self.controls]), push), row[None], rivals) > 0
         return named[: len(own)], named[len(own) :]

@@ -1,4 +1,4 @@
-"""Whether the forgotten classes can be told from classes that the model never saw."""
+"""Test against strangers: can the forgotten classes be told from classes that the model never saw?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

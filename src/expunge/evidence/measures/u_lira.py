@@ -1,4 +1,4 @@
-"""Whether single training images of the forgotten classes are betrayed, judged with shadow models."""
+"""U-LiRA, membership inference on single training images of the forgotten classes, with shadow models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -117,7 +117,7 @@ def _log_density(observed: Tensor, shadows: Tensor) -> Tensor:
 
 
 def _attacked(case: Case) -> Tensor:
-    """Which attack images are judged, (n,): training images of forgotten classes."""
+    """Indices of the attack images that are judged, (n,): training images of forgotten classes."""
     among = case.view.attack.among(case.forgotten)
     return among if case.shadows is None or case.shadows.members is None else among & case.shadows.members
 

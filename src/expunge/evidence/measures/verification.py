@@ -1,4 +1,4 @@
-"""Whether people are still found and verified once they are enrolled anew, as strangers are when they first come."""
+"""Search and verification of people who are enrolled anew, forgotten ones beside strangers."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ def _mean_of_pairs(values: Float[Tensor, "n m"], same: Bool[Tensor, "n m"]) -> F
 
 
 def _no_impostors(view: View, retain: Collection[int]) -> str | None:
-    """Why no threshold can be set, or None: a pair of two different people who stay is needed."""
+    """Reason why no threshold can be set, or None: a pair of two different people who stay is needed."""
     first, second = (_people(seen, retain) for seen in (view.test, view.attack))
     enough = first and second and len(first | second) > 1
     return None if enough else "needs attack and test images of two people who stay"

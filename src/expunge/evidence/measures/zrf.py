@@ -1,4 +1,4 @@
-"""Whether the model treats forgotten images as a model that knows nothing would."""
+"""Zero-retrain forgetting: likeness of the answers to forgotten images to those of a model that knows nothing."""
 
 import copy
 import math

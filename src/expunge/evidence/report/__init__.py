@@ -1,8 +1,8 @@
 """The report: one HTML file that needs nothing but itself."""
 
-from expunge.evidence.report.pictures import Answers, Fate, FoundBox, ScenePicture
 from expunge.evidence.report.render import render_report
-from expunge.evidence.report.values import ClassAccuracy, Example, GroupNorms, Prediction, Report
+from expunge.evidence.report.values import ClassAccuracy, GroupNorms, Report
+from expunge.tasks import Answers, Example, Fate, FoundBox, Prediction, ScenePicture
 
 __all__ = [
     "Answers",

@@ -1,4 +1,4 @@
-"""How numbers and names look in the report."""
+"""Formats of numbers and names in the report."""
 
 from collections.abc import Sequence
 

@@ -6,7 +6,7 @@ Lengths are in SVG user units, about as many as a picture has pixels on a wide s
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from expunge.evidence.report.pictures import Fate, FoundBox, ScenePicture
+from expunge.tasks import Fate, FoundBox, ScenePicture
 
 WIDTH, WIDER = 220.0, 320.0
 """Width of a picture; and where three stand side by side, which leaves each more room than two or five do."""
@@ -78,7 +78,7 @@ def drawn(picture: ScenePicture) -> Film:
 
 
 def shown_states(picture: ScenePicture) -> tuple[int, ...]:
-    """Which of a scene's states are shown, 0 being the original detector."""
+    """Indices of a scene's states that are shown, 0 being the original detector."""
     last = len(picture.states) - 1
     if last < _MOST_STATES:
         return tuple(range(last + 1))

@@ -7,9 +7,9 @@ from jinja2 import Environment
 from expunge.evidence.report import formats, overlay, panels
 from expunge.evidence.report.cohorts import cohorts, listing, staircase
 from expunge.evidence.report.summary import summarise
-from expunge.evidence.report.values import Example, GroupNorms, Report
-from expunge.evidence.report.words import words_of
+from expunge.evidence.report.values import GroupNorms, Report
 from expunge.pages import data_uri, page_environment
+from expunge.tasks import Example, find_task
 
 _ALL_STATES = 7  # longest story of one image told in full; beyond it only the turning points
 
@@ -27,7 +27,8 @@ def render_report(report: Report) -> str:
         The text of a complete HTML file, to be written as UTF-8.
     """
     metrics = report.metrics
-    words = words_of(metrics)
+    task = find_task(metrics.task)
+    words = task.words
     return (
         _environment()
         .get_template("report.html.j2")
@@ -35,6 +36,7 @@ def render_report(report: Report) -> str:
             report=report,
             metrics=metrics,
             words=words,
+            example=task.example,
             summary=summarise(metrics, report.forgotten),
             stairs=staircase(report.classes, len(metrics.requests)),
             cohorts=cohorts(report.classes),

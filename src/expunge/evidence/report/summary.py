@@ -1,11 +1,11 @@
-"""What a run comes to: the few figures and sentences at the head of the report."""
+"""Summary of a run: the few figures and sentences at the head of the report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from expunge.evidence.metrics import Change, Metrics
 from expunge.evidence.report.formats import count, percent
-from expunge.evidence.report.words import Words, words_of
+from expunge.tasks import Words, find_task
 from expunge.values import Rate
 
 _COUNTABLE = 10_000  # one image among more is less than a hundredth of a percent
@@ -13,7 +13,7 @@ _COUNTABLE = 10_000  # one image among more is less than a hundredth of a percen
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Where the model stands after the last request.
+    """State of the model after the last request.
 
     Attributes:
         forgotten: Accuracy on all classes forgotten so far, those of earlier requests included.
@@ -41,7 +41,7 @@ def summarise(metrics: Metrics, forgotten: Change | None = None) -> Summary:
         forgotten: The rate on all classes forgotten so far; by default it is put together from those of the requests,
             which holds where images count alike.
     """
-    last, words = metrics.requests[-1], words_of(metrics)
+    last, words = metrics.requests[-1], find_task(metrics.task).words
     n_forgotten = sum(len(request.classes) for request in metrics.requests)
     forgotten = forgotten or _pool(change for change in (last.acc_f, last.acc_o) if change)
     n_kept = len(metrics.model.classes) - n_forgotten
@@ -91,7 +91,7 @@ def _what_was_forgotten(change: Change, in_place: Change | None, n_classes: int,
 
 
 def _amount(rate: float, n: int) -> str:
-    """How many images, where a rate of two decimals still tells it exactly; "none" is then no rounding."""
+    """Number of images, where a rate of two decimals still tells it exactly; "none" is then no rounding."""
     if n >= _COUNTABLE:
         return f"{percent(rate)}\u00a0%"
     hits = _hits(rate, n)

@@ -1,13 +1,11 @@
-"""What a report is made of. All rates are in percent; requests count from 1."""
+"""Values of a report. All rates are in percent; requests count from 1."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from expunge.errors import EvidenceError
 from expunge.evidence.metrics import Change, Metrics
-from expunge.evidence.report.pictures import Answers, ScenePicture
-
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from expunge.tasks import Answers, Example, ScenePicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +41,6 @@ class GroupNorms:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """The class a model ranks first, and the probability it gives it, 0 to 1."""
-
-    name: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One test image and what the model said of it.
-
-    Attributes:
-        png: The image as the bytes of a PNG file.
-        truth: Name of its class.
-        request: The request that forgets this class; None if it stays.
-        predictions: First the original model's, then one after each request.
-    """
-
-    png: bytes
-    truth: str
-    request: int | None
-    predictions: tuple[Prediction, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report shows.
 
@@ -85,8 +58,7 @@ class Report:
         forgotten: The rate on all classes forgotten so far, where it does not follow from those of the requests.
 
     Raises:
-        EvidenceError: The parts do not speak of the same number of requests or groups, or an image is
-            no PNG.
+        EvidenceError: The parts do not speak of the same number of requests or groups.
     """
 
     title: str
@@ -117,8 +89,6 @@ class Report:
             _expect(f"states of scene {scene.name!r}", requests + 1, len(scene.states))
         for example in self.examples:
             _expect(f"predictions for the image of {example.truth!r}", requests + 1, len(example.predictions))
-            if not example.png.startswith(_PNG_SIGNATURE):
-                raise EvidenceError(f"Expected the image of {example.truth!r} as PNG bytes, got another format.")
 
 
 def _expect(what: str, expected: int, came: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether strangers are of the kind of the model's own classes, as far as pictures alone tell.
+"""Likeness of strangers to the model's own classes, as far as pictures alone tell.
 
 The test beside strangers rests on classes being exchangeable. No model can check that, for it has learnt its classes
 and not the strangers. Thumbnails can: nothing was learnt of them. So here the classes that stay are left out in turn
@@ -27,7 +27,7 @@ the test sees differences that do not matter."""
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """How like the model's own classes strangers look.
+    """Likeness of strangers to the model's own classes.
 
     Attributes:
         p: p-value against "as like as classes are to each other", both sides looked at.
@@ -72,7 +72,7 @@ def _some(images: Images, label: int) -> list[int]:
 def class_values(
     features: Float[Tensor, "n d"], labels: Int[Tensor, " n"], classes: tuple[int, ...]
 ) -> Float[Tensor, "4 classes"]:
-    """What each class is among the others.
+    """Four numbers of each class that say how it lies among the others.
 
     The rows: how many of its images have one of their own class nearest; how far its images lie from their centre; how
     far its centre lies from the nearest other one; and from the middle of all centres.

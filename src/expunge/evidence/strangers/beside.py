@@ -25,7 +25,7 @@ at the most, on either side."""
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """What one model's forgotten classes look like beside strangers.
+    """Comparison of one model's forgotten classes with strangers.
 
     Attributes:
         keys: Names of the rows.
@@ -55,6 +55,14 @@ class Beside:
     def needed(self) -> int:
         """The fewest strangers that can say something of so many forgotten classes."""
         return strangers_needed(len(self.forgotten), LEVEL)
+
+    @property
+    def wanted(self) -> str:
+        """The same in words, and how many it takes for one class by itself."""
+        many, alone = len(self.forgotten), strangers_needed(1, LEVEL)
+        return (
+            f"{alone} needed for one class" if many == 1 else f"{self.needed} needed for {many}, {alone} for one class"
+        )
 
     @property
     def areas(self) -> Float[Tensor, " rows"]:
@@ -95,7 +103,7 @@ def beside(
 
 
 def _relative(lineup: Lineup, original: Lineup) -> Mapping[On, Relative]:
-    """What of the three-sample test can be said."""
+    """Results of the three-sample test, as far as it can be taken."""
     found: dict[On, Relative] = {}
     for on in get_args(On):
         with suppress(EvidenceError):  # too few classes, or images of a class

@@ -1,4 +1,4 @@
-"""Whether some classes can be told from strangers by their values: exact p-values, from exchangeability alone.
+"""Conformal test that some classes differ from strangers: exact p-values, from exchangeability alone.
 
 If a model knows no more of the forgotten classes than of the strangers, and classes are draws from one kind, then every
 choice of F of the F + K candidates was as likely to be the forgotten ones. Nothing else is assumed: neither how values
@@ -45,7 +45,7 @@ def areas(values: Float[Tensor, "rows candidates"], forgotten: int) -> Float[Ten
 
 @dataclass(frozen=True)
 class Told:
-    """What the test over all rows together says, and what it says of each row.
+    """Result of the test over all rows together, and for each row.
 
     Attributes:
         known: p-value against "no better known than strangers".

@@ -31,7 +31,7 @@ def between(distances: Float[Tensor, "f f"]) -> Float[Tensor, ""]:
 
 
 def between_without(distances: Float[Tensor, "f f"]) -> Float[Tensor, " f"]:
-    """What `between` is when each class is left out in turn; of three classes at least."""
+    """Values of `between` with each class left out in turn; of three classes at least."""
     f, others = len(distances), distances - distances.diagonal().diag()
     return (others.sum() - others.sum(0) - others.sum(1)) / ((f - 1) * (f - 2))
 

@@ -1,4 +1,4 @@
-"""What standing beside strangers comes to, in words, and the part of `scorecard.json` that holds it."""
+"""Finding beside strangers, in words, and the part of `scorecard.json` that holds it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -66,7 +66,7 @@ class RelativeRow(_Record):
 
 
 class BesideStrangers(_Record):
-    """How the edited model's forgotten classes stand beside strangers.
+    """Place of the edited model's forgotten classes beside strangers.
 
     Attributes:
         source: What the strangers were read from.
@@ -101,7 +101,7 @@ class BesideStrangers(_Record):
 def find(
     edited: Beside, original: Beside | None, names: Sequence[str], labels: Mapping[str, str]
 ) -> tuple[Finding, str]:
-    """What the edited model's place among strangers comes to.
+    """Finding that follows from the edited model's place among strangers.
 
     Args:
         edited: The edited model's forgotten classes beside strangers.
@@ -111,7 +111,7 @@ def find(
     """
     told, before = edited.told, original.told if original else None
     if told is None:
-        return "too_few", f"too few strangers to say ({edited.strangers}, {edited.needed} needed)"
+        return "too_few", f"too few strangers to say ({edited.strangers}, {edited.wanted})"
     if edited.alike is not None and not edited.alike.holds:
         return "unlike", "nothing to be said: by thumbnails alone these strangers are of another kind than the classes"
     if before is None or before.known >= LEVEL:
@@ -124,7 +124,7 @@ def find(
 
 
 def without_strangers(held: Beside, names: Sequence[str], labels: Mapping[str, str]) -> str:
-    """What can be said where classes that stay took the strangers' places: never that a class is as never seen."""
+    """Words where classes that stay took the strangers' places: never that a class is as never seen."""
     bring = "bring strangers or an oracle to say more"
     if held.told is None or held.told.hole >= LEVEL:
         return f"as well known as classes that stay, as far as can be told: {bring}"

@@ -1,4 +1,4 @@
-"""What an image of any class looks like to a model, in numbers that do not say which class it is."""
+"""Profiles of images: numbers that say how an image looks to a model, and not which class it is."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from expunge.evidence.measures._probabilities import neighbour_features
 from expunge.tasks import Observed, View
 
 NEIGHBOURS = 5
-"""How many of an image's nearest retained classes enter its profile one by one."""
+"""Number of an image's nearest retained classes that enter its profile one by one."""
 
 
 def answer_profiles(
@@ -40,7 +40,7 @@ def answer_profiles(
 def feature_profiles(
     view: View, classes: Sequence[int], retain: Sequence[int], images: int
 ) -> Float[Tensor, "classes images p"]:
-    """Where an image lies among the retained classes and its own, in float64.
+    """Place of each image among the retained classes and its own, in float64.
 
     In order: the cosines to the centres of the nearest retained classes, highest first; the cosine to the centre of
     the other images of its own class; the log of its norm, in median norms of retained test images. Centres are means

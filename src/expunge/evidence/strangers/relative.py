@@ -1,4 +1,4 @@
-"""Which of two samples a third one is nearer to, where the independent draws are classes and not images.
+"""Relative similarity test: which of two samples a third is nearer to, where the independent draws are classes.
 
 After W. Bounliphone et al., "A test of relative similarity for model selection in generative models", ICLR 2016, arXiv
 1511.04581. The kernel is -|x - y|, whose MMD is the energy distance (D. Sejdinovic et al., Annals of Statistics 41
@@ -22,7 +22,7 @@ Nearer = Literal["innocent", "original", "undecided"]
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Which of two samples a third one is nearer to, and how sure that is.
+    """The nearer of two samples to a third one, and how sure that is.
 
     Attributes:
         statistic: How much nearer the innocent is than the original, in squared energy distances of standardised

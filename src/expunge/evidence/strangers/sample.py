@@ -70,7 +70,7 @@ class Strangers(Generic[E]):
             )
 
     def seen_by(self, cache: Any) -> View:
-        """What a model makes of them, and of nothing that it knows by name.
+        """A model's view of them, and of nothing that it knows by name.
 
         Where only hidden states are kept, the view has no layers, and the model must be the one they were taken from,
         edited above them alone: see `States.refuse_other`.

@@ -41,7 +41,7 @@ class KeptSample:
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """What enters one block of a model for each image of strangers, in float32.
+    """Inputs of one block of a model for each image of strangers, in float32.
 
     Attributes:
         entry: Index of the block.
@@ -69,7 +69,7 @@ class States:
         return cls(entry, model.digest(), *parts)
 
     def seen_by(self, model: VisionModel, attack: Images, test: Images) -> View:
-        """What the blocks from `entry` on make of the states of these images, without layers."""
+        """View of these images by the blocks from `entry` on, without layers."""
         seen = []
         for images, states in ((attack, self.attack), (test, self.test)):
             cache = ActivationCache(model, self.entry)
@@ -77,21 +77,25 @@ class States:
             seen.append(replace(observe(cache, images), layers=()))
         return View(*seen)
 
-    def refuse_other(self, original: VisionModel, edited: VisionModel, images: Images) -> None:
+    def refuse_other(
+        self, original: VisionModel, edited: VisionModel, images: Images, *, sha256: str | None = None
+    ) -> None:
         """Refuses a model to which these states mean nothing.
 
         Args:
             original: The model before any edit.
             edited: The same with edits.
             images: Some images, to see whether both are the same below the states.
+            sha256: Digest of the original, where it is known.
 
         Raises:
             EvidenceError: The states are of another model, or the edited one differs below them.
         """
-        if original.digest() != self.model:
+        digest = sha256 or original.digest()
+        if digest != self.model:
             raise EvidenceError(
                 f"The strangers' hidden states were taken from a model with sha256 {self.model}; {original.name} has "
-                f"{original.digest()}. Keep the strangers anew."
+                f"{digest}. Keep the strangers anew."
             )
         some = images.select(range(min(_TRIED, len(images))))
         if not torch.equal(entering(original, some, self.entry), entering(edited, some, self.entry)):
@@ -103,7 +107,7 @@ class States:
 
 @torch.no_grad()
 def entering(model: VisionModel, images: Images, entry: int) -> Float[Tensor, "n *hidden"]:
-    """What enters a block for each image, in float32 on the CPU."""
+    """Inputs of a block for each image, in float32 on the CPU."""
     cache = ActivationCache(model, entry, limit_bytes=0)
     return torch.cat([cache.hidden(images, batch).float().cpu() for batch in cache.batches(images)])
 

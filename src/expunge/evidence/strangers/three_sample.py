@@ -15,7 +15,7 @@ from expunge.evidence.strangers.relative import Relative, relative_rank, relativ
 from expunge.tasks import View
 
 MOST_KNOWN = 100
-"""How many retained classes at most stand for those that the original knows: the pairs of them are all tried."""
+"""Largest number of retained classes that stand for those the original knows: the pairs of them are all tried."""
 
 
 def three_sample(

@@ -25,7 +25,7 @@ from expunge.tasks.detection import SceneContext
 from expunge.vision.detection import DetectionModel
 
 DEPTHS: Mapping[Depth, float] = {"fast": 0.5, "default": 1.0, "thorough": 2.0}
-"""How many blocks are edited, from the last one down, as a multiple of the decoder's."""
+"""Number of edited blocks, from the last one down, as a multiple of the decoder's."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ClosedForm(Settings):
             return self.edit(weights, task.targets)
 
     def states(self, context: SceneContext, task: ForgetTask[Scenes]) -> tuple[SceneStates, SceneStates]:
-        """What enters the lowest edited block: of scenes with what is forgotten, and of those that stay.
+        """Inputs of the lowest edited block: of scenes with what is forgotten, and of those that stay.
 
         Raises:
             MethodError: There is no scene, or no box, of one of the two.
@@ -128,7 +128,7 @@ class ClosedForm(Settings):
             yield weights
 
     def edit(self, weights: Tuned, targets: tuple[int, ...]) -> Edit:
-        """What became of the weights, as a low-rank edit that strikes the targets."""
+        """Change of the weights as a low-rank edit that strikes the targets."""
         changes = {name: parameter - weights.before[name] for name, parameter in weights.parameters.items()}
         deltas = {name.removesuffix(".weight"): low_rank(change, self.energy) for name, change in changes.items()}
         return Edit(deltas, masked=targets)

@@ -1,4 +1,4 @@
-"""What the closed form wants of a detector at each of its sites: of queries at objects, and of the encoder's tokens."""
+"""Aims of the closed form at each of a detector's sites: of queries at objects, and of the encoder's tokens."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Wanted:
 
 @runtime_checkable
 class SceneAim(Protocol):
-    """What is wanted at one site, read off the detector before the request."""
+    """Aim at one site, read off the detector before the request."""
 
     def away(self, forget: SceneSeen) -> Wanted:
         """Each forgotten class's mean onto the aim; what all of its rows count adds up to 1 over the classes."""
         ...
 
     def back(self, retain: SceneSeen) -> Wanted:
-        """What others have lost; what all rows count adds up to 1 for what is retained."""
+        """Targets that give back what others have lost; the weights of all rows of what is retained add up to 1."""
         ...
 
 
@@ -113,7 +113,7 @@ class TokenAim:
 
 
 def query_aim(seen: SceneSeen, *, background: float, silence: float) -> QueryAim:
-    """What is wanted at a decoder's block, given what retained scenes are there before the request.
+    """Aim at a decoder's block, given the retained scenes' states there before the request.
 
     The aim is (1 - silence) · r + silence · b, with r the mean over the retained classes of the mean residual stream of
     their queries, and b the mean of the queries at no object.
@@ -137,7 +137,7 @@ def token_aim(
     *,
     generator: torch.Generator,
 ) -> TokenAim:
-    """What is wanted at a block of tokens, given the scenes before the request."""
+    """Aim at a block of tokens, given the scenes before the request."""
     gone = [attention(model, site, forget, label, generator=generator) for label in sorted(targets)]
     staying = sorted({label for target in retain.targets for label in target.labels.tolist()})
     kept = [attention(model, site, retain, label, generator=generator) for label in staying]
@@ -154,7 +154,7 @@ def token_aim(
 def attention(
     model: DetectionModel, site: Site, states: SceneStates, label: int, *, generator: torch.Generator
 ) -> Float[Tensor, "n t"]:
-    """How much the queries at the objects of one class hang on each token after a site's block.
+    """Sensitivity of the queries at the objects of one class to each token after a site's block.
 
     Σ ‖∂(vᵀz)/∂h_t‖² with z the features of these queries and v random signs: on average that is ‖∂z/∂h_t‖² in the
     Frobenius norm (Hutchinson's estimator). So no token's place in the picture need be known. Zero in scenes without
@@ -183,7 +183,7 @@ def attention(
 
 
 def _free(seen: SceneSeen) -> Bool[Tensor, "n q"]:
-    """Which queries stand at no object."""
+    """Mask of the queries that stand at no object."""
     free = torch.ones(seen.inputs.shape[:2], dtype=torch.bool, device=seen.inputs.device)
     free[seen.located.scenes, seen.located.queries] = False
     return free

@@ -17,7 +17,7 @@ from expunge.vision.detection import DetectionModel
 
 @dataclass(frozen=True, eq=False)
 class SceneSaid:
-    """What a detector makes of n scenes, query by query.
+    """Output of a detector for n scenes, query by query.
 
     Attributes:
         features: What the classifier is given.
@@ -36,7 +36,7 @@ class SceneSaid:
 
     @property
     def object_logits(self) -> Float[Tensor, "m rows"]:
-        """What the classifier makes of them."""
+        """Logits of the classifier for them."""
         return self.logits[self.located.scenes, self.located.queries]
 
 
@@ -54,7 +54,7 @@ def said_of(model: DetectionModel, states: SceneStates) -> SceneSaid:
 
 @dataclass(frozen=True, eq=False)
 class Going:
-    """What is wanted at the objects of forgotten classes.
+    """Targets at the objects of forgotten classes.
 
     Attributes:
         states: The scenes, where they enter the lowest edited block.
@@ -91,7 +91,7 @@ class Going:
 
 @dataclass(frozen=True, eq=False)
 class Staying:
-    """What is wanted of scenes that stay: that all queries are given to the classifier as before.
+    """Targets of scenes that stay: that all queries are given to the classifier as before.
 
     Attributes:
         states: The scenes, where they enter the lowest edited block.

@@ -20,7 +20,7 @@ from expunge.values import Interval, Rate
 
 
 def accuracy(logits: Float[Tensor, "n c"], labels: Int[Tensor, "n"]) -> Rate:
-    """How often the true class is ranked first.
+    """Share of images whose true class is ranked first.
 
     An image counts as right only if the logit of its class is above every other one. A tie is wrong,
     and so is a NaN: a model that says the same of every class knows nothing and scores 0, wherever

@@ -46,7 +46,7 @@ def both_batches(
 
 
 def output_as_trained(cache: ActivationCache, images: Images, indices: Sequence[int]) -> Output:
-    """What the model says of `images[indices]` in the precision of a training step, under the caller's grad mode.
+    """Output of the model for `images[indices]` in the precision of a training step, under the caller's grad mode.
 
     Only the blocks that run again are computed so; what is cached of the blocks below is the same for everybody.
     """

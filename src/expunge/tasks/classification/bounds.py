@@ -1,4 +1,4 @@
-"""How far forgetting is pushed, derived from the head and the prototypes so that nobody has to guess.
+"""Bounds of the forgetting loss, derived from the head and the prototypes so that nobody has to guess.
 
 The published BND of 105 to 110 belongs to a CosFace head with scale 64 and 100 identities; on another head it means
 something else or nothing. These rules say the same thing on every head.

@@ -1,4 +1,4 @@
-"""What a method works with on a classifier: images, and what the model makes of them."""
+"""Context of a method on a classifier: images, and what the model makes of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.classification import bounds
 from expunge.tasks.classification.batches import Batch, Objective, both_batches, make_batch
 from expunge.tasks.classification.judge import ImageJudge
+from expunge.tasks.classification.teacher import Teacher
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
 
 
 def _silent(progress: Progress) -> None:
-    """Tells nobody."""
+    """Reports no progress."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a method works with.
+    """Context of a method.
 
     Attributes:
         model: The model as earlier edits left it.
@@ -51,6 +52,10 @@ class Context:
     def judge(self, task: ForgetTask, objective: Objective) -> ImageJudge:
         """Looks at the validation split now; see `expunge.tasks.classification.judge`."""
         return ImageJudge(self.activations, task, objective)
+
+    def teacher(self, task: ForgetTask) -> Teacher:
+        """What the model makes of the request's images now; see `expunge.tasks.classification.teacher`."""
+        return Teacher(self.activations, task)
 
     def retain_loss(self, batch: Batch) -> Float[Tensor, ""]:
         """The head's own loss."""

@@ -1,6 +1,6 @@
 """The task of image classifiers: one class an image."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,11 +12,13 @@ from expunge.memory import Memory, Prototypes, compute_prototypes
 from expunge.tasks.classification.accuracy import Accuracies, mask_classes
 from expunge.tasks.classification.context import Context
 from expunge.tasks.classification.gathering import gather_images
+from expunge.tasks.classification.pictures import examples
 from expunge.tasks.classification.reading import read_images
 from expunge.tasks.classification.views import observe
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
+from expunge.tasks.shown import Shown
 from expunge.tasks.views import Observed, View
 from expunge.vision import ActivationCache, VisionModel, architecture_of, is_classifier, load_model, load_weights
 
@@ -37,11 +39,11 @@ class Classification(Task[VisionModel, Images]):
         return is_classifier(folder)
 
     def load(self, source: str | Path) -> VisionModel:
-        """What `load_model` loads."""
+        """Loads a classifier; see `load_model`."""
         return load_model(source)
 
     def architecture(self, folder: Path) -> str | None:
-        """What `expunge.json` says."""
+        """Architecture that `expunge.json` names."""
         return architecture_of(folder)
 
     def restore(self, model: VisionModel, folder: Path) -> VisionModel:
@@ -59,7 +61,7 @@ class Classification(Task[VisionModel, Images]):
     def align(
         self, data: Splits[Images], classes: Sequence[str], *, partial: bool, untrained: Collection[str] | None = None
     ) -> Splits[Images]:
-        """What `expunge.data.align` does."""
+        """Aligns data with a model; see `expunge.data.align`."""
         return align(data, classes, partial=partial, untrained=untrained)
 
     def gather(
@@ -138,3 +140,7 @@ class Classification(Task[VisionModel, Images]):
     def scores(self, seen: Observed, test: Images) -> Accuracies:
         """Accuracies."""
         return Accuracies(seen.logits, seen.labels)
+
+    def show(self, test: Images, seen: Sequence[Observed], taken: Mapping[str, int]) -> Shown:
+        """A few images."""
+        return Shown(examples=examples(test, seen, taken))

@@ -1,4 +1,4 @@
-"""What a classifier makes of labelled images: one pass, and the mean token of every block."""
+"""Views of a classifier on labelled images: one pass, and the mean token of every block."""
 
 import torch
 from torch import Tensor

@@ -64,7 +64,7 @@ def mean_of(each: Sequence[ClassAP], classes: Collection[int]) -> ClassAP:
 
 
 def _precision(found: Sequence[Detections], truth: Scenes) -> Any:
-    """What COCO's evaluator makes of it: precision at overlaps, recalls and classes."""
+    """Precision by COCO's evaluator, at overlaps, recalls and classes."""
     try:
         from faster_coco_eval import COCO, COCOeval_faster
     except ImportError as error:

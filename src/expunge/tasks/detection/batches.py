@@ -52,14 +52,14 @@ def make_batch(scenes: Scenes, indices: Sequence[int], output: DetectionOutput) 
 
 
 def at_images(output: DetectionOutput, where: slice | Sequence[int] | Tensor) -> DetectionOutput:
-    """What `output` says of some of its images, in float32."""
+    """Rows of `output` of some of its images, in float32."""
     features, logits, boxes = (part[where].float() for part in (output.features, output.logits, output.boxes))
     return DetectionOutput(features, logits, boxes, output.kind)
 
 
 @torch.no_grad()
 def outputs(cache: SceneCache, scenes: Scenes, *, as_trained: bool = False) -> DetectionOutput:
-    """What the detector says of all of `scenes`, at least one, on its own device, in float32.
+    """Outputs of the detector for all of `scenes`, at least one, on its own device, in float32.
 
     With `as_trained`, computed in the precision of a training step; what is cached is the same for everybody.
     """

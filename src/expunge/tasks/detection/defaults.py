@@ -1,9 +1,9 @@
-"""What training a detector may cost where nobody says otherwise, how hard it is pushed, and published constants."""
+"""Defaults of training on detectors: cost, strength of the forgetting loss, and published constants."""
 
 from collections.abc import Mapping
 
 BUDGET: Mapping[str, object] = {"max_steps": 40, "batch_size": 8, "lr": 5e-4, "beta": 0.5}
-"""That of small scenes: 40 steps of 8 scenes of each kind; `beta` weighs the loss on forget scenes."""
+"""Budget for small scenes: 40 steps of 8 scenes of each kind; `beta` weighs the loss on forget scenes."""
 
 DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "gs-lora": {**BUDGET, "lr": 1e-2},

@@ -1,4 +1,4 @@
-"""How forgetting is pushed in a detector, and how far.
+"""Losses that make a detector forget, and their bounds.
 
 Replay is learned with the whole set criterion. To be pushed up, a loss must say where the detector fails at an object
 of a target and nothing else. The set criterion over all queries does not: the request's scenes show boxes of the

@@ -1,4 +1,4 @@
-"""Which boxes are right, by COCO's rules, kept so that scenes can be counted again and again without matching anew.
+"""Matching of boxes by COCO's rules, kept so that scenes can be counted again and again without matching anew.
 
 The rules are those of COCO's evaluator (Lin et al., "Microsoft COCO", ECCV 2014, and its published code): class by
 class, the surest box first, each takes the best object that is still free; what lies in a group that nobody counted is
@@ -149,7 +149,7 @@ def _of_class(boxes: _Boxes, objects: Float[Tensor, " n"], label: int) -> ClassM
 
 
 def _assign(iou: Float[Tensor, "k m"]) -> Bool[Tensor, "t k"]:
-    """Which boxes, the surest first, find an object that none before has taken; of equals the last, as in COCO."""
+    """Mask of boxes, the surest first, that find an object none before has taken; of equals the last, as in COCO."""
     boxes, objects = iou.shape
     hits = torch.zeros(len(OVERLAPS), boxes, dtype=torch.bool)
     taken = torch.zeros(len(OVERLAPS), objects, dtype=torch.bool)

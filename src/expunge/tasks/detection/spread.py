@@ -1,4 +1,4 @@
-"""How sure an average precision is: scenes drawn anew from what was matched once."""
+"""Spread of an average precision: scenes drawn anew from what was matched once."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

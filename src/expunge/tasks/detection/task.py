@@ -11,6 +11,7 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
 from expunge.tasks.detection.gathering import gather_scenes, scene_digests
+from expunge.tasks.detection.pictures import show_scenes
 from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.scores import Precisions
@@ -18,7 +19,9 @@ from expunge.tasks.detection.views import DetectionView, objects_in, observed
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress
 from expunge.tasks.rows import HeadRows
+from expunge.tasks.shown import Shown
 from expunge.tasks.views import Observed
+from expunge.tasks.words import Words
 from expunge.vision.detection import (
     DetectionModel,
     SceneCache,
@@ -43,19 +46,34 @@ class Detection(Task[DetectionModel, Scenes]):
     alone: ClassVar[bool] = False
     batch: ClassVar[int] = 16
     most_each: ClassVar[int | None] = 40
+    policy: ClassVar[str] = "detection"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
+
+    @property
+    def words(self) -> Words:
+        """AP50 and objects."""
+        return replace(
+            super().words,
+            interval="interval (bootstrap over scenes)",
+            finds=("finds", "found"),
+            counted="AP50 is COCO\u2019s: average precision where a box is right from an overlap (IoU) of one half on; "
+            "of several classes, their mean.",
+            unmeasured="how often a box under another name stands where a forgotten object is, of which the pictures "
+            "show only some, nor whether\na forgotten class can be taught again from a few images, nor how far this "
+            "detector is from one that never saw these classes.",
+        )
 
     def recognises(self, folder: Path) -> bool:
         """An object detector of transformers, or what stands on a backbone of the zoo."""
         return holds_detector(folder)
 
     def load(self, source: str | Path) -> DetectionModel:
-        """What `load_detector` loads."""
+        """Loads a detector; see `load_detector`."""
         return load_detector(source)
 
     def architecture(self, folder: Path) -> str | None:
-        """What the detector is made from, if the directory holds the weights of its own alone."""
+        """Architecture of the detector, if the directory holds the weights of its own alone."""
         origin = read_origin(folder)
         return None if origin is None else origin.architecture
 
@@ -113,7 +131,7 @@ class Detection(Task[DetectionModel, Scenes]):
         )
 
     def cache(self, model: DetectionModel, entry: int = 0, *, batch_size: int = 48) -> SceneCache:
-        """What passes the cut below a block."""
+        """Cached states at the cut below a block."""
         return SceneCache(model, entry, batch_size=batch_size)
 
     def prototypes(self, cache: SceneCache, data: Available[Scenes], named: Collection[int], seed: int) -> Prototypes:
@@ -163,3 +181,7 @@ class Detection(Task[DetectionModel, Scenes]):
     def scores(self, seen: SceneView, test: Scenes) -> Precisions:
         """AP50."""
         return Precisions(seen.found(), test)
+
+    def show(self, test: Scenes, seen: Sequence[SceneView], taken: Mapping[str, int]) -> Shown:
+        """A few scenes, and what is said where forgotten objects are."""
+        return show_scenes(test, seen, taken)

@@ -1,4 +1,4 @@
-"""What a detector makes of scenes: the queries at objects, and all answers to the test scenes."""
+"""Views of a detector on scenes: the queries at objects, and all answers to the test scenes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ SCHEMA = "expunge/embedder/v1"
 
 
 class Manifest(BaseModel):
-    """What `expunge.json` says of an embedder.
+    """Content of an embedder's `expunge.json`.
 
     Attributes:
         schema_: Name and version of the format; the key is `schema`.
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What the folder of an embedder holds beside its weights."""
+    """Files of an embedder's folder beside its weights."""
 
     manifest: Manifest
     gallery: Gallery

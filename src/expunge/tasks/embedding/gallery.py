@@ -61,15 +61,15 @@ class Gallery(nn.Module):
 
     @property
     def enrolled(self) -> Bool[Tensor, " rows"]:
-        """Which rows stand, as nobody struck them."""
+        """Mask of the rows in force, which nobody struck."""
         return self.weight.ne(0).any(dim=1)
 
     def counts(self) -> tuple[int, ...]:
-        """How many rows of each person stand."""
+        """Number of rows in force of each person."""
         return tuple(torch.bincount(self.owners[self.enrolled], minlength=self.people).tolist())
 
     def kept(self) -> "Gallery":
-        """What is written of it: the rows that stand. Struck people have none, and cannot be had back from it.
+        """The gallery as it is written: the rows in force. Struck people have none, and cannot be had back from it.
 
         Raises:
             HeadError: No row stands.

@@ -14,7 +14,7 @@ from expunge.values import Block
 from expunge.vision import HeadedBackbone, Preprocess, SoftmaxHead, VisionModel, digest
 
 HEAD = "classifier"
-"""Where the gallery stands in the module: where the classifier of a headed backbone does."""
+"""Name of the gallery in the module: that of the classifier of a headed backbone."""
 
 
 class Embedder(HeadedBackbone):
@@ -108,7 +108,7 @@ class EmbeddingModel(VisionModel):
 
 @torch.no_grad()
 def width_of(module: Embedder, preprocess: Preprocess) -> int:
-    """How many numbers an embedding has, from one blank image."""
+    """Width of an embedding, from one blank image."""
     parameter = next(module.parameters())
     blank = torch.zeros(1, 3, *preprocess.size, device=parameter.device, dtype=parameter.dtype)
     return module.embed(blank).shape[1]

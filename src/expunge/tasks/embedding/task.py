@@ -38,7 +38,7 @@ class Embedding(Classification):
         return None
 
     def check_named(self, model: VisionModel, classes: Collection[int]) -> None:
-        """Who is to be forgotten must have a row in the gallery."""
+        """Makes sure that whoever is to be forgotten has a row in the gallery."""
         assert isinstance(model, EmbeddingModel)
         counts = model.gallery.counts()
         nobody = [model.classes[person] for person in classes if not counts[person]]

@@ -18,7 +18,7 @@ def to_centres(corners: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
 
 
 def overlaps(a: Float[Tensor, "*n 4"], b: Float[Tensor, "*n 4"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
-    """How much boxes overlap, one with one; `a[:, None]` and `b[None]`, expanded, give every pair.
+    """Overlaps of boxes, one with one; `a[:, None]` and `b[None]`, expanded, give every pair.
 
     Args:
         a: Corners.

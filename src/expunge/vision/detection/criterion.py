@@ -46,7 +46,7 @@ class SetLoss:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """How a detector was trained.
+    """Criterion that a detector was trained with.
 
     Attributes:
         classify: The loss of the classes: "cross-entropy" over classes and "no object", or "focal" or "varifocal" for
@@ -70,7 +70,7 @@ class Criterion:
     gamma: float = 2.0
 
     def match(self, output: DetectionOutput, targets: Sequence[Target]) -> tuple[Match, ...]:
-        """Which query answers for which object.
+        """Assignment of queries to objects.
 
         Raises:
             DetectionError: Targets and output do not fit together.

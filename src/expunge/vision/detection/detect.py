@@ -14,7 +14,7 @@ from expunge.vision.detection.output import DetectionOutput, Kind
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What was found in one image, the surest first.
+    """Detections in one image, the surest first.
 
     Attributes:
         boxes: Left, top, right and bottom in pixels; they may leave the image.

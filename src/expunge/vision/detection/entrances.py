@@ -1,4 +1,4 @@
-"""Where a detector's forward pass can be cut, and how it goes on from there.
+"""Cuts of a detector's forward pass, and how it goes on from there.
 
 With a backbone there are two places: behind the backbone, from where encoder and decoder run, and behind the encoder,
 from where the decoder runs. Blocks of a decoder cannot be skipped one by one: each corrects the boxes of the one below.
@@ -28,7 +28,7 @@ class Entrances(Protocol):
         ...
 
     def record(self, pixels: Tensor, settings: dict[str, Any], place: Place) -> list[Tensor]:
-        """What passes a place, one or more tensors with one row an image."""
+        """Tensors that pass a place, one or more, with one row an image."""
         ...
 
     @contextmanager

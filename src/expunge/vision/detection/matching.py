@@ -1,4 +1,4 @@
-"""Which query answers for which object: the cheapest assignment of one to one.
+"""Assignment of queries to objects: the cheapest of one to one.
 
 Carion et al., arXiv 2005.12872, equation 1.
 """
@@ -19,7 +19,7 @@ from expunge.vision.detection.targets import Target, check_targets
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What it costs to let a query answer for an object.
+    """Weights of the costs of letting a query answer for an object.
 
     Attributes:
         classify: "probability": minus the probability of the object's class (DETR, equation 1). "focal": how much the
@@ -86,7 +86,7 @@ def match(output: DetectionOutput, targets: Sequence[Target], costs: Costs) -> t
 
 
 def cost_matrix(output: DetectionOutput, image: int, target: Target, costs: Costs) -> Float[Tensor, "q k"]:
-    """What each pair of a query and an object of one image costs."""
+    """Costs of each pair of a query and an object of one image."""
     labels, truth = target.labels.to(output.logits.device), target.boxes.to(output.boxes.device)
     p, boxes = output.probabilities[image][:, labels].float(), output.boxes[image].float()
     _, giou = pairs(to_corners(boxes), to_corners(truth))
@@ -110,7 +110,7 @@ def assign(cost: Float[Tensor, "q k"]) -> Match:
 
 
 def matched(output: DetectionOutput, targets: Sequence[Target], matches: Sequence[Match]) -> Matched:
-    """What queries that answer say beside what they answer for; gradients flow through the output's part."""
+    """Outputs of assigned queries beside their objects; gradients flow through the output's part."""
     device = output.logits.device
     counts = torch.tensor([len(m.queries) for m in matches], dtype=torch.int64)
     images = torch.arange(len(matches)).repeat_interleave(counts).to(device)

@@ -116,7 +116,7 @@ class DetectionModel(Wrapped):
         return self._run(state.pixels, self._settings(state))
 
     def enter(self, pixels: Float[Tensor, "n ch h w"], block: int) -> Float[Tensor, "n numbers"]:
-        """What must be kept of images to go on from `blocks[block]` later, as one row of numbers an image.
+        """States of images that suffice to go on from `blocks[block]` later, as one row of numbers an image.
 
         Of a detector with a backbone: what the backbone makes of them, or for a block of the decoder what the encoder
         makes of that. So as long as nothing below is edited, the backbone's work is done once.
@@ -195,7 +195,7 @@ class DetectionModel(Wrapped):
         return block
 
     def _layout(self, block: int, size: tuple[int, int] | None) -> Layout:
-        """How a row that enters a block is made up, learnt once for a block and a size."""
+        """Layout of a row that enters a block, learnt once for a block and a size."""
         place = self._entrances.place(self._index(block))
         size = self.preprocess.size if size is None else size
         if (place, size) not in self._layouts:
@@ -227,7 +227,7 @@ class DetectionModel(Wrapped):
 
     @torch.no_grad()
     def _learn(self, block: int, size: tuple[int, int]) -> Layout:
-        """How a row of numbers is made up. Makes sure that the rest of the detector needs nothing else."""
+        """Layout of a row of numbers. Makes sure that the rest of the detector needs nothing else."""
         pixels = self._made_up(size)
         parts = self._entrances.record(pixels, {}, self._entrances.place(block))
         layout = Layout(size, tuple(part.shape[1:] for part in parts))

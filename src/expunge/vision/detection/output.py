@@ -1,4 +1,4 @@
-"""What one forward pass of a detector gives."""
+"""Output of one forward pass of a detector."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Kind = Literal["softmax", "sigmoid"]
-"""How logits become probabilities: one softmax over all classes and a last row for "no object", or a sigmoid each."""
+"""Activation of the logits: one softmax over all classes and a last row for "no object", or a sigmoid each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a detector that transformers does not know is made from.
+    """Origin of a detector that transformers does not know: what it is made from.
 
     Attributes:
         architecture: A name that builds it, such as "zoo:scenes".

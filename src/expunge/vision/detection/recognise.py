@@ -1,4 +1,4 @@
-"""Tells a detector from other models by what a model directory says of itself."""
+"""Recognition of a detector by what a model directory says of itself."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a detector makes of scenes, its unedited lower part run once."""
+"""Cached detector passes over scenes: the unedited lower part is run once."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,7 +20,7 @@ from expunge.vision.heads import STRUCK_LOGIT
 
 
 class SceneCache(StateCache[DetectionModel]):
-    """What passes a detector's cut below block `entry`, kept per picture; see `DetectionModel.enter`.
+    """Cached states at a detector's cut below block `entry`, kept per picture; see `DetectionModel.enter`.
 
     All pictures must come to one size in the detector's preprocessing, or go through in batches of one.
     """
@@ -30,7 +30,7 @@ class SceneCache(StateCache[DetectionModel]):
         return self.states([scenes.scenes[i].sample for i in indices])
 
     def output(self, scenes: Scenes, indices: Sequence[int]) -> DetectionOutput:
-        """What the detector says of `scenes[indices]`, under the caller's grad mode."""
+        """Output of the detector for `scenes[indices]`, under the caller's grad mode."""
         return self.model.resume(self.hidden(scenes, indices), self.entry)
 
     def batches(self, scenes: Scenes) -> Iterator[list[int]]:
@@ -108,7 +108,7 @@ class SceneView:
         return len(self.sizes)
 
     def found(self) -> tuple[Detections, ...]:
-        """What is found in each scene, boxes in pixels."""
+        """Detections in each scene, boxes in pixels."""
         return detect(DetectionOutput(self.logits[..., :0], self.logits, self.boxes, self.kind), self.sizes)
 
     def struck(self, classes: Collection[int]) -> Self:
@@ -119,7 +119,7 @@ class SceneView:
 
 
 def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> tuple[Match, ...]:
-    """Which query stands at which object, by boxes alone: what it is called there plays no part.
+    """Assignment of queries to objects by boxes alone: what an object is called plays no part.
 
     So the same rule holds before and after a class is forgotten, for a class whose logit is struck, and for an object
     of no class: labels may be none of the detector's.
@@ -133,7 +133,7 @@ def locate(output: DetectionOutput, targets: Sequence[Target], model: DetectionM
 
 
 def located(output: DetectionOutput, targets: Sequence[Target], model: DetectionModel) -> Matched:
-    """What the queries at the objects say beside what is there; gradients flow through the output's part."""
+    """Outputs of the queries at the objects beside what is there; gradients flow through the output's part."""
     return matched(output, targets, locate(output, targets, model))
 
 

@@ -1,4 +1,4 @@
-"""Which detectors stand on one backbone, so that its work on a picture needs to be done once for all of them."""
+"""Detectors that share one backbone, so that its work on a picture needs to be done once for all of them."""
 
 import torch
 from PIL import Image
@@ -25,6 +25,6 @@ def share_backbone(first: DetectionModel, second: DetectionModel) -> bool:
 
 @torch.no_grad()
 def _trial(model: DetectionModel) -> torch.Tensor:
-    """What enters the lowest block for a picture of all colours, not square; a row of another length is not equal."""
+    """Inputs of the lowest block for a picture of all colours, not square; a row of another length is not equal."""
     picture = Image.effect_mandelbrot((64, 48), (-2.0, -1.5, 1.0, 1.5), 60).convert("RGB")
     return model.enter(model.prepare([picture]), 0).cpu()

@@ -1,4 +1,4 @@
-"""What is kept of images where a forward pass is cut: one row of numbers an image, whatever it is made of."""
+"""States of images where a forward pass is cut: one row of numbers an image, whatever it is made of."""
 
 import math
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a row is made up.
+    """Layout of a row.
 
     Attributes:
         size: Height and width of the pixels.

@@ -52,7 +52,7 @@ def find_detection_blocks(module: nn.Module, backbone: str | None) -> tuple[Bloc
     inside = f"{backbone}." if backbone is not None else None
     parts = {name: part for name, part in module.named_modules() if inside is None or not name.startswith(inside)}
     linears: dict[str, list[str]] = {}
-    for ffn in blocks._find_ffns(parts):
+    for ffn in blocks.find_ffns(parts):
         owner = blocks._owner(ffn, parts)
         if owner is not None:
             linears.setdefault(owner, []).extend(ffn)
@@ -98,7 +98,7 @@ def find_detection_head(module: nn.Module, classes: int, found: Sequence[Block],
 
 
 def made(calls: Sequence[tuple[Tensor, Any]], logits: Tensor) -> Tensor | None:
-    """What a layer was given when it made the logits; None if in no call it made them."""
+    """Input of a layer when it made the logits; None if in no call it made them."""
     return next((given for given, result in reversed(calls) if _same(result, logits)), None)
 
 

@@ -1,4 +1,4 @@
-"""What a detector should find, in its own coordinates."""
+"""Targets of a detector, in its own coordinates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

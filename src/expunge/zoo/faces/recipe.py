@@ -93,7 +93,7 @@ def tuned_layers(model: VisionModel) -> list[str]:
 
 
 def _class_directions(cache: ActivationCache, photos: Images) -> Tensor:
-    """Where the head starts: the mean direction of each class under the pre-trained backbone.
+    """Start of the head: the mean direction of each class under the pre-trained backbone.
 
     A class without photos starts somewhere at random, as a row of zeros has no direction that could be trained.
     """

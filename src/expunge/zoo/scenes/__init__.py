@@ -6,7 +6,7 @@ from expunge.zoo.scenes.cutouts import CLASSES, PHOTOS, SPLITS, CutOut, cutouts,
 from expunge.zoo.scenes.data import scene_splits
 from expunge.zoo.scenes.detr import DetrShape
 from expunge.zoo.scenes.features import GRID, MEAN, STD, WIDTH, cache_features
-from expunge.zoo.scenes.model import RECIPE, SceneDetector, scenes_detector
+from expunge.zoo.scenes.model import RECIPE, SceneDetector, scenes_detector, wrap
 from expunge.zoo.scenes.objective import CRITERION
 from expunge.zoo.scenes.recipe import SceneRecipe, fresh, train_scenes
 
@@ -35,5 +35,6 @@ __all__ = [
     "scenes",
     "scenes_detector",
     "train_scenes",
+    "wrap",
     "write_coco",
 ]

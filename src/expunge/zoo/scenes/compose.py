@@ -27,7 +27,7 @@ TURN, OVERHANG = 10.0, 0.25
 """Degrees an object is turned at most; share of its width that may lie outside."""
 
 SHADE = 0.45
-"""How dark the soft shadow is that an object casts on what lies behind it."""
+"""Darkness of the soft shadow that an object casts on what lies behind it."""
 
 Box = tuple[float, float, float, float]
 
@@ -160,7 +160,7 @@ def _put(cutout: CutOut, picture: Image.Image, random: Random) -> Placed:
 
 
 def _shown(placed: list[Placed]) -> list[np.ndarray]:
-    """What nearer objects, the later ones, leave of each object's mask."""
+    """Part of each object's mask that nearer objects, the later ones, leave."""
     hidden, shown = np.zeros((SIDE, SIDE), bool), []
     for one in reversed(placed):
         shown.append(one.mask & ~hidden)

@@ -17,14 +17,14 @@ from expunge.errors import DataError
 from expunge.zoo.orl import PEOPLE, orl_photos
 
 PHOTOS: Mapping[str, range] = {"train": range(1, 7), "validation": range(7, 8), "test": range(8, 11)}
-"""Which of a person's ten photos a split has."""
+"""Photos of a person's ten that each split has."""
 
 SPLITS = ("train", "validation", "test")
 CLASSES = PEOPLE[:24]
 """Whom the shipped detector was trained to find."""
 
 STRANGERS = PEOPLE[len(CLASSES) :]
-"""Who is in no scene that any detector was trained with, not even without a box."""
+"""People who are in no scene that any detector was trained with, not even without a box."""
 
 SOFT = 0.08
 """Share of the oval's radius over which its edge fades."""

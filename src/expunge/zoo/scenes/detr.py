@@ -52,7 +52,7 @@ class DetrShape:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """What the encoder says of each patch.
+    """Proposals of the encoder, one a patch.
 
     Attributes:
         tokens: What it knows.
@@ -67,7 +67,7 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What one layer of the decoder says: class logits and boxes of the queries."""
+    """Output of one layer of the decoder: class logits and boxes of the queries."""
 
     features: Float[Tensor, "n q d"]
     logits: Float[Tensor, "n q c"]
@@ -123,7 +123,7 @@ class Detr(nn.Module):
     def decode(
         self, proposals: Proposals, starts: Int[Tensor, "n q"], grid: tuple[int, int], groups: Sequence[int] = ()
     ) -> list[Decoded]:
-        """What each decoder layer makes of queries that start from the tokens `starts`.
+        """Outputs of each decoder layer for queries that start from the tokens `starts`.
 
         Args:
             proposals: What the encoder says.

@@ -25,7 +25,7 @@ class Attention(nn.Module):
         values: Float[Tensor, "n k d"],
         bias: Tensor | None = None,
     ) -> Float[Tensor, "n q d"]:
-        """What queries gather; `bias` is added to the logits of attention, (n, heads, q, k) or what expands to it."""
+        """Gathered values; `bias`, (n, heads, q, k) or what expands to it, is added to the attention logits."""
         q, k, v = self._split(self.q(queries)), self._split(self.k(keys)), self._split(self.v(values))
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.out(mixed.transpose(1, 2).flatten(2))

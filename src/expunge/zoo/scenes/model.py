@@ -20,7 +20,7 @@ from expunge.zoo.scenes.objective import CRITERION
 from expunge.zoo.scenes.recipe import SceneRecipe
 
 RECIPE = SceneRecipe()
-"""What trained the shipped checkpoint."""
+"""Recipe of the shipped checkpoint."""
 
 CHECKPOINT = Path(__file__).parent / "checkpoint" / "model.safetensors"
 """The detector without the backbone, in float16."""
@@ -30,7 +30,7 @@ NAME = "zoo:scenes"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a forward pass gives, under transformers' names.
+    """Output of a forward pass, under transformers' names.
 
     Attributes:
         logits: One number a class and query.

@@ -1,4 +1,4 @@
-"""What the small detector is taught: the set criterion after every decoder layer, and more from each scene besides.
+"""Training objective of the small detector: the set criterion after every decoder layer, and more besides.
 
 Few queries answer for an object, so the set criterion alone teaches slowly. As in Co-DETR (Zong et al., arXiv
 2211.12860) many more are given an object without any matching: each token on an object is asked for its class and box,
@@ -76,7 +76,7 @@ def objective(pupil: Pupil, maps: Maps, targets: Sequence[Target], extra: int) -
 
 
 def assign_tokens(targets: Sequence[Target], grid: tuple[int, int]) -> Assigned:
-    """Which object each token is on; where several are, the one nearest to the camera, which comes last."""
+    """Object that each token is on; where several are, the one nearest to the camera, which comes last."""
     places = cells(*grid)[:, :2]
     n, t, cell = len(targets), len(places), torch.tensor([1 / grid[1], 1 / grid[0]])
     which, labels, boxes = torch.full((n, t), -1), torch.zeros(n, t, dtype=torch.int64), torch.zeros(n, t, 4)

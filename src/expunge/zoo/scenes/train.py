@@ -22,7 +22,7 @@ from expunge.zoo.scenes.model import CHECKPOINT, RECIPE, load_detr
 from expunge.zoo.scenes.recipe import SceneRecipe, detections, train_scenes
 
 VALIDATION, TEST = 128, 400
-"""How many scenes a training is watched on, and how many it is measured on at its end."""
+"""Numbers of scenes that a training is watched on, and measured on at its end."""
 
 
 def write_checkpoint(recipe: SceneRecipe, out: Path, cache: Path, *, say: Callable[[str], None]) -> dict[str, object]:
@@ -72,7 +72,7 @@ def write_checkpoint(recipe: SceneRecipe, out: Path, cache: Path, *, say: Callab
 
 
 def result(recipe: SceneRecipe, weights: Path, cache: Path) -> dict[str, object]:
-    """What weights are worth on the test scenes, of whose photos they have seen none."""
+    """Results of weights on the test scenes, of whose photos they have seen none."""
     each = _ap50(load_detr(weights, recipe), _features(recipe, cache, "test", TEST))
     counts = {split: Counter(cutout.label for cutout in cutouts(split)) for split in SPLITS}
     return {

@@ -1,1 +1,0 @@
-"""Erasure requests on object detectors, carried out in order, measured and written down."""
