@@ -58,7 +58,7 @@ def _follow(module: nn.Module, pixels: Tensor) -> Flow:
     if min(pixels.shape[2:]) < SMALL:
         try:
             return follow(module, functional.interpolate(pixels, scale_factor=4.0))
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             pass  # not every model takes images of another size
     return follow(module, pixels)
 
