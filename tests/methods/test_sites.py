@@ -249,11 +249,11 @@ class TestConvolutions:
 
     def test_a_convolution_that_scales_its_weight_by_itself_is_refused(self, pixels) -> None:
         class Standardised(nn.Conv2d):
-            def forward(self, x: Tensor) -> Tensor:
-                return self._conv_forward(x, self.weight / self.weight.std(), self.bias)
+            def forward(self, input: Tensor) -> Tensor:
+                return self._conv_forward(input, self.weight / self.weight.std(), self.bias)
 
         module = tiny.plain_cnn()
-        module[6] = Standardised(16, 24, 3, 2, 1)
+        module.add_module("6", Standardised(16, 24, 3, 2, 1))
         model = tiny.wrapped(module)
         site = find_sites(model, 2)[0]
         with pytest.raises(ModelError, match="'6' of model, a Standardised, does not give its weight times"):
@@ -273,9 +273,11 @@ class TestConvolutions:
         site = find_sites(model, block)[0]
         assert model.blocks[block].stream == "6"
         hidden = model.enter(pixels, block)
-        before = hidden + module[6].body(hidden)
+        part = module.get_submodule("6")
+        assert isinstance(part, Functional)
+        before = hidden + part.body(hidden)
         torch.testing.assert_close(look(model, site, hidden).outputs, before.flatten(2).transpose(1, 2))
-        assert "forward" not in vars(module[6])
+        assert "forward" not in vars(part)
         assert gain(model, site, hidden).exact
 
     @torch.no_grad()
