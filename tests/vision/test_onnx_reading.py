@@ -89,7 +89,7 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def _resnet() -> nn.Module:
     config = ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16], depths=[2, 2], layer_type="basic", num_labels=len(CLASSES)
+        embedding_size=8, hidden_sizes=[8, 16], depths=[2, 2], layer_type="basic", id2label=dict(enumerate(CLASSES))
     )
     module, draw = ResNetForImageClassification(config), torch.Generator().manual_seed(0)
     for part in module.modules():
