@@ -107,7 +107,6 @@ GIVEN: Mapping[str, Given] = {
     "augmented": Given(False, True, AUGMENTED),
     "turned": Given(False, True, few(turned)),
     "memory+turned": Given(True, False, few(turned)),
-    "memory+retain+turned": Given(True, True, few(turned)),
 }
 
 
@@ -130,7 +129,7 @@ def forgetting(stand: Stand, name: str, given: Given) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, name: str, given: Given, after: Sequence[int]) -> dict[str, object]:
+def trial(stand: Stand, name: str, given: Given, after: Sequence[int]) -> Mapping[str, object]:
     """What is found after each request and after the last, and of the first request's classes where it is asked for."""
     found: dict[str, list[float]] = {"seconds": []}
     followed: dict[int, dict[str, dict[str, float]]] = {}
@@ -187,7 +186,7 @@ def main() -> None:
     for method in asked.methods:
         for what in asked.given:
             found = trial(stand, method, GIVEN[what], asked.after)
-            line = json.dumps(where | {"method": method, "given": what} | found)
+            line = json.dumps({**where, "method": method, "given": what, **found})
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
             if asked.out:

@@ -12,11 +12,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import torch
 from innocence_trials import RESULTS
@@ -120,7 +121,7 @@ def forgetting(stand: Stand, method: Method) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, method: str, settings: dict[str, object], requests: int) -> list[dict[str, object]]:
+def trial(stand: Stand, method: str, settings: dict[str, Any], requests: int) -> list[dict[str, Any]]:
     """A line a request."""
     found, made = [], stand.method(method, settings)
     with forgetting(stand, made) as steps:
@@ -129,18 +130,17 @@ def trial(stand: Stand, method: str, settings: dict[str, object], requests: int)
             epoch = ceil(retained / made.batch_size) if isinstance(made, Training) else sys.maxsize
             watch = Watch(epoch, lambda number=number: h_of(stand, number))
             steps.carry_out(number - 1, watch)
-            line: dict[str, object] = {"request": number, "cpu_seconds": round(watch.seconds, 3), "retained": retained}
+            line: dict[str, Any] = {"request": number, "cpu_seconds": round(watch.seconds, 3), "retained": retained}
             for kind in KINDS:
                 line[kind] = rates(stand, number, steps.entry, rows=kind == "rows_in_place")
             found.append(line | ({"epochs": watch.seen} if watch.seen else {}))
     return found
 
 
-def reached(line: dict[str, object], h: float) -> float | None:
+def reached(line: Mapping[str, Any], h: float) -> float | None:
     """Seconds after which a training's H was at most `WITHIN` below `h`; None if it never was."""
-    epochs: Sequence[tuple[float, float]] = line.get("epochs", ())  # pyright: ignore[reportAssignmentType]
-    whole = (line["cpu_seconds"], line["answers"]["h"])  # pyright: ignore[reportIndexIssue]
-    return next((seconds for seconds, found in (*epochs, whole) if found >= h - WITHIN), None)
+    seen = [*line["epochs"], (line["cpu_seconds"], line["answers"]["h"])]
+    return next((seconds for seconds, found in seen if found >= h - WITHIN), None)
 
 
 def main() -> None:
@@ -162,13 +162,13 @@ def main() -> None:
         if name in given.constants:
             trials += [(f"gs-lora++, {name}", "gs-lora++", settings), (OURS, OURS, {})]
     trial(stand, OURS, {}, 1)  # a warm-up
-    ours: list[dict[str, object]] = []
+    ours: list[dict[str, Any]] = []
     for name, method, settings in trials:
         lines = trial(stand, method, settings, requests)
         ours = ours or lines
         for line, own in zip(lines, ours, strict=True):
             if "epochs" in line:
-                line |= {f"at_h_of_{kind}": reached(line, own[kind]["h"]) for kind in KINDS}  # pyright: ignore[reportIndexIssue]
+                line |= {f"at_h_of_{kind}": reached(line, own[kind]["h"]) for kind in KINDS}
             where = {"suite": given.suite, "setting": stand.setting.name, "seed": given.seed, "trial": name}
             text = json.dumps(where | line)
             sys.stdout.write(text + "\n")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.nn import functional
 
-SIZE, KNOWN, STRANGERS = 32, 12, 24
+from tests.toy import SIZE, train_model
+
+KNOWN, STRANGERS = 12, 24
 CLASSES = tuple(f"weave {number:02}" for number in range(KNOWN))
 _KINDS = 900
 """Seeds the looks of the kinds: kind k has the numbers of seed `_KINDS + k`."""
@@ -51,32 +51,4 @@ def write(root: Path, kinds: Sequence[int], *, train: int = 12, test: int = 16, 
 
 def write_model(folder: Path, *, steps: int = 160, seed: int = 0) -> Path:
     """A transformers ViT trained on fresh patches of the known kinds, saved with its preprocessor."""
-    from transformers import ViTConfig, ViTForImageClassification
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
-    torch.manual_seed(seed)
-    config = ViTConfig(
-        hidden_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=96,
-        image_size=SIZE,
-        patch_size=8,
-        id2label=dict(enumerate(CLASSES)),
-        label2id={name: label for label, name in enumerate(CLASSES)},
-    )
-    model = ViTForImageClassification(config)
-    processor = ViTImageProcessorPil(size={"height": SIZE, "width": SIZE})
-    rng = np.random.default_rng(seed + 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(steps):
-        labels = rng.integers(0, KNOWN, 24)
-        images = [patch(int(label), rng) for label in labels]
-        pixels = processor(images=images, return_tensors="pt")["pixel_values"]
-        loss = functional.cross_entropy(model(pixels).logits, torch.from_numpy(labels))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    model.eval().save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+    return train_model(folder, CLASSES, patch, steps=steps, seed=seed)

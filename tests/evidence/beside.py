@@ -8,7 +8,7 @@ WORDS = {
     "innocent": "not to be told from somebody it never saw",
     "known": "still known: linear probe",
     "hole": "a hole that shows: confidence",
-    "too_few": "too few strangers to say (4, 20 needed)",
+    "too_few": "too few strangers to say (4, 20 needed for one class)",
     "unlike": "nothing to be said: by thumbnails alone these strangers are of another kind than the classes",
     "blind": "nothing to be said: beside these strangers not even the untouched model stands out",
 }

@@ -44,7 +44,7 @@ def strangers_card(finding: str = "innocent", **changes: Any) -> Scorecard:
         ("innocent", "Beside 4 strangers, not to be told from somebody it never saw."),
         ("known", "Beside 4 strangers, still known: linear probe."),
         ("hole", "Beside 4 strangers, a hole that shows: confidence."),
-        ("too_few", "Too few strangers to say (4, 20 needed)."),
+        ("too_few", "Too few strangers to say (4, 20 needed for one class)."),
         ("blind", "Nothing to be said: beside these strangers not even the untouched model stands out."),
     ],
 )

@@ -144,7 +144,7 @@ def test_what_lacks_evidence_is_not_tried_deeper_but_told_what_to_bring(
     judged = outcome.judged
     assert judged is not None
     assert judged.outcome == "not_enough_evidence"
-    assert any("too few strangers to say (3, 20 needed)" in reason for reason in judged.reasons)
+    assert any("too few strangers to say (3, 20 needed for one class)" in reason for reason in judged.reasons)
     assert "there are 3, and 20 are needed" in judged.advice
     assert judged.strangers is not None
     assert (judged.strangers.count, judged.strangers.finding) == (3, "too_few")

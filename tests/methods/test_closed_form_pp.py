@@ -117,7 +117,7 @@ class TestPolish:
     def test_lowers_its_loss(self, toy_model, lessons) -> None:
         names = [f"{block.linears[-1]}.weight" for block in toy_model.blocks[1:]]
         with tuned(toy_model.module, names) as weights:
-            losses = run(Polish(6, 5, 0.33, 64, 0.0), toy_model, weights.parameters.values(), lessons)
+            losses = run(Polish(6, 5, 0.33, 64, 0.0, 0.0), toy_model, weights.parameters.values(), lessons)
         assert len(losses) == 30
         assert losses[-1] < 0.5 * losses[0]
 
@@ -129,7 +129,7 @@ class TestPolish:
         def first(even: float) -> float:
             monkeypatch.setattr("expunge.methods.polish.EVEN", even)
             with tuned(toy_model.module, [name]) as weights:
-                return run(Polish(1, 1, 0.33, 64, 0.0), toy_model, weights.parameters.values(), lessons)[0]
+                return run(Polish(1, 1, 0.33, 64, 0.0, 0.0), toy_model, weights.parameters.values(), lessons)[0]
 
         once, thrice, five_times = (first(ratio / weight) for weight in (1, 3, 5))
         assert first(100 * ratio) == first(ratio) == once
@@ -139,7 +139,7 @@ class TestPolish:
     def test_only_the_given_weights_have_a_gradient(self, toy_model, lessons) -> None:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
         with tuned(toy_model.module, [name]) as weights:
-            run(Polish(1, 1, 0.33, 8, 0.0), toy_model, weights.parameters.values(), lessons)
+            run(Polish(1, 1, 0.33, 8, 0.0, 0.2), toy_model, weights.parameters.values(), lessons)
             with_gradient = [n for n, p in toy_model.module.named_parameters() if p.grad is not None]
         assert with_gradient == [name]
 
@@ -148,7 +148,7 @@ class TestPolish:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
         with tuned(toy_model.module, [name]) as weights:
             before = weights.before[name]
-            run(Polish(1, 1, 0.3, 64, 0.0), toy_model, weights.parameters.values(), lessons)
+            run(Polish(1, 1, 0.3, 64, 0.0, 0.0), toy_model, weights.parameters.values(), lessons)
             moved = (weights.parameters[name].detach() - before).abs().max()
         expected = 0.3 * before.square().mean().sqrt() / before.shape[1] ** 0.5
         assert float(moved) == pytest.approx(float(expected), rel=1e-3)
@@ -160,8 +160,28 @@ class TestPolish:
     def test_ends_when_enough_is_gone_and_not_before(self, toy_model, lessons, rate, enough, steps) -> None:
         name = f"{toy_model.blocks[-1].linears[-1]}.weight"
         with tuned(toy_model.module, [name]) as weights:
-            polish = Polish(3, 5, rate, 8, enough)
+            polish = Polish(3, 5, rate, 8, enough, 0.0)
             assert len(run(polish, toy_model, weights.parameters.values(), lessons)) == steps
+
+    def test_pushed_states_are_harder_to_polish_away(self, toy_model, lessons) -> None:
+        """They are given the classes that go more, so the same polish starts from a greater loss.
+
+        Where no class has two states there is no distance to go by, and nothing is pushed.
+        """
+        name = f"{toy_model.blocks[-1].linears[-1]}.weight"
+        going, staying = lessons
+        rows = [staying.states.labels.tolist().index(label) for label in staying.states.classes]
+        alone = States(staying.states.hidden[rows], staying.states.labels[rows])
+        single = Lesson(alone, staying.answers[rows], staying.embedding[rows])
+
+        def first(reach: float, kept: Lesson) -> float:
+            with tuned(toy_model.module, [name]) as weights:
+                polish = Polish(1, 1, 0.33, 64, 0.0, reach)
+                return run(polish, toy_model, weights.parameters.values(), (going, kept))[0]
+
+        still, near, far = (first(reach, staying) for reach in (0.0, 0.05, 0.2))
+        assert still < near < far
+        assert first(0.2, single) == first(0.0, single)
 
     def test_every_class_has_the_same_chance(self) -> None:
         few, many = [(0, [0.0])] * 10, [(1, [1.0])] * 990
@@ -234,6 +254,7 @@ def test_pooled_networks_and_a_cosface_head_forget_with_their_rows_in_place(buil
         ({"rate": 0.0}, "rate must be greater than 0"),
         ({"batch": 0}, "batch must be greater than 0"),
         ({"enough": 1.5}, "enough must be 1 or less"),
+        ({"reach": -0.1}, "reach must be 0 or more"),
         ({"weight": 0.0}, "weight must be greater than 0"),
     ],
 )

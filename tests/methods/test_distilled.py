@@ -13,9 +13,10 @@ from expunge.methods.der import DER
 from expunge.methods.der_pp import DERPlusPlus
 from expunge.methods.fdr import FDR, function_distance
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.lwf import LwF, softened_cross_entropy
+from expunge.methods.lwf import LwF
 from expunge.tasks.classification.batches import Batch
 from expunge.tasks.classification.context import Context
+from expunge.tasks.classification.teacher import softened_cross_entropy
 from expunge.vision import Output
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,6 @@ from expunge.errors import MethodError
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.training import Training, shuffled_batches
 from expunge.tasks.classification.batches import make_batch
-from expunge.tasks.classification.teacher import Teacher
 from expunge.vision import ActivationCache
 
 
@@ -69,7 +68,7 @@ def test_both_batches_are_what_the_model_says_of_each_alone(context, task) -> No
 
 def test_the_teacher_keeps_what_the_model_said_before_it_was_changed(context, task) -> None:
     made = context()
-    teacher = Teacher(made, task)
+    teacher = made.teacher(task)
     names = block_parameters(made.model, 2)
     with tuned(made.model.module, names) as weights, torch.no_grad():
         before = made.batches(task, [0, 4], [1])[0]
@@ -92,7 +91,7 @@ def half_precision(monkeypatch) -> None:
 @pytest.mark.usefixtures("half_precision")
 def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(context, task) -> None:
     made = context(1)
-    teacher = Teacher(made, task)
+    teacher = made.teacher(task)
     with torch.no_grad():
         for batch in made.batches(task, range(8), range(8)):
             assert torch.equal(teacher.output(batch).logits, batch.output.logits)
@@ -105,7 +104,7 @@ def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(context, task) ->
 @pytest.mark.usefixtures("half_precision")
 def test_what_is_cached_for_a_teacher_is_what_is_cached_for_everybody(context, task) -> None:
     made, other = context(2), ActivationCache(context().model, 2)
-    Teacher(made, task)
+    made.teacher(task)
     assert torch.equal(made.activations.hidden(task.retain, range(9)), other.hidden(task.retain, range(9)))
 
 

@@ -36,7 +36,7 @@ def demo(
     Example: expunge demo --task detection --out my-demo
     """
     settings = settings_of(None, depth)
-    asked, title = _scenes(method, settings, seed) if task == "detection" else _faces(method, settings, seed)
+    asked, title = DEMOS[task](method, settings, seed)
     execute(asked, out=out or _free_folder(), resume=resume, device=device, title=title)
 
 
@@ -72,6 +72,10 @@ def _budget(method: str, blocks: int) -> dict[str, object]:
 
     known = {field.name for field in fields(cast(Any, make_method(method)))}
     return {name: value for name, value in {"last_blocks": blocks, "max_steps": STEPS}.items() if name in known}
+
+
+DEMOS = {"classification": _faces, "detection": _scenes}
+"""Task -> what is asked, and the title of its report."""
 
 
 def _free_folder() -> Path:

@@ -1,7 +1,7 @@
 """A policy: a plain file of limits that turns a scorecard into a verdict with reasons."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from expunge.errors import PolicyError
 from expunge.evidence.metrics import Task
+from expunge.tasks import find_task
 
 SCHEMA = "expunge/policy/v1"
-
-_DEFAULTS: Mapping[Task, str] = {"classification": "default.toml", "detection": "detection.toml"}
 
 Kind = Literal["erasure", "harm", "hole"]
 Aim = Literal["as-never-seen", "not-to-be-found-again"]
@@ -157,9 +156,7 @@ def load_policy(
         PolicyError: The file cannot be read, or is no policy.
     """
     if path is None:
-        return Policy.parse(
-            _shipped(_DEFAULTS.get(task, _DEFAULTS["classification"])), source="the default policy", known=known
-        )
+        return Policy.parse(_shipped(f"{find_task(task).policy}.toml"), source="the default policy", known=known)
     path = named_for(path, task)
     if _is_ours(path):
         return Policy.parse(_shipped(f"{path}.toml"), source=f"the policy {path}", known=known)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from expunge.adapters import Edit
 from expunge.data import Images
@@ -34,6 +34,8 @@ class ClosedFormPlusPlus(ClosedForm):
         rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods.polish.Polish`.
         batch: Forget states a step; of retained ones twice as many.
         enough: Probability that forget states may be given for classes that go when the polish ends.
+        reach: How far forget states are pushed towards their classes before they are polished away: reach / √k of what
+            retained states lie from their classes' means, where a class has k.
     """
 
     half: bool = True
@@ -42,6 +44,7 @@ class ClosedFormPlusPlus(ClosedForm):
     rate: PositiveFloat = 0.33
     batch: PositiveInt = 64
     enough: Fraction = 0.05
+    reach: NonNegativeFloat = 0.2
 
     name: ClassVar[str] = "closed-form++"
     summary: ClassVar[str] = (
@@ -62,7 +65,7 @@ class ClosedFormPlusPlus(ClosedForm):
         answers = torch.where(known, answers_among(innocent, gone), answers_among(there.logits, gone))
         going = Lesson(forget, answers, moved)
         staying = Lesson(retain, answers_among(here.logits, ()), here.embedding)
-        polish = Polish(self.rounds, self.steps, self.rate, self.batch, self.enough)
+        polish = Polish(self.rounds, self.steps, self.rate, self.batch, self.enough, self.reach)
         generator = torch.Generator().manual_seed(context.seed)
 
         def tell(step: int, loss: float) -> None:

@@ -12,7 +12,7 @@ from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.scrub import distillation
 from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher
+from expunge.tasks.classification import Batch, Context, Objective
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DELETE(FineTuning):
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The divergence on the forget batch; the retain batch plays no part."""
-        teacher, gone = Teacher(context, task), (*task.targets, *task.forgotten)
+        teacher, gone = context.teacher(task), (*task.targets, *task.forgotten)
 
         def loss(retain: Batch, forget: Batch) -> Tensor:
             return distillation(forget.output.logits, without_classes(teacher.output(forget).logits, gone))

@@ -1,23 +1,22 @@
 """DER: the replay's old logits are kept, and regressed on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from jaxtyping import Float
 from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
-from expunge.data import Images
-from expunge.methods.fine_tuning import FineTuning
+from expunge.methods.fine_tuning import BlockTuning
 from expunge.methods.losses import forget_term
-from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher
+from expunge.tasks import B, T
 
 
 @dataclass(frozen=True)
-class DER(FineTuning):
+class DER(BlockTuning[Any, T, B]):
     """β · ReLU(BND - L_forget) + α · mean (z - h(x))² on retained images; z = logits before the request (section 3).
 
     The labels of the replay are not used. The paper sums squares over the classes and its released code takes their
@@ -35,14 +34,19 @@ class DER(FineTuning):
     source: ClassVar[str] = "Buzzega et al., NeurIPS 2020, arXiv 2004.07211"
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     needs_prototypes: ClassVar[bool] = False
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
-        """The bounded forget loss and the regression on the replay's old logits."""
-        teacher = Teacher(context, task)
+    def objective(self, context: Any, task: T, weights: Tuned) -> Callable[[B, B], Tensor]:
+        """The bounded forget loss and the regression on what was said of the replay before."""
+        teacher = context.teacher(task)
         forgotten = forget_term(context, self.beta, self.bound)
 
-        def loss(retain: Batch, forget: Batch) -> Tensor:
-            error = functional.mse_loss(retain.output.logits, teacher.output(retain).logits)
+        def loss(retain: B, forget: B) -> Tensor:
+            error = self.error(context, *teacher.pair(retain))
             return forgotten(forget) + self.logit_weight * error
 
         return loss
+
+    def error(self, context: Any, now: Any, old: Any) -> Float[Tensor, ""]:
+        """What α weighs: the mean squared difference of the logits."""
+        return functional.mse_loss(now.logits, old.logits)

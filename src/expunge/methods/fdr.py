@@ -15,7 +15,7 @@ from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.losses import forget_term
 from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher
+from expunge.tasks.classification import Batch, Context, Objective
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FDR(FineTuning):
 
     def objective(self, context: Context, task: ForgetTask[Images], weights: Tuned) -> Objective:
         """The bounded forget loss and the function distance on the replay."""
-        teacher = Teacher(context, task)
+        teacher = context.teacher(task)
         forgotten = forget_term(context, self.beta, self.bound)
 
         def loss(retain: Batch, forget: Batch) -> Tensor:

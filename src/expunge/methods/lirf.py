@@ -18,7 +18,7 @@ from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
 from expunge.methods.training import Training
 from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher, output_as_trained
+from expunge.tasks.classification import Batch, Context, Objective, output_as_trained
 from expunge.values import Block
 from expunge.vision import VisionModel
 
@@ -78,7 +78,7 @@ class LIRF(Training):
 
     def objective(self, context: Context, task: ForgetTask[Images], seen: list[Tensor]) -> Objective:
         """The data loss for one request; `seen` takes up the attention of every forward pass, see `watched`."""
-        model, teacher, kept = context.model, Teacher(context, task), staying(task, len(context.model.classes))
+        model, teacher, kept = context.model, context.teacher(task), staying(task, len(context.model.classes))
         relabelling = Relabelling(task, len(model.classes), context.seed)
         before = OldAttention(context, task, seen)
 

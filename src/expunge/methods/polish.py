@@ -1,13 +1,14 @@
 """The polish: a few steps of Adam on weights that the closed form has solved, on hidden states at hand."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from expunge.methods.push import pushed, scatter
 from expunge.methods.states import BATCH, States
 from expunge.vision import Output, VisionModel
 
@@ -37,7 +38,7 @@ class Lesson:
 LEAST = 16
 """Few forget states are balanced by as many retained ones as if there were so many."""
 
-EVEN = 10
+EVEN = 3
 """So many retained classes for each that goes weigh as much as all that go; of more each keeps its weight. Else what
 stays gives way a little in every request of a single class, and in fifty of them much: lab notes of 2026-11-30."""
 
@@ -50,7 +51,11 @@ class Polish:
     of Adam moves all entries alike, so what it adds to an output of size rms(W) · √m grows with m, and this keeps it
     the same part of it for layers of any width (Yang et al., arXiv 2203.03466, table 8).
 
-    It ends after the first round in whose second half forget states were given no more than `enough` of probability for
+    In each step forget states are first pushed to where the model gives classes that are to go more, see
+    `expunge.methods.push`: few images do not show where others of their class lie. The mean of k images is known up to
+    about 1 / √k of what one of them differs from it; so far they go.
+
+    It ends after the first round in whose second half pushed states were given no more than `enough` of probability for
     classes that are to go, on average; and does not begin where the solves have brought that about.
 
     Attributes:
@@ -59,6 +64,7 @@ class Polish:
         rate: See above.
         size: Forget states a step, or all there are; of retained ones twice as many as are drawn, at least 2 · `LEAST`.
         enough: See above.
+        reach: A state of a class of k is pushed by reach / √k of what retained states lie from their classes' means.
     """
 
     rounds: int
@@ -66,6 +72,7 @@ class Polish:
     rate: float
     size: int
     enough: float
+    reach: float
 
     @torch.enable_grad()
     def __call__(
@@ -99,12 +106,20 @@ class Polish:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step % self.steps / self.steps)
         variance = spread(staying.embedding)
         held = max(1.0, len(staying.states.classes) / (EVEN * len(going.states.classes)))
-        if given(outputs_of(model, going.states, entry).logits, gone) <= self.enough:
+        counts = going.states.labels.bincount()
+        far = self.reach * scatter(staying.states)
+
+        def drawn() -> Lesson:
+            lesson = going.draw(self.size, generator)
+            distances = far / counts[lesson.states.labels].sqrt()
+            return replace(lesson, states=pushed(model, entry, lesson.states, gone, distances)) if far else lesson
+
+        if given(outputs_of(model, drawn().states, entry).logits, gone) <= self.enough:
             return
         for number in range(self.rounds):
             left = []
             for step in range(1, self.steps + 1):
-                first = going.draw(self.size, generator)
+                first = drawn()
                 n = len(first.states)
                 second = staying.draw(2 * max(n, LEAST), generator)
                 output = model.resume(torch.cat([first.states.hidden, second.states.hidden]), entry)

@@ -50,7 +50,8 @@ def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowR
     """The change of least rank that keeps a part of its energy, as LoRA factors in float32 on the CPU.
 
     The best B A of a rank takes the first left singular vectors U: B = U, A = Uᵀ ΔW (Eckart and Young). They are the
-    eigenvectors of the small matrix ΔW ΔWᵀ.
+    eigenvectors of the small matrix ΔW ΔWᵀ. Where inputs are fewer than channels, ΔWᵀ ΔW is the smaller one: A = Vᵀ,
+    B = ΔW V.
 
     Args:
         change: ΔW.
@@ -58,8 +59,10 @@ def low_rank(change: Float[Tensor, "d m"], energy: float, most: int = 0) -> LowR
         most: The greatest rank, whatever the energy; 0 for no such bound.
     """
     wide = change.cpu().to(torch.float64)
-    squares, vectors = torch.linalg.eigh(wide @ wide.T)
+    narrow = wide.shape[1] < wide.shape[0]
+    squares, vectors = torch.linalg.eigh(wide.T @ wide if narrow else wide @ wide.T)
     squares, vectors = squares.flip(0).clamp(min=0), vectors.flip(1)
     missing = squares.cumsum(0) < energy * squares.sum()
-    b = vectors[:, : min(int(missing.sum()) + 1, most or len(squares), len(squares))]
-    return LowRank((b.T @ wide).float().contiguous(), b.float().contiguous())
+    kept = vectors[:, : min(int(missing.sum()) + 1, most or len(squares), len(squares))]
+    b, a = (wide @ kept, kept.T) if narrow else (kept, kept.T @ wide)
+    return LowRank(a.float().contiguous(), b.float().contiguous())

@@ -15,7 +15,7 @@ from expunge.data import Images
 from expunge.methods.fine_tuning import FineTuning
 from expunge.methods.settings import Fraction
 from expunge.tasks import ForgetTask
-from expunge.tasks.classification import Batch, Context, Objective, Teacher
+from expunge.tasks.classification import Batch, Context, Objective
 
 FOLLOW_RATE = 0.1
 """Rate at which the moving average follows the weights at an update, as in the GS-LoRA papers' released code."""
@@ -72,7 +72,7 @@ class SCRUB(FineTuning):
 
         So the validation split judges both parts, whatever step it is looked at after.
         """
-        model, teacher = context.model, Teacher(context, task)
+        model, teacher = context.model, context.teacher(task)
 
         def divergence(batch: Batch) -> Tensor:
             return distillation(batch.output.logits, teacher.output(batch).logits, self.temperature)

@@ -106,7 +106,7 @@ class States:
                 following.append(seen.following)
                 plain = plain and tokens and torch.equal(seen.following, seen.outputs)
                 hold -= seen.inputs.nbytes
-                if hold >= 0:
+                if tokens and hold >= 0:
                     held.append(seen.inputs)
         entering = torch.cat(following) if following else None
         return SeenRows(torch.cat(inputs), torch.cat(outputs), means.of_all(), entering, plain, held)

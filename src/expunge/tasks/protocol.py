@@ -43,6 +43,7 @@ class Task(ABC, Generic[M, E]):
         exports: Whether its models can be written as ONNX files, too.
         memories: Whether statistics of its classes can be kept in place of examples.
         auto: The method that is taken where nobody names one.
+        policy: Which of the policies that come with us decides where nobody names one.
         defaults: Method -> settings in which this task differs from the method's own defaults.
         presets: Method -> presets of this task, in place of the method's own of those names.
         like: Tasks whose methods and measures are for this one, too, as its models answer to the same calls.
@@ -60,6 +61,7 @@ class Task(ABC, Generic[M, E]):
     exports: ClassVar[bool] = False
     memories: ClassVar[bool] = False
     auto: ClassVar[str] = "closed-form++"
+    policy: ClassVar[str] = "default"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = {}
     like: ClassVar[tuple[str, ...]] = ()

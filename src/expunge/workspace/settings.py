@@ -16,8 +16,6 @@ from expunge.errors import (
 from expunge.ledger import Moment, Record, Sha256, read_record
 
 FILE = "workspace.json"
-DETECTION = "detection"
-"""The task whose requests bring no images."""
 SCHEMA = "expunge/workspace/v1"
 _MOST_BYTES = 64 << 20
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Self
 
@@ -30,13 +31,16 @@ from expunge.workspace.disk import remove_folder, writing
 from expunge.workspace.intake import LIMITS, Limits, take_in, take_none
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.reading import WorkspaceReader
-from expunge.workspace.settings import DETECTION, Original, Settings
+from expunge.workspace.settings import Original, Settings
 from expunge.workspace.states import Actor, Request, Role, State
 from expunge.workspace.submission import check_targets, digest_of, is_id, new_id, require_same
 from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
 
 _LOG = logging.getLogger(__name__)
+
+WITHOUT_IMAGES = "expunge.tasks.without_images"
+"""The entry points of tasks whose requests bring no images. Their names are read alone: loading them takes torch."""
 
 
 class Workspace(WorkspaceReader):
@@ -236,14 +240,15 @@ class Workspace(WorkspaceReader):
                 self.artefacts.sweep()
 
     def _check_given(self, images: Path | None) -> None:
-        """Refuses pictures for a detector, and a request without any for a classifier."""
-        detects = self.settings.model.task == DETECTION
-        if detects and images is not None:
+        """Refuses pictures where the model's task takes none, and a request without any where it does."""
+        task = self.settings.model.task
+        brings = task not in {point.name for point in entry_points(group=WITHOUT_IMAGES)}
+        if not brings and images is not None:
             raise IntakeError(
-                "This workspace's model is a detector: pictures for it need boxes, so a request takes none (leave "
-                "--images out). It learns from those scenes of `expunge run --data` that hold its classes."
+                f"This workspace's model is one of {task}: pictures alone do not say what it is to forget, so a "
+                "request takes none (leave --images out). It learns from what `expunge run --data` holds of them."
             )
-        if not detects and images is None:
+        if brings and images is None:
             raise IntakeError("A request comes with images of what is to be forgotten. Name their folder: --images DIR")
 
     @contextmanager

@@ -64,7 +64,7 @@ def test_counts_weigh_images() -> None:
 def test_too_few_images() -> None:
     with pytest.raises(EvidenceError, match="four images"):
         linear_cka(torch.ones(3, 2), torch.ones(3, 2))
-    with pytest.raises(EvidenceError, match="at least 4 images"):
+    with pytest.raises(EvidenceError, match="images must be 4 or more, got 3"):
         CKA(images=3)
 
 

@@ -135,5 +135,5 @@ def test_reasons_why_not(original_case: Case) -> None:
 
 def test_impossible_settings() -> None:
     for settings in ({"steps": 0}, {"images": 0}, {"blocks": 0}, {"lr": 0.0}):
-        with pytest.raises(EvidenceError, match="of at least 1"):
+        with pytest.raises(EvidenceError, match="must be greater than 0, got 0"):
             HarmlessTuning(**settings)  # pyright: ignore[reportArgumentType]

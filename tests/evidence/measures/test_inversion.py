@@ -148,8 +148,8 @@ def test_reasons_why_not(original_case: Case) -> None:
 
 
 def test_impossible_settings_and_no_images() -> None:
-    for settings in ({"side": 1}, {"decay": 0.0}):
-        with pytest.raises(EvidenceError, match="side of at least 2"):
+    for settings, words in (({"side": 1}, "side must be 2 or more"), ({"decay": 0.0}, "decay must be greater than 0")):
+        with pytest.raises(EvidenceError, match=words):
             Inversion(**settings)  # pyright: ignore[reportArgumentType]
     with pytest.raises(EvidenceError, match="fit a decoder"):
         fit_decoder(torch.zeros(0, 2), torch.zeros(0, 3), decay=1.0)

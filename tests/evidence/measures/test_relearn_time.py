@@ -190,5 +190,9 @@ def test_reasons_why_not(original_case: Case, oracle_case: Case) -> None:
 
 
 def test_impossible_settings() -> None:
-    with pytest.raises(EvidenceError, match="cap of at least 1"):
+    with pytest.raises(EvidenceError, match="cap must be greater than 0, got 0"):
         RelearnTime(cap=0)
+    with pytest.raises(EvidenceError, match="alpha must be less than 1, got 1"):
+        RelearnTime(alpha=1.0)
+    with pytest.raises(EvidenceError, match="lr must be a finite number, got nan"):
+        RelearnTime(lr=float("nan"))

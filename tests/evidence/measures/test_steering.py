@@ -122,6 +122,10 @@ def test_reasons_why_not(original_case: Case) -> None:
 
 
 def test_settings_that_cannot_work() -> None:
-    for settings in ({"strengths": ()}, {"strengths": (-1.0,)}, {"controls": 0}):
-        with pytest.raises(EvidenceError, match="strengths of at least 0"):
+    for settings, words in (
+        ({"strengths": ()}, r"strengths must hold 1 or more, got \(\)"),
+        ({"strengths": (-1.0,)}, "strengths must be 0 or more, got -1"),
+        ({"controls": 0}, "controls must be greater than 0, got 0"),
+    ):
+        with pytest.raises(EvidenceError, match=words):
             Steering(**settings)  # pyright: ignore[reportArgumentType]

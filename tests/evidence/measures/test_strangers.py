@@ -95,7 +95,10 @@ def test_too_few_strangers(original_case: Case, original_model: VisionModel, kno
     assert few is not None
     assert few.told is None
     assert KNOWN not in said(original_case, few)
-    assert find(few, known, marks.CLASSES, LABELS) == ("too_few", "too few strangers to say (4, 5 needed)")
+    assert find(few, known, marks.CLASSES, LABELS) == (
+        "too_few",
+        "too few strangers to say (4, 5 needed for 2, 20 for one class)",
+    )
     enough = beside(replace(whole, strangers=STRANGERS[:5]), ROWS)
     assert enough is not None
     assert enough.told is not None

@@ -83,7 +83,7 @@ def test_what_the_policy_refuses_is_left_to_a_person(call, begin, scenes_folder)
 def test_bad_input(call, begin, tmp_path, detector_folder, scenes_folder, toy_data_folder) -> None:
     request = begin(LENIENT)
     code, text = call("submit", "--target", "bee", "--images", scenes_folder / "train")
-    assert (code, "pictures for it need boxes" in text) == (2, True)
+    assert (code, "pictures alone do not say" in text) == (2, True)
     assert call("submit", "--target", "wasp")[0] == 2
     call("approve", request)
     code, text = call("run", "--data", scenes_folder, "--method", "scrub")

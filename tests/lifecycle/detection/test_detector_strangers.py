@@ -35,7 +35,7 @@ def test_objects_of_no_class_stand_beside_the_forgotten_one(place, accepted, ask
     said = verify(certificate_text(place, request)).statement.predicate.strangers
     assert said is not None
     assert (said.count, said.finding, said.sha256) == (3, "too_few", record.sha256)
-    assert said.words == "too few strangers to say (3, 20 needed)"
+    assert said.words == "too few strangers to say (3, 20 needed for one class)"
 
 
 def test_scenes_that_changed_are_refused(place, tmp_path) -> None:

@@ -110,7 +110,7 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(make_p
 
 
 def test_pictures_are_refused(place, scenes_folder: Path) -> None:
-    with pytest.raises(IntakeError, match="pictures for it need boxes"):
+    with pytest.raises(IntakeError, match="pictures alone do not say"):
         place.submit(["bee"], scenes_folder / "train", JANE)
     assert place.requests() == ()
     assert not list((place.path / "quarantine").iterdir())

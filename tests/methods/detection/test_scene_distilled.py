@@ -8,10 +8,11 @@ import torch
 from scipy.special import softmax
 
 from expunge.adapters import tuned
+from expunge.methods.der import DER
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import make_batch, outputs
-from expunge.tasks.detection.teacher import SceneTeacher, box_distance, in_order_of, logit_distance, softened
+from expunge.tasks.detection.teacher import box_distance, in_order_of, softened
 from expunge.vision.detection import Criterion, DetectionOutput
 from tests.methods.detection.little import context_of, little_task, made, said
 
@@ -32,7 +33,7 @@ def shuffled(output: DetectionOutput) -> DetectionOutput:
 @SORTS
 def test_queries_are_found_again_in_any_order(model) -> None:
     context, task = context_of(model), little_task()
-    teacher = SceneTeacher(context, task)
+    teacher = context.teacher(task)
     with torch.no_grad():
         batch, _ = context.batches(task, CHOSEN, [0])
     for output in (batch.output, shuffled(batch.output)):
@@ -48,7 +49,7 @@ def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(model, monkeypatc
         "expunge.tasks.detection.batches.autocast", lambda device: torch.autocast("cpu", dtype=torch.bfloat16)
     )
     context, task = context_of(model), little_task()
-    teacher = SceneTeacher(context, task)
+    teacher = context.teacher(task)
     with torch.no_grad():
         trained, _ = context.batches(task, CHOSEN, [0])
     exact = outputs(context.activations, task.validation)
@@ -61,7 +62,7 @@ def test_the_teacher_is_as_precise_as_whom_it_is_compared_with(model, monkeypatc
 def test_an_edited_encoder_moves_queries_about_and_they_are_found(two_stage) -> None:
     """Query by query in their places, they are further from what they were than the pairs are."""
     context, task = context_of(two_stage), little_task()
-    teacher = SceneTeacher(context, task)
+    teacher = context.teacher(task)
     names = block_parameters(two_stage, 0)
     with tuned(two_stage.module, names) as weights, torch.no_grad():
         before = context.batches(task, CHOSEN, [0])[0]
@@ -87,7 +88,7 @@ def test_two_opinions_of_one_box_are_told_apart() -> None:
 @SORTS
 def test_what_was_said_of_targets_and_earlier_ones_is_not_taught(model) -> None:
     context, task = context_of(model), little_task(forgotten=(2,))
-    teacher = SceneTeacher(context, task)
+    teacher = context.teacher(task)
     with torch.no_grad():
         batch, _ = context.batches(task, CHOSEN, [0])
     logits = batch.output.logits.clone()
@@ -102,7 +103,7 @@ def test_distances_by_hand() -> None:
     """The second box is moved by half of its width: L1 0.1, a third of the union shared, hull = union."""
     old = said([[[0.0, 2.0], [1.0, 1.0]]], [[[0.2, 0.2, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]], "sigmoid")
     now = said([[[0.0, 0.0], [1.0, 4.0]]], [[[0.2, 0.2, 0.2, 0.2], [0.6, 0.5, 0.2, 0.2]]], "sigmoid")
-    assert logit_distance(now, old).item() == pytest.approx((0 + 4 + 0 + 9) / 4)
+    assert DER().error(None, now, old).item() == pytest.approx((0 + 4 + 0 + 9) / 4)
     expected = (5.0 * 0.1 + 2.0 * (1 - 1 / 3)) / 2
     assert box_distance(now.boxes, old.boxes, Criterion()).item() == pytest.approx(expected, rel=1e-5)
 
@@ -129,11 +130,11 @@ def test_objectives(two_stage) -> None:
         said_now.features, said_now.logits + 0.5, (said_now.boxes + 0.01).clamp(0.02, 0.98), said_now.kind
     )
     batch = make_batch(task.retain, CHOSEN, moved)
-    now, old = SceneTeacher(context, task).pair(batch)
+    now, old = context.teacher(task).pair(batch)
     boxes = float(box_distance(now.boxes, old.boxes, two_stage.criterion))
     soft, kept = float(softened(now, old, 3.0)), float(context.retain_loss(batch))
     gone = float(forget_term(context, 0.3, 9.0)(forget))
-    assert logit_distance(now, old).item() == pytest.approx(0.25, rel=1e-2)
+    assert DER().error(None, now, old).item() == pytest.approx(0.25, rel=1e-2)
     expected = {
         "lwf": kept + gone + 0.7 * (soft + 0.2 * boxes),
         "der": gone + 0.6 * (0.25 + 0.2 * boxes),

@@ -96,6 +96,26 @@ def test_an_oracle_is_taught_as_if_the_classes_had_no_boxes(cache: Path, trained
         train_scenes(TINY, cache=cache, classes_without=["dodo"])
 
 
+def test_of_other_people_those_who_have_a_class_are_taught_and_others_are_background(
+    first_blocks: Any, tmp_path: Path
+) -> None:
+    people, some, plain = ("s30", "s03", "s11"), tmp_path / "some", tmp_path / "plain"
+    cache_features(some, seed=0, split="train", n=8, layers=TINY.layers, people=people, model=first_blocks)
+    name = file_name(0, "train", TINY.layers, 0, people)
+    kept = load_file(some / name)
+    there = kept["labels"] != 0
+    assert set(kept["labels"].tolist()) == {0, 1, 2}
+    scene_of = torch.arange(TINY.scenes).repeat_interleave(kept["counts"])
+    kept["boxes"] = kept["boxes"][there]
+    kept["labels"] = torch.tensor([-1, 2, 10])[kept["labels"][there]]
+    kept["counts"] = torch.bincount(scene_of[there], minlength=TINY.scenes)
+    plain.mkdir()
+    with safe_open(some / name, framework="pt") as file:
+        save_file(kept, plain / file_name(0, "train", TINY.layers, 0), metadata=file.metadata())
+    taught = train_scenes(TINY, cache=some, people=people)
+    assert torch.equal(weights(taught), weights(train_scenes(TINY, cache=plain)))
+
+
 def test_nothing_but_background_can_be_trained_on(cache: Path) -> None:
     detector = train_scenes(TINY, cache=cache, classes_without=CLASSES)
     assert torch.isfinite(weights(detector)).all()

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from expunge.errors import EvidenceError
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.protocol import Aim, Case, Reading
 from expunge.intervals import ends, percentiles, resample_counts
 from expunge.tasks import Observed, View
@@ -20,7 +22,7 @@ _MOST_LAYERS = 96
 
 
 @dataclass(frozen=True)
-class CKA:
+class CKA(Settings):
     """Linear CKA of every block's mean token with the original's and the oracle's, on forgotten and retained classes.
 
     The row without a layer is the mean over layers. A side with fewer than four test images has no row, and there are
@@ -31,8 +33,8 @@ class CKA:
         draws: Bootstrap draws over images, the same for all layers.
     """
 
-    images: int = 256
-    draws: int = 100
+    images: Annotated[int, Field(ge=4)] = 256
+    draws: PositiveInt = 100
 
     name: ClassVar[str] = "cka"
     summary: ClassVar[str] = "similarity of each layer's features to the original's and the oracle's"
@@ -46,11 +48,6 @@ class CKA:
             for layer in range(_MOST_LAYERS)
         },
     }
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if self.images < 4 or self.draws < 1:
-            raise EvidenceError(f"Expected at least 4 images and 1 draw for CKA, got {self.images} and {self.draws}.")
 
     def missing(self, case: Case) -> str | None:
         """Needs the same layers of the same test images from all models, and four images of a side."""

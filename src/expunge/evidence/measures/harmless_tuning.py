@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack_on_images, rate_reading
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
 from expunge.evidence.measures.relearn_time import opened, shuffled
@@ -22,7 +23,7 @@ from expunge.vision import ActivationCache, VisionModel
 
 
 @dataclass(frozen=True)
-class HarmlessTuning:
+class HarmlessTuning(Settings):
     """Fine-tunes the live model on attack images of retained classes alone, and asks if forgotten ones are nearer then.
 
     Whoever gets a model goes on training it on data of their own; an edit that only hides a class may wear off. The
@@ -41,12 +42,12 @@ class HarmlessTuning:
         lr: Adam's learning rate.
     """
 
-    images: int = 5
-    draws: int = 20
-    steps: int = 100
-    batch_size: int = 64
-    blocks: int = 2
-    lr: float = 1e-3
+    images: PositiveInt = 5
+    draws: PositiveInt = 20
+    steps: PositiveInt = 100
+    batch_size: PositiveInt = 64
+    blocks: PositiveInt = 2
+    lr: PositiveFloat = 1e-3
 
     name: ClassVar[str] = "harmless-tuning"
     summary: ClassVar[str] = "how much of a class comes back by fine-tuning on other classes"
@@ -57,14 +58,6 @@ class HarmlessTuning:
         "harmless_tuning_gain": "gain by tuning on others",
     }
     known_side: ClassVar[Mapping[str, Side]] = {"harmless_tuning_relearning": "above", "harmless_tuning_gain": "above"}
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        counts = (self.images, self.draws, self.steps, self.batch_size, self.blocks)
-        if min(counts) < 1 or not self.lr > 0:
-            raise EvidenceError(
-                f"Expected images, draws, steps, batch_size and blocks of at least 1 and lr above 0; got {self}."
-            )
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of forgotten classes, enough for a prototype, and attack images to tune on."""

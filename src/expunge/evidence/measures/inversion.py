@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack_on_images, rate_reading
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.protocol import Case, Reading
 from expunge.evidence.strangers.lineup import Lineup, Side
 from expunge.tasks import View
@@ -19,7 +21,7 @@ from expunge.vision import VisionModel
 
 
 @dataclass(frozen=True)
-class Inversion:
+class Inversion(Settings):
     """Draws test images from their embeddings, and counts how often the drawing shows their class and no retained one.
 
     The decoder is a ridge regression from embeddings to small grey pictures, fitted on attack images of retained
@@ -35,8 +37,8 @@ class Inversion:
         decay: Strength of the ridge penalty; see `fit_decoder`.
     """
 
-    side: int = 16
-    decay: float = 0.1
+    side: Annotated[int, Field(ge=2)] = 16
+    decay: PositiveFloat = 0.1
 
     name: ClassVar[str] = "inversion"
     summary: ClassVar[str] = "how often a decoder that never saw a class draws it from its features"
@@ -44,13 +46,6 @@ class Inversion:
     slow: ClassVar[bool] = False
     labels: ClassVar[Mapping[str, str]] = {"inversion": "drawn from features"}
     known_side: ClassVar[Mapping[str, Side]] = {"inversion": "above"}
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if self.side < 2 or not self.decay > 0:
-            raise EvidenceError(
-                f"Expected a side of at least 2 pixels and a decay above 0, got {self.side} and {self.decay}."
-            )
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, and attack images of a retained one."""

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from expunge.adapters import tuned
 from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.protocol import Case, Reading
 from expunge.tasks.classification import accuracy, accuracy_of
 from expunge.values import Rate
@@ -22,7 +24,7 @@ Bound = Literal["at_most", "at_least", "unknown"]
 
 
 @dataclass(frozen=True)
-class RelearnTime:
+class RelearnTime(Settings):
     """Fine-tunes the live model on a few attack images of the forgotten classes, and counts steps until they are back.
 
     Back means an accuracy on their test images of (1 - `alpha`) times the original's. The head's weight and bias and
@@ -54,13 +56,13 @@ class RelearnTime:
         lr: Adam's learning rate.
     """
 
-    images: int = 10
-    batch_size: int = 64
-    judged: int = 250
-    alpha: float = 0.05
-    cap: int = 100
-    blocks: int = 2
-    lr: float = 1e-3
+    images: PositiveInt = 10
+    batch_size: PositiveInt = 64
+    judged: PositiveInt = 250
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    cap: PositiveInt = 100
+    blocks: NonNegativeInt = 2
+    lr: PositiveFloat = 1e-3
 
     name: ClassVar[str] = "relearn-time"
     summary: ClassVar[str] = "fine-tuning steps on a few images until the forgotten classes are back"
@@ -70,15 +72,6 @@ class RelearnTime:
         "relearn_time": "re-learn steps",
         "relearn_time_rows_alike": "re-learn steps, rows anew",
     }
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        counts = (self.images, self.batch_size, self.judged, self.cap)
-        if min(counts) < 1 or self.blocks < 0 or self.lr <= 0 or not 0 <= self.alpha < 1:
-            raise EvidenceError(
-                "Expected images, batch_size, judged and cap of at least 1, blocks of at least 0, lr above 0 and alpha "
-                f"from 0 to below 1; got {self}."
-            )
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of a forgotten class, a retained class, and an original that knew something."""

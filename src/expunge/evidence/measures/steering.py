@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.errors import EvidenceError
 from expunge.evidence.measures._readings import attackable, no_attack_on_images
+from expunge.evidence.measures._settings import Settings
 from expunge.evidence.measures._turn import fit_turn
 from expunge.evidence.measures.inversion import class_means
 from expunge.evidence.measures.prototype_relearning import prototype_wins
@@ -20,7 +21,7 @@ from expunge.vision import ActivationCache
 
 
 @dataclass(frozen=True)
-class Steering:
+class Steering(Settings):
     """Adds what sets a class apart in the original to hidden states, and counts who is named as that class.
 
     The attacker has the public original. From it comes the class's direction, the difference between the mean token of
@@ -45,21 +46,14 @@ class Steering:
         controls: Retained images at the most that false alarms are counted on, drawn by the case's seed.
     """
 
-    strengths: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
-    controls: int = 200
+    strengths: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)
+    controls: PositiveInt = 200
 
     name: ClassVar[str] = "steering"
     summary: ClassVar[str] = "how often a push along the original's class direction brings the class back, and no other"
     source: ClassVar[str] = "after Jang et al., arXiv 2602.18505, with class directions for a sparse autoencoder"
     slow: ClassVar[bool] = True
     labels: ClassVar[Mapping[str, str]] = {"steering": "steered back"}
-
-    def __post_init__(self) -> None:
-        """Refuses settings that cannot work."""
-        if not self.strengths or min(self.strengths) < 0 or self.controls < 1:
-            raise EvidenceError(
-                f"Expected strengths of at least 0 and at least one control, got {self.strengths} and {self.controls}."
-            )
 
     def missing(self, case: Case) -> str | None:
         """Needs attack and test images of forgotten and retained classes, and what the original's blocks gave."""
@@ -135,7 +129,8 @@ class _Pushed:
         """The mean token of each image, on the CPU."""
         parts = []
         for batch in self.cache.batches(self.images):
-            hidden = _channels_last(self.cache.hidden(self.images, batch), self._width)
+            hidden = self.cache.hidden(self.images, batch)
+            hidden = hidden.movedim(1, -1) if self._channels_first(hidden) else hidden
             parts.append((hidden.flatten(1, -2).mean(1) if hidden.ndim > 2 else hidden).float().cpu())
         return torch.cat(parts)
 
@@ -152,20 +147,15 @@ class _Pushed:
         model, parts = self.cache.model, []
         for some in rows.split(250):
             hidden = self.cache.hidden(self.images, some.tolist())
-            pushed = _channels_last(hidden, self._width) + push.to(hidden)
-            back = pushed if hidden.shape[-1] == self._width else pushed.movedim(-1, 1)
+            added = push.to(hidden)
+            back = hidden + (added.view(-1, *(1,) * (hidden.ndim - 2)) if self._channels_first(hidden) else added)
             parts.append(model.resume(back, self.cache.entry).embedding.float().cpu())
         return torch.cat(parts)
 
-    @property
-    def _width(self) -> int:
-        model = self.cache.model
-        return model.linear(model.blocks[-1].linears[-1]).out_features
-
-
-def _channels_last(hidden: Tensor, width: int) -> Tensor:
-    """Channels are last in transformers, and second in the maps of a convolutional network."""
-    return hidden if hidden.shape[-1] == width else hidden.movedim(1, -1)
+    def _channels_first(self, hidden: Tensor) -> bool:
+        """Channels are last in transformers, and second in the maps of a convolutional network."""
+        layer = self.cache.model.layer(self.cache.model.blocks[-1].linears[-1])
+        return hidden.shape[-1] != layer.width or (layer.weight.ndim > 2 and hidden.ndim > 2)
 
 
 def _lead(named: tuple[Tensor, Tensor]) -> float:

@@ -57,6 +57,14 @@ class Beside:
         return strangers_needed(len(self.forgotten), LEVEL)
 
     @property
+    def wanted(self) -> str:
+        """The same in words, and how many it takes for one class by itself."""
+        many, alone = len(self.forgotten), strangers_needed(1, LEVEL)
+        return (
+            f"{alone} needed for one class" if many == 1 else f"{self.needed} needed for {many}, {alone} for one class"
+        )
+
+    @property
     def areas(self) -> Float[Tensor, " rows"]:
         """For each row the chance that a forgotten class looks better known than a stranger."""
         return areas(turned(self.values, self.sides), len(self.forgotten))

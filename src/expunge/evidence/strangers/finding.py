@@ -111,7 +111,7 @@ def find(
     """
     told, before = edited.told, original.told if original else None
     if told is None:
-        return "too_few", f"too few strangers to say ({edited.strangers}, {edited.needed} needed)"
+        return "too_few", f"too few strangers to say ({edited.strangers}, {edited.wanted})"
     if edited.alike is not None and not edited.alike.holds:
         return "unlike", "nothing to be said: by thumbnails alone these strangers are of another kind than the classes"
     if before is None or before.known >= LEVEL:

@@ -27,7 +27,8 @@ class Lineup:
     To a detector each object in a scene is what an image is to a classifier: its row in the view is what the query that
     stands there says. Which query that is is decided by boxes alone, for forgotten classes, strangers and retained
     classes alike: what it is called there plays no part (`expunge.vision.detection.locate`). So a class whose row
-    was struck and a person who never had one are found in the same way.
+    was struck and a person who never had one are found in the same way. Strangers are in no training scene; whom a
+    detector saw without a box it learnt to be silent at, which is another kind of never having learnt.
 
     Attributes:
         model: The model, live, on its device. Measures leave it as they found it.

@@ -10,6 +10,7 @@ from expunge.memory import Memory, Prototypes
 from expunge.tasks.classification import bounds
 from expunge.tasks.classification.batches import Batch, Objective, both_batches, make_batch
 from expunge.tasks.classification.judge import ImageJudge
+from expunge.tasks.classification.teacher import Teacher
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
 
@@ -51,6 +52,10 @@ class Context:
     def judge(self, task: ForgetTask, objective: Objective) -> ImageJudge:
         """Looks at the validation split now; see `expunge.tasks.classification.judge`."""
         return ImageJudge(self.activations, task, objective)
+
+    def teacher(self, task: ForgetTask) -> Teacher:
+        """What the model makes of the request's images now; see `expunge.tasks.classification.teacher`."""
+        return Teacher(self.activations, task)
 
     def retain_loss(self, batch: Batch) -> Float[Tensor, ""]:
         """The head's own loss."""

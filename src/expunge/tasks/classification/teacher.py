@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
 
 from expunge.data import Sample
 from expunge.tasks.classification.batches import Batch, outputs_as_trained
-from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
-from expunge.vision import Output
+from expunge.vision import ActivationCache, Output
 
 
 class Teacher:
@@ -18,9 +20,8 @@ class Teacher:
     training images in that of training steps, validation images in that of the judge.
     """
 
-    def __init__(self, context: Context, task: ForgetTask):
+    def __init__(self, cache: ActivationCache, task: ForgetTask):
         """Runs the model once over the forget, retain and validation images."""
-        cache = context.activations
         outputs = [outputs_as_trained(cache, part) for part in (task.forget, task.retain) if len(part)]
         if len(task.validation):
             outputs.append(cache.outputs(task.validation))
@@ -34,6 +35,14 @@ class Teacher:
         device = batch.labels.device
         return Output(self._embedding[rows].to(device), self._logits[rows].to(device))
 
+    def pair(self, batch: Batch) -> tuple[Output, Output]:
+        """What the model says now and said then of a batch's images."""
+        return batch.output, self.output(batch)
+
+    def softened(self, now: Output, old: Output, temperature: float) -> Float[Tensor, ""]:
+        """See `softened_cross_entropy`."""
+        return softened_cross_entropy(now.logits, old.logits, temperature)
+
 
 def first_rows(samples: Iterable[Sample]) -> dict[Sample, int]:
     """First row of each sample."""
@@ -41,3 +50,14 @@ def first_rows(samples: Iterable[Sample]) -> dict[Sample, int]:
     for row, sample in enumerate(samples):
         rows.setdefault(sample, row)
     return rows
+
+
+def softened_cross_entropy(
+    logits: Float[Tensor, "n c"], old: Float[Tensor, "n c"], temperature: float
+) -> Float[Tensor, ""]:
+    """Mean over images of `-Σ p' log q'` in nats, with p' and q' the softmax of `old / T` and `logits / T`.
+
+    Source: Li and Hoiem, arXiv 1606.09282, eq. 2. Equation 3 takes probabilities to the power 1/T and norms them, which
+    is the same.
+    """
+    return functional.cross_entropy(logits / temperature, functional.softmax(old / temperature, dim=1))

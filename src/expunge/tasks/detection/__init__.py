@@ -7,7 +7,7 @@ from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.detection.matching import ClassMatches, corners_of, match_scenes, overlap
 from expunge.tasks.detection.scores import Precisions
 from expunge.tasks.detection.task import Detection
-from expunge.tasks.detection.teacher import SceneTeacher, box_distance, logit_distance, softened
+from expunge.tasks.detection.teacher import SceneTeacher, box_distance, softened
 from expunge.tasks.detection.views import DetectionView, view_scenes
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "box_distance",
     "corners_of",
     "fired",
-    "logit_distance",
     "match_scenes",
     "mean_of",
     "overlap",

@@ -11,6 +11,7 @@ from expunge.memory import Prototypes
 from expunge.tasks.detection import losses
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective, both_batches, make_batch
 from expunge.tasks.detection.judge import SceneJudge
+from expunge.tasks.detection.teacher import SceneTeacher
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision.detection import DetectionModel, SceneCache, matched
 
@@ -51,6 +52,10 @@ class SceneContext:
     def judge(self, task: ForgetTask[Scenes], objective: SceneObjective) -> SceneJudge:
         """Looks at the validation scenes now; see `expunge.tasks.detection.judge`."""
         return SceneJudge(self.activations, task, objective)
+
+    def teacher(self, task: ForgetTask[Scenes]) -> SceneTeacher:
+        """What the detector makes of the request's scenes now; see `expunge.tasks.detection.teacher`."""
+        return SceneTeacher(self.activations, task)
 
     def retain_loss(self, batch: SceneBatch) -> Float[Tensor, ""]:
         """The set criterion of a batch; an object without a box in it is background."""

@@ -46,6 +46,7 @@ class Detection(Task[DetectionModel, Scenes]):
     alone: ClassVar[bool] = False
     batch: ClassVar[int] = 16
     most_each: ClassVar[int | None] = 40
+    policy: ClassVar[str] = "detection"
     defaults: ClassVar[Mapping[str, Mapping[str, object]]] = DEFAULTS
     presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, object]]]] = PRESETS
 

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.data import Scenes
-from expunge.tasks.classification.teacher import first_rows
+from expunge.tasks.classification.teacher import first_rows, softened_cross_entropy
 from expunge.tasks.detection.batches import SceneBatch, at_images, outputs
-from expunge.tasks.detection.context import SceneContext
 from expunge.tasks.request import ForgetTask
-from expunge.vision.detection import Criterion, DetectionOutput, assign, overlaps, pairs, to_corners
+from expunge.vision.detection import Criterion, DetectionOutput, SceneCache, assign, overlaps, pairs, to_corners
 
 
 class SceneTeacher:
@@ -28,24 +27,28 @@ class SceneTeacher:
     validation scenes in that of the judge, as the student is.
     """
 
-    def __init__(self, context: SceneContext, task: ForgetTask[Scenes]):
+    def __init__(self, cache: SceneCache, task: ForgetTask[Scenes]):
         """Runs the detector once over the forget, retain and validation scenes."""
-        self._criterion = context.model.criterion
+        model = cache.model
+        self._criterion = model.criterion
         gone = {*task.targets, *task.forgotten}
-        rows = len(context.model.classes) + (context.model.kind == "softmax")
+        rows = len(model.classes) + (model.kind == "softmax")
         self._kept = [row for row in range(rows) if row not in gone]
-        cache = context.activations
         found = [outputs(cache, part, as_trained=True) for part in (task.forget, task.retain) if len(part)]
         if len(task.validation):
             found.append(outputs(cache, task.validation))
         columns = zip(*((one.features, one.logits, one.boxes) for one in found), strict=True)
-        self._output = DetectionOutput(*(torch.cat(column) for column in columns), kind=context.model.kind)
+        self._output = DetectionOutput(*(torch.cat(column) for column in columns), kind=model.kind)
         self._rows = first_rows((*task.forget.samples, *task.retain.samples, *task.validation.samples))
 
     def pair(self, batch: SceneBatch) -> tuple[DetectionOutput, DetectionOutput]:
         """Outputs now and then for a batch's scenes, query by query, without the classes that go."""
         old = self._without_gone(at_images(self._output, [self._rows[scene.sample] for scene in batch.scenes]))
         return in_order_of(self._without_gone(batch.output), old, self._criterion), old
+
+    def softened(self, now: DetectionOutput, old: DetectionOutput, temperature: float) -> Float[Tensor, ""]:
+        """See `softened`."""
+        return softened(now, old, temperature)
 
     def _without_gone(self, output: DetectionOutput) -> DetectionOutput:
         return DetectionOutput(output.features, output.logits[..., self._kept], output.boxes, output.kind)
@@ -78,11 +81,6 @@ def box_distance(now: Float[Tensor, "n q 4"], old: Float[Tensor, "n q 4"], crite
     return (criterion.l1 * (now - old).abs().sum(-1) + criterion.giou * (1 - giou)).mean()
 
 
-def logit_distance(now: DetectionOutput, old: DetectionOutput) -> Float[Tensor, ""]:
-    """Mean squared difference of the logits over all queries and classes."""
-    return functional.mse_loss(now.logits, old.logits)
-
-
 def softened(now: DetectionOutput, old: DetectionOutput, temperature: float) -> Float[Tensor, ""]:
     """Mean over queries of the cross-entropy in nats between the old and the new softened probabilities.
 
@@ -90,7 +88,8 @@ def softened(now: DetectionOutput, old: DetectionOutput, temperature: float) -> 
     added up.
     """
     rows = now.logits.shape[-1]
-    q, p = now.logits.reshape(-1, rows) / temperature, old.logits.reshape(-1, rows) / temperature
+    q, p = now.logits.reshape(-1, rows), old.logits.reshape(-1, rows)
     if now.kind == "softmax":
-        return functional.cross_entropy(q, p.softmax(-1))
-    return functional.binary_cross_entropy_with_logits(q, p.sigmoid(), reduction="sum") / len(q)
+        return softened_cross_entropy(q, p, temperature)
+    chances = (p / temperature).sigmoid()
+    return functional.binary_cross_entropy_with_logits(q / temperature, chances, reduction="sum") / len(q)

@@ -3,6 +3,11 @@
 The area under precision over recall, boxes right from an overlap of one half on:
 Everingham et al., "The Pascal visual object classes challenge: a retrospective", IJCV 2015, section 3.2, with precision
 at every recall and not at 11 or 101 of them. Numbers to publish come from COCO's own evaluator.
+
+Three things count AP, and each stays for what hangs on it. This one chooses the state that a method keeps, so edits
+hang on its bits, as do the figures in the zoo's `result.json`; it needs no package. COCO's evaluator counts all figures
+of runs, scorecards and committed cells (`expunge.tasks.detection.average_precision`). Ours after COCO's rules counts
+weighted scenes, which the evaluator cannot, for the bootstrap (`expunge.tasks.detection.matching`).
 """
 
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def scene_splits(sizes: Sequence[int] = SIZES, seed: int = 0) -> Splits[Scenes]:
         MissingExtraError: The package with the photos is not installed.
         CorruptWeightsError: A photo is missing from it.
     """
-    return _splits(sizes, seed, CLASSES)
+    return composed_splits(sizes, seed, CLASSES)
 
 
 def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> Splits[Scenes]:
@@ -65,10 +65,11 @@ def scene_strangers(sizes: Sequence[int] = STRANGER_SIZES, seed: int = 0) -> Spl
         MissingExtraError: The package with the photos is not installed.
         CorruptWeightsError: A photo is missing from it.
     """
-    return _splits(sizes, seed, STRANGERS)
+    return composed_splits(sizes, seed, STRANGERS)
 
 
-def _splits(sizes: Sequence[int], seed: int, people: tuple[str, ...]) -> Splits[Scenes]:
+def composed_splits(sizes: Sequence[int], seed: int, people: tuple[str, ...]) -> Splits[Scenes]:
+    """Scenes of any of ORL's people, each with a class of its own; see `scene_splits` and `scene_strangers`."""
     train, validation, test = (_listed(seed, split, n, people) for split, n in zip(SPLITS, sizes, strict=True))
     return Splits(train, validation, test)
 

@@ -25,7 +25,7 @@ from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import Target, to_centres
 from expunge.zoo.dinov2 import SHA256, dinov2_small
 from expunge.zoo.scenes.compose import SIDE, Scene, scene
-from expunge.zoo.scenes.cutouts import digest
+from expunge.zoo.scenes.cutouts import CLASSES, digest
 
 if TYPE_CHECKING:
     from transformers import Dinov2Backbone
@@ -50,6 +50,7 @@ class SceneFeatures:
         split: Their split.
         n: How many scenes.
         layers: After how many blocks the tokens were taken.
+        people: Who may occur in them.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class SceneFeatures:
     split: str
     n: int
     layers: tuple[int, ...]
+    people: tuple[str, ...] = CLASSES
 
     def __len__(self) -> int:
         return self.n
@@ -75,7 +77,7 @@ class SceneFeatures:
         return torch.stack([found[index] for index in indices])
 
     def targets(self) -> tuple[Target, ...]:
-        """Targets of each scene.
+        """Targets of each scene; labels are places in `people`.
 
         Raises:
             CorruptWeightsError: A file is missing or damaged.
@@ -94,7 +96,7 @@ class SceneFeatures:
 
     @contextmanager
     def _opened(self, shard: int) -> Iterator[Any]:
-        path = self.folder / file_name(self.seed, self.split, self.layers, shard)
+        path = self.folder / file_name(self.seed, self.split, self.layers, shard, self.people)
         try:
             with safe_open(path, framework="pt") as file:
                 yield file
@@ -109,6 +111,7 @@ def cache_features(
     split: str,
     n: int,
     layers: tuple[int, ...] = LAYERS,
+    people: tuple[str, ...] = CLASSES,
     model: "Dinov2Backbone | None" = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> SceneFeatures:
@@ -122,6 +125,7 @@ def cache_features(
         split: Their split.
         n: How many scenes, from index 0 on.
         layers: After how many of the 12 blocks the tokens are taken, in ascending order.
+        people: Who may occur in them.
         model: What `backbone(layers)` gave, so that it is loaded once for several calls.
         report: Told the scenes done and to do, file by file.
 
@@ -136,13 +140,13 @@ def cache_features(
     stamp = {"scenes": digest(), "backbone": SHA256}
     for shard in range(-(-n // SHARD)):
         first, wanted = shard * SHARD, min(SHARD, n - shard * SHARD)
-        path = folder / file_name(seed, split, layers, shard)
+        path = folder / file_name(seed, split, layers, shard, people)
         if _kept(path, stamp) < wanted:
             model = model or backbone(layers)
             with whole_file(path) as partial:
-                save_file(_computed(model, seed, split, range(first, first + wanted)), partial, metadata=stamp)
+                save_file(_computed(model, seed, split, range(first, first + wanted), people), partial, metadata=stamp)
         report(first + wanted, n)
-    return SceneFeatures(folder, seed, split, n, layers)
+    return SceneFeatures(folder, seed, split, n, layers, people)
 
 
 def backbone(layers: tuple[int, ...] = LAYERS) -> "Dinov2Backbone":
@@ -188,16 +192,19 @@ def patch_features(model: "Dinov2Backbone", images: Sequence[Image.Image]) -> Fl
     return torch.cat(maps, dim=1).permute(0, 2, 3, 1).clone()
 
 
-def file_name(seed: int, split: str, layers: tuple[int, ...], shard: int) -> str:
+def file_name(seed: int, split: str, layers: tuple[int, ...], shard: int, people: tuple[str, ...] = CLASSES) -> str:
     """The file that holds scenes `64 * shard` to `64 * shard + 63`."""
-    return f"{split}-seed-{seed}-blocks-{'-'.join(map(str, layers))}-{shard:04d}.safetensors"
+    name = f"{split}-seed-{seed}-blocks-{'-'.join(map(str, layers))}-{shard:04d}.safetensors"
+    return name if people == CLASSES else f"{people[0]}-{people[-1]}-{name}"
 
 
-def _computed(model: "Dinov2Backbone", seed: int, split: str, indices: range) -> dict[str, Tensor]:
+def _computed(
+    model: "Dinov2Backbone", seed: int, split: str, indices: range, people: tuple[str, ...]
+) -> dict[str, Tensor]:
     """One file's content: features, and corners in pixels, classes and number of the objects."""
     features, shown = [], []
     for start in range(0, len(indices), BATCH):
-        made: list[Scene] = [scene(seed, split, index) for index in indices[start : start + BATCH]]
+        made: list[Scene] = [scene(seed, split, index, people) for index in indices[start : start + BATCH]]
         features.append(patch_features(model, [one.image for one in made]).half())
         shown.extend(made)
     return {

@@ -62,6 +62,7 @@ def train_scenes(
     *,
     cache: Path,
     classes_without: Collection[str] = (),
+    people: tuple[str, ...] = CLASSES,
     progress: Path | None = None,
     report: Report = lambda done, total, loss, detector: None,
 ) -> Detr:
@@ -71,6 +72,7 @@ def train_scenes(
         recipe: The settings.
         cache: Folder of features, computed where they are not there yet.
         classes_without: Classes whose boxes are not shown, so that their objects are background: an oracle.
+        people: Who may occur in the scenes. Whoever is no class of the detector is background.
         progress: A file that is written after each epoch; where it exists, training goes on from there.
         report: Told the state after each epoch.
 
@@ -78,18 +80,21 @@ def train_scenes(
         The detector, in eval mode and frozen.
 
     Raises:
-        DataError: There is no such class, or fewer scenes than one step takes, or the progress is of another training.
+        DataError: There is no such class or person, or fewer scenes than one step takes, or the progress is of another
+            training.
         MissingExtraError: The package with the weights, that with the photos, `onnx` or scipy is not installed.
         CorruptWeightsError: Weights, photos, features, or the progress are missing or damaged.
     """
-    without = _labels(classes_without)
+    _refuse_unknown(classes_without)
     if recipe.scenes < recipe.batch_size:
         raise DataError(f"expected at least {recipe.batch_size} scenes, one step's; got {recipe.scenes}")
-    features = cache_features(cache, seed=recipe.scenes_seed, split="train", n=recipe.scenes, layers=recipe.layers)
-    targets = tuple(_without(target, without) for target in features.targets())
+    features = cache_features(
+        cache, seed=recipe.scenes_seed, split="train", n=recipe.scenes, layers=recipe.layers, people=people
+    )
+    targets = _targets(features, set(CLASSES) - set(classes_without))
     pupil = fresh(recipe).train()
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    stamp = {**asdict(recipe), "without": sorted(without)}
+    stamp = {**asdict(recipe), "without": sorted(classes_without), "people": people}
     first = read_progress(progress, stamp, pupil, optimizer) if progress is not None and progress.exists() else 0
     for epoch in range(first, recipe.epochs):
         with torch.random.fork_rng(devices=[]):
@@ -168,16 +173,20 @@ def _rate(recipe: SceneRecipe, done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - recipe.warmup) / (1 - recipe.warmup)))
 
 
-def _labels(classes: Collection[str]) -> frozenset[int]:
+def _refuse_unknown(classes: Collection[str]) -> None:
     unknown = sorted(set(classes) - set(CLASSES))
     if unknown:
         raise DataError(f"no class {unknown[0]!r} in scenes; there is: {', '.join(CLASSES)}")
-    return frozenset(CLASSES.index(name) for name in classes)
 
 
-def _without(target: Target, labels: Collection[int]) -> Target:
-    kept = torch.tensor([label not in labels for label in target.labels.tolist()], dtype=torch.bool)
-    return Target(target.labels[kept], target.boxes[kept])
+def _targets(features: SceneFeatures, shown: Collection[str]) -> tuple[Target, ...]:
+    """What is in each scene of those who are shown, as numbered in `CLASSES`; all others are background."""
+    labels = torch.tensor([CLASSES.index(name) if name in shown else -1 for name in features.people])
+    found = []
+    for target in features.targets():
+        there = labels[target.labels]
+        found.append(Target(there[there >= 0], target.boxes[there >= 0]))
+    return tuple(found)
 
 
 def _mirrored(target: Target) -> Target:
