@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from expunge.bench.stand import EVALUATION_SEEDS, Stand
-from expunge.bench.stands import make_stand
+from expunge.bench._bench import EVALUATION_SEEDS, Bench
+from expunge.bench._benches import make_bench
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case, Measure, make_measure
 from expunge.evidence.measures._attacks import auc
@@ -25,39 +25,39 @@ from expunge.evidence.strangers.lineup import ByClass, Lineup
 MODELS = Path(__file__).parents[1] / "benchmarks/results/models"
 
 
-def stand_of(suite_name: str, setting: str, seed: int, models: Path) -> Stand:
+def bench_of(suite_name: str, setting: str, seed: int, models: Path) -> Bench:
     """A stand without shadow models."""
     suite = find_suite(suite_name)
     if not isinstance(suite, Suite):
         sys.exit(f"expected a suite on classifiers, got {suite_name}; for detectors there is detection_trials.py")
-    return make_stand(replace(suite, shadows=0), setting, seed, models, suite.load())
+    return make_bench(replace(suite, shadows=0), setting, seed, models, suite.load())
 
 
-def cases(stand: Stand, number: int, methods: list[str]) -> Iterator[tuple[str, Case]]:
+def cases(bench: Bench, number: int, methods: list[str]) -> Iterator[tuple[str, Case]]:
     """Original and oracle, then the methods, each after request `number`."""
-    yield "original", stand.case(number, stand.original)
-    oracle = stand.oracle("oracle-scratch", number).model
-    yield "oracle-scratch", stand.case(number, stand.view(oracle), oracle)
+    yield "original", bench.case(number, bench.original)
+    oracle = bench.oracle("oracle-scratch", number).model
+    yield "oracle-scratch", bench.case(number, bench.view(oracle), oracle)
     for method in methods:
-        with stand.forgetting(method, stand.suite.tuned(method)) as steps:
+        with bench.forgetting(method, bench.suite.tuned(method)) as steps:
             for request in range(number):
                 steps.carry_out(request)
-            yield method, stand.case(number, stand.view())
+            yield method, bench.case(number, bench.view())
 
 
-def lineups(stand: Stand, number: int, strangers: int) -> Iterator[tuple[str, Lineup]]:
+def lineups(bench: Bench, number: int, strangers: int) -> Iterator[tuple[str, Lineup]]:
     """A model that never saw so many classes that no request names, and one that never saw forgotten ones either."""
-    plan = stand.plan
+    plan = bench.plan
     named = {label for request in plan.requests for label in request}
-    unseen = [label for label in range(len(stand.classes)) if label not in named][-strangers:]
+    unseen = [label for label in range(len(bench.classes)) if label not in named][-strangers:]
     if len(unseen) < strangers:
         sys.exit(f"expected at most {len(unseen)} strangers, as so many classes are named by no request")
     forgotten = plan.before(number)
     for name, without in (("original", unseen), ("oracle-scratch", [*forgotten, *unseen])):
-        model = stand.store.oracle("oracle-scratch", without, stand.seed).model
-        retain = tuple(label for label in range(len(stand.classes)) if label not in {*forgotten, *unseen})
-        seen, attack, test = stand.view(model), stand.attack, stand.test
-        seed = EVALUATION_SEEDS + stand.seed
+        model = bench.store.oracle("oracle-scratch", without, bench.seed).model
+        retain = tuple(label for label in range(len(bench.classes)) if label not in {*forgotten, *unseen})
+        seen, attack, test = bench.view(model), bench.attack, bench.test
+        seed = EVALUATION_SEEDS + bench.seed
         yield name, Lineup(model, seen, attack, test, retain, tuple(forgotten), tuple(unseen), seed)
 
 
@@ -83,11 +83,11 @@ def tell(cells: list[str]) -> None:
     sys.stdout.flush()
 
 
-def write_readings(stand: Stand, number: int, methods: list[str], measures: Sequence[Measure]) -> None:
+def write_readings(bench: Bench, number: int, methods: list[str], measures: Sequence[Measure]) -> None:
     """A row each model, with the readings of all measures."""
     columns = [key for measure in measures for key in measure.labels]
     head(columns)
-    for name, case in cases(stand, number, methods):
+    for name, case in cases(bench, number, methods):
         readings, skipped = take(case, measures)
         found = {reading.key: f"{reading.value:.1f}" for reading in readings}
         tell([name, *(found.get(key, "–") for key in columns)])
@@ -95,12 +95,12 @@ def write_readings(stand: Stand, number: int, methods: list[str], measures: Sequ
             sys.stderr.write(f"{name}: no {measure}: {reason}\n")
 
 
-def write_strangers(stand: Stand, number: int, strangers: int, measures: Sequence[Measure]) -> None:
+def write_strangers(bench: Bench, number: int, strangers: int, measures: Sequence[Measure]) -> None:
     """A row each model, with what strangers say of the forgotten classes."""
     able = [measure for measure in measures if isinstance(measure, ByClass)]
     columns = [key for measure in able for key in measure.known_side]
     head(columns)
-    for name, lineup in lineups(stand, number, strangers):
+    for name, lineup in lineups(bench, number, strangers):
         found = {key: text for measure in able for key, text in told_apart(measure, lineup).items()}
         tell([name, *(found.get(key, "–") for key in columns)])
 
@@ -118,11 +118,11 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=0, help="how many; 0 for readings in place of values by class")
     given = parser.parse_args()
     measures = [make_measure(name) for name in given.measures]
-    stand = stand_of(given.suite, given.setting, given.seed, given.models)
+    bench = bench_of(given.suite, given.setting, given.seed, given.models)
     if given.strangers:
-        write_strangers(stand, given.request, given.strangers, measures)
+        write_strangers(bench, given.request, given.strangers, measures)
     else:
-        write_readings(stand, given.request, given.methods, measures)
+        write_readings(bench, given.request, given.methods, measures)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from expunge.bench.page import ASSETS, make_page
+from expunge.bench._page import ASSETS, make_page
 
 ROOT = Path(__file__).parents[1]
 

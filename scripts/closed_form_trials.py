@@ -10,10 +10,10 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from expunge.bench.cell import run_cell
-from expunge.bench.results import RequestResult
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._cell import run_cell
+from expunge.bench._results import RequestResult
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Splits
 
@@ -39,14 +39,14 @@ def halves(images: Images) -> tuple[Images, Images]:
     return images.select(rows[1]), images.select(rows[0])
 
 
-def stand_of(suite_name: str, setting: str, seed: int) -> Stand:
+def bench_of(suite_name: str, setting: str, seed: int) -> Bench:
     """A stand that has no test images."""
     suite = find_suite(suite_name)
     if not isinstance(suite, Suite):
         sys.exit(f"expected a suite on classifiers, got {suite_name}; for detectors there is detection_trials.py")
     splits = suite.load()
     own, judged = halves(splits.validation)
-    return make_stand(
+    return make_bench(
         replace(suite, test=min(suite.test or 100, 100)), setting, seed, MODELS, Splits(splits.train, own, judged)
     )
 
@@ -83,12 +83,12 @@ def main() -> None:
     parser.add_argument("--setting", default="replay-10")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    stand = stand_of(given.suite, given.setting, given.seed)
+    bench = bench_of(given.suite, given.setting, given.seed)
     for anchor in ANCHORS:
-        tell(line(anchor, run_cell(stand, anchor, {}, lambda progress: None)))
+        tell(line(anchor, run_cell(bench, anchor, {}, lambda progress: None)))
     for trial in given.trials:
         settings = {key: value(text) for key, _, text in (part.partition("=") for part in trial.split())}
-        tell(line(trial or "defaults", run_cell(stand, "closed-form", settings, lambda progress: None)))
+        tell(line(trial or "defaults", run_cell(bench, "closed-form", settings, lambda progress: None)))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
-from tune import GROUNDS, stands
+from tune import GROUNDS, benches
 
 from expunge.adapters import Edit, EditStack, LowRank
-from expunge.bench.stand import Stand
+from expunge.bench._bench import Bench
 from expunge.methods import make_method
+from expunge.methods._layer_inputs import has_class_token, image_inputs
 from expunge.methods.damp import forget_directions, projection, prototypes
-from expunge.methods.layer_inputs import has_class_token, image_inputs
 from expunge.methods.sequence import Forgetting
 from expunge.tasks.classification.accuracy import accuracy_of
 from expunge.tasks.request import ForgetTask
@@ -58,14 +58,14 @@ def edit(cache: ActivationCache, task: ForgetTask, *, attention: bool, head: boo
     return Edit(deltas=deltas), last.shape[1]
 
 
-def trial(stand: Stand, attention: bool, head: bool) -> Sequence[object]:
+def trial(bench: Bench, attention: bool, head: bool) -> Sequence[object]:
     """Acc_f and Acc_r on validation images, and the directions of the classifier's input."""
-    images, stack = stand.data.validation, EditStack(stand.model)
-    labels, targets = torch.tensor(images.labels), stand.requests[0]
-    forgetting = Forgetting(stack, stand.plan, make_method("damp"), stand.data, activations=stand.activations(0))
+    images, stack = bench.data.validation, EditStack(bench.model)
+    labels, targets = torch.tensor(images.labels), bench.requests[0]
+    forgetting = Forgetting(stack, bench.plan, make_method("damp"), bench.data, activations=bench.activations(0))
     made, count = edit(forgetting.activations, forgetting.task(0), attention=attention, head=head)
     stack.push(made)
-    logits = stand.cache.outputs(images).logits
+    logits = bench.cache.outputs(images).logits
     stack.undo()
     rates = (accuracy_of(logits, labels, kind) for kind in (targets, set(images.labels) - set(targets)))
     return [f"{rate.percent:.1f} (n={rate.n})" for rate in rates] + [count]
@@ -75,11 +75,11 @@ def main() -> None:
     """Prints one row a suite and variant."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        for name, stand in stands(GROUNDS["small"], Path(folder)).items():
+        for name, bench in benches(GROUNDS["small"], Path(folder)).items():
             for attention in (False, True):
                 for head in (False, True):
                     what = "FFNs" + ", attention" * attention + ", classifier" * head
-                    gone, kept, count = trial(stand, attention, head)
+                    gone, kept, count = trial(bench, attention, head)
                     sys.stdout.write(f"{name}: {what}: Acc_f {gone}, Acc_r {kept}; {count} directions at the end\n")
 
 

@@ -13,7 +13,7 @@ features and oracles are kept in benchmarks/results/models.
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from expunge.adapters import Edit, EditStack
-from expunge.bench.models import ModelStore, read_weights, write_weights
-from expunge.bench.results import SCRATCH
+from expunge.bench._models import ModelStore, read_weights, write_weights
+from expunge.bench._results import SCRATCH
 from expunge.bench.scenes.detectors import FEATURES
 from expunge.bench.scenes.suite import suite
 from expunge.data import Scenes
@@ -153,7 +153,7 @@ def _strange(seen: Observed, cut: int) -> Observed:
     return replace(rows, labels=rows.labels - cut)
 
 
-def told(name: str, lineup: Lineup, measures: list[ByClass]) -> Mapping[str, object]:
+def told(name: str, lineup: Lineup, measures: Sequence[ByClass]) -> Mapping[str, object]:
     """The verdict by strangers, in all and row by row, with the values behind it."""
     stood = beside(lineup, measures)
     assert stood is not None

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from expunge.adapters import Edit, EditStack
-from expunge.bench.models import ModelStore
-from expunge.bench.results import SCRATCH
+from expunge.bench._bench import first_rows
+from expunge.bench._models import ModelStore
+from expunge.bench._results import SCRATCH
 from expunge.bench.scenes.suite import suite
-from expunge.bench.stand import first_rows
 from expunge.evidence import Case, make_measures
 from expunge.evidence.protocol import take
 from expunge.evidence.strangers.beside import beside

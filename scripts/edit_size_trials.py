@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
-from closed_form_trials import stand_of, value
+from closed_form_trials import bench_of, value
 from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Edit, EditStack, LowRank
-from expunge.bench.clock import now
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
+from expunge.bench._bench import FORGETTING_SEEDS, Bench
+from expunge.bench._clock import now
 from expunge.evidence import make_measure
 from expunge.evidence.protocol import take
+from expunge.methods._layer_inputs import second_moments
+from expunge.methods._ridge import low_rank
 from expunge.methods.closed_form import ClosedForm
-from expunge.methods.layer_inputs import second_moments
-from expunge.methods.ridge import low_rank
 from expunge.methods.sequence import Forgetting
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
@@ -98,17 +98,17 @@ class Cut(ClosedForm):
         return kept.half() if self.half else kept
 
 
-def trial(stand: Stand, method: Cut, requests: int) -> dict[str, object]:
+def trial(bench: Bench, method: Cut, requests: int) -> dict[str, object]:
     """Carries the requests out; what the edits weigh, and what is found after each and after the last."""
     found: dict[str, list[float]] = {"bytes": [], "ranks": [], "seconds": []}
-    with forgetting(stand, method) as steps:
+    with forgetting(bench, method) as steps:
         for number in range(1, requests + 1):
-            started, last = now(stand.device), number == requests
+            started, last = now(bench.device), number == requests
             edit = steps.carry_out(number - 1)
-            found["seconds"].append(round(now(stand.device) - started, 1))
+            found["seconds"].append(round(now(bench.device) - started, 1))
             found["bytes"].append(edit.bytes)
             found["ranks"].append(sum(low.rank for low in edit.deltas.values()))
-            case = stand.case(number, stand.edited_view(steps.entry, attack=last))
+            case = bench.case(number, bench.edited_view(steps.entry, attack=last))
             readings, _ = take(case, map(make_measure, EACH + (LAST if last else ())))
             for reading in readings:
                 if reading.key in ("acc_r", "rows_in_place_acc_f", "rows_in_place_acc_o", *SHOWN):
@@ -117,12 +117,12 @@ def trial(stand: Stand, method: Cut, requests: int) -> dict[str, object]:
 
 
 @contextmanager
-def forgetting(stand: Stand, method: Cut) -> Iterator[Forgetting]:
+def forgetting(bench: Bench, method: Cut) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out by `method`."""
-    stand.original  # noqa: B018 - seen before the first edit
-    stand.rows  # noqa: B018 - likewise
-    stack, cache = EditStack(stand.model), stand.activations(method.first_block(stand.model))
-    steps = Forgetting(stack, stand.plan, method, stand.data, seed=FORGETTING_SEEDS + stand.seed, activations=cache)
+    bench.original  # noqa: B018 - seen before the first edit
+    bench.rows  # noqa: B018 - likewise
+    stack, cache = EditStack(bench.model), bench.activations(method.first_block(bench.model))
+    steps = Forgetting(stack, bench.plan, method, bench.data, seed=FORGETTING_SEEDS + bench.seed, activations=cache)
     try:
         yield steps
     finally:
@@ -140,11 +140,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, help="only so many of the requests")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    stand = stand_of(given.suite, given.setting, given.seed)
-    stand = replace(stand, suite=replace(stand.suite, checkpoints=()))  # no oracle is looked at
+    bench = bench_of(given.suite, given.setting, given.seed)
+    bench = replace(bench, suite=replace(bench.suite, checkpoints=()))  # no oracle is looked at
     for text in given.trials:
         settings = {key: value(number) for key, _, number in (part.partition("=") for part in text.split())}
-        result = trial(stand, Cut(**cast("dict[str, Any]", settings)), given.requests or len(stand.requests))
+        result = trial(bench, Cut(**cast("dict[str, Any]", settings)), given.requests or len(bench.requests))
         line = json.dumps({"suite": given.suite, "setting": given.setting, "seed": given.seed, "trial": text} | result)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from innocence_trials import RESULTS, stand_of
+from innocence_trials import RESULTS, bench_of
 from PIL import Image, ImageFilter
 from torch import Tensor
 
 from expunge.adapters import EditStack
-from expunge.bench.clock import now
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
-from expunge.bench.stands import make_stand
+from expunge.bench._bench import FORGETTING_SEEDS, Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._clock import now
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Images, Sample
 from expunge.data.augment import augment
@@ -111,17 +111,17 @@ GIVEN: Mapping[str, Given] = {
 
 
 @contextmanager
-def forgetting(stand: Stand, name: str, given: Given) -> Iterator[Forgetting]:
+def forgetting(bench: Bench, name: str, given: Given) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out with what is given."""
-    stand.original  # noqa: B018 - seen before the first edit
-    stand.rows  # noqa: B018 - likewise
-    method, data, none = stand.method(name, {}), stand.data, stand.data.forget.select([])
-    entry = method.first_block(stand.model)
-    pool = stand.suite.limited(stand.splits.train, stand.suite.pool, stand.seed)
-    memory = calibrate(stand.model, pool, entry) if given.memory else None
+    bench.original  # noqa: B018 - seen before the first edit
+    bench.rows  # noqa: B018 - likewise
+    method, data, none = bench.method(name, {}), bench.data, bench.data.forget.select([])
+    entry = method.first_block(bench.model)
+    pool = bench.suite.limited(bench.splits.train, bench.suite.pool, bench.seed)
+    memory = calibrate(bench.model, pool, entry) if given.memory else None
     seen = Available(given.forget(data.forget) if given.forget else none, data.replay if given.retain else none, none)
-    stack = EditStack(stand.model)
-    steps = Forgetting(stack, stand.plan, method, seen, seed=FORGETTING_SEEDS + stand.seed, memory=memory)
+    stack = EditStack(bench.model)
+    steps = Forgetting(stack, bench.plan, method, seen, seed=FORGETTING_SEEDS + bench.seed, memory=memory)
     try:
         yield steps
     finally:
@@ -129,41 +129,41 @@ def forgetting(stand: Stand, name: str, given: Given) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, name: str, given: Given, after: Sequence[int]) -> Mapping[str, object]:
+def trial(bench: Bench, name: str, given: Given, after: Sequence[int]) -> Mapping[str, object]:
     """What is found after each request and after the last, and of the first request's classes where it is asked for."""
     found: dict[str, list[float]] = {"seconds": []}
     followed: dict[int, dict[str, dict[str, float]]] = {}
-    with forgetting(stand, name, given) as steps:
-        last = len(stand.requests)
+    with forgetting(bench, name, given) as steps:
+        last = len(bench.requests)
         for number in range(1, last + 1):
-            started = now(stand.device)
+            started = now(bench.device)
             steps.carry_out(number - 1)
-            found["seconds"].append(round(now(stand.device) - started, 1))
+            found["seconds"].append(round(now(bench.device) - started, 1))
             attacked = number == last or number in after
-            case = stand.case(number, stand.edited_view(steps.entry, attack=attacked))
+            case = bench.case(number, bench.edited_view(steps.entry, attack=attacked))
             readings, _ = take(case, map(make_measure, EACH + (LAST if number == last else ())))
             for reading in readings:
                 if reading.key.removeprefix("rows_in_place_") in SHOWN:
                     found.setdefault(reading.key, []).append(round(reading.value, 2))
             if number in after:
-                followed[number] = {str(first): relearned(stand, case, first) for first in (1, 10) if first <= number}
+                followed[number] = {str(first): relearned(bench, case, first) for first in (1, 10) if first <= number}
     return found | ({"first_requests": followed} if after else {})
 
 
-def relearned(stand: Stand, case: Case, first: int) -> dict[str, float]:
+def relearned(bench: Bench, case: Case, first: int) -> dict[str, float]:
     """Re-learning of the classes of the first requests, beside those that stay to the end, whenever it is asked."""
-    stays = stand.plan.retained(len(stand.requests) - 1, len(stand.classes))
-    case = replace(case, forget=stand.plan.before(first), earlier=(), retain=stays)
+    stays = bench.plan.retained(len(bench.requests) - 1, len(bench.classes))
+    case = replace(case, forget=bench.plan.before(first), earlier=(), retain=stays)
     readings, _ = take(case, [make_measure("prototype-relearning")])
     return {reading.key: round(reading.value, 2) for reading in readings if reading.key in RELEARNING}
 
 
-def tested(name: str, setting: str, seed: int) -> Stand:
+def tested(name: str, setting: str, seed: int) -> Bench:
     """A stand with its test images, on which no oracle is looked at."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
         raise SystemExit(f"expected a suite on classifiers, got {name}")
-    return make_stand(replace(suite, checkpoints=()), setting, seed, RESULTS / "models", suite.load())
+    return make_bench(replace(suite, checkpoints=()), setting, seed, RESULTS / "models", suite.load())
 
 
 def main() -> None:
@@ -179,13 +179,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.test:
-        stand = tested(asked.suite, asked.setting, asked.seed)
+        bench = tested(asked.suite, asked.setting, asked.seed)
     else:
-        stand = stand_of(asked.suite, asked.setting, asked.seed, RESULTS / "models")
+        bench = bench_of(asked.suite, asked.setting, asked.seed, RESULTS / "models")
     where = {"suite": asked.suite, "setting": asked.setting, "seed": asked.seed, "test": asked.test}
     for method in asked.methods:
         for what in asked.given:
-            found = trial(stand, method, GIVEN[what], asked.after)
+            found = trial(bench, method, GIVEN[what], asked.after)
             line = json.dumps({**where, "method": method, "given": what, **found})
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -17,9 +17,9 @@ import torch
 from closed_form_trials import PROBES, halves, tell, value
 from torch import Tensor, nn
 
-from expunge.bench.models import ModelStore
-from expunge.bench.results import ORIGINAL, SCRATCH
-from expunge.bench.stand import Stand
+from expunge.bench._bench import Bench
+from expunge.bench._models import ModelStore
+from expunge.bench._results import ORIGINAL, SCRATCH
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Splits
 from expunge.evidence import make_measure
@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 MEASURES = ("class-membership", "retrieval", "linear-probe", "prototype-relearning")
 
 
-def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
+def bench_of(name: str, setting: str, seed: int, models: Path) -> Bench:
     """A stand that has no test images."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
@@ -39,14 +39,14 @@ def stand_of(name: str, setting: str, seed: int, models: Path) -> Stand:
     own, judged = halves(splits.validation)
     suite = replace(suite, test=min(suite.test or 100, 100), checkpoints=())
     store = ModelStore(models, suite, splits.train, RESULTS / "bases")
-    return Stand(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
+    return Bench(suite, suite.setting(setting), seed, Splits(splits.train, own, judged), store)
 
 
 @dataclass(frozen=True)
 class Judge:
     """Reads accuracies and probes of a stand's model."""
 
-    stand: Stand
+    bench: Bench
     head: nn.Module
 
     def accuracy(self, logits: Tensor, view: View, classes: Collection[int]) -> float:
@@ -58,7 +58,7 @@ class Judge:
     @torch.no_grad()
     def request(self, number: int, view: View) -> str:
         """Rows in place of the request's classes and of all earlier ones, Acc_r and Acc_m."""
-        plan, seen = self.stand.plan, view.test
+        plan, seen = self.bench.plan, view.test
         rows = self.head(seen.embedding)
         said = [f"rows {self.accuracy(rows, view, plan.requests[number - 1]):.1f}"]
         if number > 1:
@@ -70,30 +70,30 @@ class Judge:
 
     def probes(self, number: int, view: View) -> str:
         """The features' measures after the last request."""
-        case = self.stand.case(number, view)
+        case = self.bench.case(number, view)
         readings, _ = take(case, [make_measure(name) for name in MEASURES])
         found = {reading.key: reading.value for reading in readings}
         return ", ".join(f"{what} {found[key]:.1f}" for key, what in PROBES.items() if key in found)
 
 
-def trial(stand: Stand, judge: Judge, method: str, settings: Mapping[str, object]) -> None:
+def trial(bench: Bench, judge: Judge, method: str, settings: Mapping[str, object]) -> None:
     """All requests by one method."""
-    last, seconds = len(stand.requests), 0.0
-    with stand.forgetting(method, settings) as steps:
+    last, seconds = len(bench.requests), 0.0
+    with bench.forgetting(method, settings) as steps:
         for number in range(1, last + 1):
             started = time.process_time()
             edit = steps.carry_out(number - 1)
             seconds += time.process_time() - started
-            view = stand.edited_view(steps.entry, attack=number == last)
+            view = bench.edited_view(steps.entry, attack=number == last)
             tell(f"  {number}: {judge.request(number, view)}, {seconds:.1f} CPU s, {edit.bytes / 1e6:.2f} MB")
             if number == last:
                 tell(f"  end: {judge.probes(last, view)}")
 
 
-def anchor(stand: Stand, judge: Judge, name: str) -> None:
+def anchor(bench: Bench, judge: Judge, name: str) -> None:
     """The untouched model, or the oracle, after the last request."""
-    last = len(stand.requests)
-    view = stand.original if name == ORIGINAL else stand.view(stand.oracle(SCRATCH, last).model)
+    last = len(bench.requests)
+    view = bench.original if name == ORIGINAL else bench.view(bench.oracle(SCRATCH, last).model)
     tell(f"  {judge.request(last, view)}")
     tell(f"  end: {judge.probes(last, view)}")
 
@@ -107,15 +107,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--models", type=Path, default=RESULTS / "models")
     given = parser.parse_args()
-    stand = stand_of(given.suite, given.setting, given.seed, given.models)
-    judge = Judge(stand, copy.deepcopy(stand.model.module.get_submodule(stand.model.head_name)).cpu())
+    bench = bench_of(given.suite, given.setting, given.seed, given.models)
+    judge = Judge(bench, copy.deepcopy(bench.model.module.get_submodule(bench.model.head_name)).cpu())
     for text in given.trials or (ORIGINAL, SCRATCH, "closed-form", "closed-form++"):
         name, *rest = text.split()
         tell(f"{given.suite} {given.setting} seed {given.seed}: {text}")
         if name in (ORIGINAL, SCRATCH):
-            anchor(stand, judge, name)
+            anchor(bench, judge, name)
         else:
-            trial(stand, judge, name, {key: value(v) for key, _, v in (part.partition("=") for part in rest)})
+            trial(bench, judge, name, {key: value(v) for key, _, v in (part.partition("=") for part in rest)})
 
 
 if __name__ == "__main__":

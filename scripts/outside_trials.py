@@ -12,12 +12,14 @@ import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from expunge.bench.cell import run_cell
-from expunge.bench.stands import make_stand
+from closed_form_trials import value
+
+from expunge.bench._benches import make_bench
+from expunge.bench._cell import run_cell
 from expunge.bench.suite import Suite, find_suite
+from expunge.bench.suites._small import train_small
 from expunge.bench.suites.fashion import TENTH
 from expunge.bench.suites.outside import CONVNEXT, SWIN
-from expunge.bench.suites.small import train_small
 from expunge.data import limited
 
 RECIPES = {"swin": SWIN, "convnext": CONVNEXT}
@@ -50,7 +52,9 @@ def main() -> None:
     """Runs the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=RECIPES)
-    parser.add_argument("rows", nargs="*", default=ROWS)
+    parser.add_argument(
+        "rows", nargs="*", default=ROWS, help='an anchor or a method with settings, "METHOD KEY=VALUE …"'
+    )
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--images", type=int, default=TENTH, help="training images a class")
     parser.add_argument("--seed", type=int, default=0)
@@ -60,9 +64,11 @@ def main() -> None:
     suite = suite_of(given.family, given.epochs, given.images)
     with tempfile.TemporaryDirectory() as folder:
         models = given.models or Path(folder)
-        stand = make_stand(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
+        bench = make_bench(suite, suite.settings[0].name, given.seed, models / "models", suite.load())
         for row in given.rows:
-            requests = run_cell(stand, row, suite.tuned(row), lambda progress: None)
+            method, *rest = row.split()
+            settings = {key: value(text) for key, _, text in (part.partition("=") for part in rest)}
+            requests = run_cell(bench, method, {**suite.tuned(method), **settings}, lambda progress: None)
             found = {key: [r.readings[key].value for r in requests if key in r.readings] for key in RATES}
             last = {key: one.value for key, one in requests[-1].readings.items() if key not in RATES}
             line = {"suite": suite.name, "epochs": given.epochs, "seed": given.seed, "method": row}

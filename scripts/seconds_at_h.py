@@ -23,8 +23,8 @@ import torch
 from innocence_trials import RESULTS
 
 from expunge.adapters import EditStack
-from expunge.bench.models import ModelStore
-from expunge.bench.stand import FORGETTING_SEEDS, Stand
+from expunge.bench._bench import FORGETTING_SEEDS, Bench
+from expunge.bench._models import ModelStore
 from expunge.bench.suite import Suite, find_suite
 from expunge.data import Splits
 from expunge.evidence import make_measure
@@ -48,7 +48,7 @@ WITHIN = 1.0
 """Points of H below ours that count as the same."""
 
 
-def stand_of(name: str, setting: str, shots: int, seed: int) -> Stand:
+def bench_of(name: str, setting: str, shots: int, seed: int) -> Bench:
     """A stand whose methods have no validation image, and which is judged on them."""
     suite = find_suite(name)
     if not isinstance(suite, Suite):
@@ -59,7 +59,7 @@ def stand_of(name: str, setting: str, shots: int, seed: int) -> Stand:
         given = replace(given, name=f"{shots}-shot", shots=shots, replay=1.0)
     suite = replace(suite, test=JUDGED, checkpoints=(), settings=(given,), budget={})
     store = ModelStore(RESULTS / "models", suite, splits.train, RESULTS / "bases")
-    return Stand(suite, given, seed, Splits(splits.train, splits.validation.select([]), splits.validation), store)
+    return Bench(suite, given, seed, Splits(splits.train, splits.validation.select([]), splits.validation), store)
 
 
 class Watch:
@@ -86,33 +86,33 @@ class Watch:
 
 
 @torch.no_grad()
-def h_of(stand: Stand, number: int) -> float:
+def h_of(bench: Bench, number: int) -> float:
     """H after a request of the stand's model as it is now, in the middle of a training too."""
-    cache, test, before = stand.cache, stand.test, stand.original.test
+    cache, test, before = bench.cache, bench.test, bench.original.test
     right = torch.cat([cache.output(test, rows).logits.argmax(1) for rows in cache.batches(test)]) == before.labels
     gone, kept = (
-        before.among(c) for c in (stand.requests[number - 1], stand.plan.retained(number - 1, len(stand.classes)))
+        before.among(c) for c in (bench.requests[number - 1], bench.plan.retained(number - 1, len(bench.classes)))
     )
     was = before.logits.argmax(1) == before.labels
     drop = was[gone].float().mean() - right[gone].float().mean()
     return harmonic_mean(100 * float(right[kept].float().mean()), 100 * float(drop))
 
 
-def rates(stand: Stand, number: int, entry: int, *, rows: bool) -> dict[str, float]:
+def rates(bench: Bench, number: int, entry: int, *, rows: bool) -> dict[str, float]:
     """The rates after a request, with the original's head rows in place or by the model's answers."""
-    case = stand.case(number, stand.edited_view(entry, attack=False))
+    case = bench.case(number, bench.edited_view(entry, attack=False))
     readings, _ = take(case, [make_measure("rows-in-place" if rows else "forgetting")])
     found = {reading.key.removeprefix("rows_in_place_"): round(reading.value, 2) for reading in readings}
     return {key: found[key] for key in RATES if key in found}
 
 
 @contextmanager
-def forgetting(stand: Stand, method: Method) -> Iterator[Forgetting]:
+def forgetting(bench: Bench, method: Method) -> Iterator[Forgetting]:
     """The stand's requests, to be carried out by `method`, with a cache that holds nothing yet."""
-    stand.original  # noqa: B018 - seen before the first edit
-    stand.rows  # noqa: B018 - likewise
-    stack = EditStack(stand.model)
-    steps = Forgetting(stack, stand.plan, method, stand.data, seed=FORGETTING_SEEDS + stand.seed)
+    bench.original  # noqa: B018 - seen before the first edit
+    bench.rows  # noqa: B018 - likewise
+    stack = EditStack(bench.model)
+    steps = Forgetting(stack, bench.plan, method, bench.data, seed=FORGETTING_SEEDS + bench.seed)
     try:
         steps.prepare()
         yield steps
@@ -121,18 +121,18 @@ def forgetting(stand: Stand, method: Method) -> Iterator[Forgetting]:
             stack.undo()
 
 
-def trial(stand: Stand, method: str, settings: dict[str, Any], requests: int) -> list[dict[str, Any]]:
+def trial(bench: Bench, method: str, settings: dict[str, Any], requests: int) -> list[dict[str, Any]]:
     """A line a request."""
-    found, made = [], stand.method(method, settings)
-    with forgetting(stand, made) as steps:
+    found, made = [], bench.method(method, settings)
+    with forgetting(bench, made) as steps:
         for number in range(1, requests + 1):
             retained = len(steps.task(number - 1).retain)
             epoch = ceil(retained / made.batch_size) if isinstance(made, Training) else sys.maxsize
-            watch = Watch(epoch, lambda number=number: h_of(stand, number))
+            watch = Watch(epoch, lambda number=number: h_of(bench, number))
             steps.carry_out(number - 1, watch)
             line: dict[str, Any] = {"request": number, "cpu_seconds": round(watch.seconds, 3), "retained": retained}
             for kind in KINDS:
-                line[kind] = rates(stand, number, steps.entry, rows=kind == "rows_in_place")
+                line[kind] = rates(bench, number, steps.entry, rows=kind == "rows_in_place")
             found.append(line | ({"epochs": watch.seen} if watch.seen else {}))
     return found
 
@@ -154,22 +154,22 @@ def main() -> None:
     parser.add_argument("--constants", nargs="*", default=["published", "chosen settings"], help="of the training")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    stand = stand_of(given.suite, given.setting, given.shots, given.seed)
-    requests = given.requests or len(stand.requests)
-    trained = {"published": dict(PUBLISHED), "chosen settings": {**stand.suite.tuned("gs-lora++"), **LONG}}
+    bench = bench_of(given.suite, given.setting, given.shots, given.seed)
+    requests = given.requests or len(bench.requests)
+    trained = {"published": dict(PUBLISHED), "chosen settings": {**bench.suite.tuned("gs-lora++"), **LONG}}
     trials = [(OURS, OURS, {}), ("closed-form", "closed-form", {})]
     for name, settings in trained.items():
         if name in given.constants:
             trials += [(f"gs-lora++, {name}", "gs-lora++", settings), (OURS, OURS, {})]
-    trial(stand, OURS, {}, 1)  # a warm-up
+    trial(bench, OURS, {}, 1)  # a warm-up
     ours: list[dict[str, Any]] = []
     for name, method, settings in trials:
-        lines = trial(stand, method, settings, requests)
+        lines = trial(bench, method, settings, requests)
         ours = ours or lines
         for line, own in zip(lines, ours, strict=True):
             if "epochs" in line:
                 line |= {f"at_h_of_{kind}": reached(line, own[kind]["h"]) for kind in KINDS}
-            where = {"suite": given.suite, "setting": stand.setting.name, "seed": given.seed, "trial": name}
+            where = {"suite": given.suite, "setting": bench.setting.name, "seed": given.seed, "trial": name}
             text = json.dumps(where | line)
             sys.stdout.write(text + "\n")
             sys.stdout.flush()

@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from expunge.bench.results import SCRATCH
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._results import SCRATCH
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import Case
+from expunge.evidence.strangers._conformal import separation
 from expunge.evidence.strangers.beside import LEVEL, turned
-from expunge.evidence.strangers.conformal import tell
 
 SIZES = (1, 5, 20)
 
@@ -37,16 +37,16 @@ def shares(rows: Float[Tensor, "rows candidates"], forgotten: int, size: int, dr
     generator, known, hole = torch.Generator().manual_seed(0), 0, 0
     for draw in range(draws):
         drawn = torch.randperm(forgotten, generator=generator)[:size]
-        told = tell(torch.cat([rows[:, drawn], rows[:, forgotten:]], 1), size, seed=draw)
+        told = separation(torch.cat([rows[:, drawn], rows[:, forgotten:]], 1), size, seed=draw)
         known, hole = known + (told.known <= LEVEL), hole + (told.hole <= LEVEL)
     return {"known": known / draws, "hole": hole / draws}
 
 
-def of_stand(stand: Stand, draws: int) -> Mapping[str, object]:
+def of_stand(bench: Bench, draws: int) -> Mapping[str, object]:
     """Both models of one seed, for each number of classes."""
-    last = max(stand.suite.checkpoints)
-    oracle = stand.oracle(SCRATCH, last).model
-    cases = {"original": stand.case(last, stand.original), SCRATCH: stand.case(last, stand.view(oracle), oracle)}
+    last = max(bench.suite.checkpoints)
+    oracle = bench.oracle(SCRATCH, last).model
+    cases = {"original": bench.case(last, bench.original), SCRATCH: bench.case(last, bench.view(oracle), oracle)}
     return {
         name: {size: shares(values(case), len(case.forgotten), size, draws) for size in SIZES}
         for name, case in cases.items()
@@ -64,8 +64,8 @@ def main() -> None:
     assert isinstance(suite, Suite)
     splits = suite.load()
     for seed in range(arguments.seeds):
-        stand = make_stand(suite, suite.settings[0].name, seed, arguments.models, splits)
-        sys.stdout.write(json.dumps({"seed": seed, **of_stand(stand, arguments.draws)}) + "\n")
+        bench = make_bench(suite, suite.settings[0].name, seed, arguments.models, splits)
+        sys.stdout.write(json.dumps({"seed": seed, **of_stand(bench, arguments.draws)}) + "\n")
         sys.stdout.flush()
 
 

@@ -18,22 +18,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from expunge.bench.models import ModelStore
-from expunge.bench.stand import EVALUATION_SEEDS, Stand
+from expunge.bench._bench import EVALUATION_SEEDS, Bench
+from expunge.bench._models import ModelStore
 from expunge.bench.suite import Suite, find_suite
 from expunge.evidence import make_measure
 from expunge.evidence.strangers import ByClass, Strangers, beside, line_up
+from expunge.evidence.strangers._conformal import separation
 from expunge.evidence.strangers.beside import LEVEL, turned
-from expunge.evidence.strangers.conformal import tell
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results"
 SIZES, DRAWS, RIDGE = (1, 5, 20), 20, 0.1
 Rows = Float[Tensor, "rows candidates"]
 
 
-def lineups(stand: Stand) -> Iterator[tuple[Rows, Rows, int, int]]:
+def lineups(bench: Bench) -> Iterator[tuple[Rows, Rows, int, int]]:
     """For each request the rows of its classes and the strangers; those of classes left out as well; and how many."""
-    suite, splits, seed = stand.suite, stand.splits, EVALUATION_SEEDS + stand.seed
+    suite, splits, seed = bench.suite, bench.splits, EVALUATION_SEEDS + bench.seed
     assert suite.strangers is not None
     theirs = suite.strangers()
     both = [(splits.train, theirs.train, suite.attack), (splits.validation, theirs.validation, suite.test)]
@@ -41,21 +41,21 @@ def lineups(stand: Stand) -> Iterator[tuple[Rows, Rows, int, int]]:
         tuple(suite.limited(one, most, seed) for one in pair) for *pair, most in both
     )
     strangers = Strangers(foreign_attack, foreign_test)
-    seen = stand.task.view(stand.cache, attack, test).features
-    strange = strangers.seen_by(*stand.task.caches([stand.model]))
+    seen = bench.task.view(bench.cache, attack, test).features
+    strange = strangers.seen_by(*bench.task.caches([bench.model]))
     made = [make_measure(name, task=suite.task) for name in suite.measures()]
     measures = [one for one in made if isinstance(one, ByClass) and not one.slow]
 
     def rows(retain: Sequence[int], forgotten: Sequence[int]) -> Mapping[str, Tensor]:
-        where = (stand.model, seen, (attack, test), strangers, strange)
-        lineup = line_up(*where, retain=retain, forgotten=forgotten, seed=stand.seed)
+        where = (bench.model, seen, (attack, test), strangers, strange)
+        lineup = line_up(*where, retain=retain, forgotten=forgotten, seed=bench.seed)
         stood = beside(lineup, measures) if lineup else None
         assert stood is not None
         return dict(zip(stood.keys, turned(stood.values, stood.sides), strict=True))
 
-    for request in stand.requests:
-        retain = [c for c in range(len(stand.classes)) if c not in request]
-        order = torch.randperm(len(retain), generator=torch.Generator().manual_seed(stand.seed)).tolist()
+    for request in bench.requests:
+        retain = [c for c in range(len(bench.classes)) if c not in request]
+        order = torch.randperm(len(retain), generator=torch.Generator().manual_seed(bench.seed)).tolist()
         placed, rivals = ([retain[i] for i in sorted(half)] for half in (order[::2], order[1::2]))
         now, aside = rows(retain, request), rows(rivals, (*request, *placed))
         keys = [key for key in now if key in aside]
@@ -84,7 +84,7 @@ def told(
     pool = torch.cat([others[:, drawn], others[:, gone + aside :]], 1)
     row = weights(pool, others[:, gone : gone + aside]) @ standard(some)
     tests = {"now": some, "weighted": row[None], "both": torch.cat([some, standard(row[None])])}
-    return {name: tell(one, len(drawn), seed=seed).known for name, one in tests.items()}
+    return {name: separation(one, len(drawn), seed=seed).known for name, one in tests.items()}
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     splits = suite.load()
     for seed in range(parser.parse_args().seeds):
         store = ModelStore(RESULTS / "models", suite, splits.train, RESULTS / "bases")
-        made = list(lineups(Stand(suite, suite.settings[0], seed, splits, store)))
+        made = list(lineups(Bench(suite, suite.settings[0], seed, splits, store)))
         for size in SIZES:
             found = [
                 told(values, others, drawn, gone, aside, number)

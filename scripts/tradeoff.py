@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from closed_form_trials import PROBES, tell
-from innocence_trials import MEASURES, RESULTS, Judge, stand_of
+from innocence_trials import MEASURES, RESULTS, Judge, bench_of
 
-from expunge.bench.results import ORIGINAL, SCRATCH
-from expunge.bench.stand import Stand
+from expunge.bench._bench import Bench
+from expunge.bench._results import ORIGINAL, SCRATCH
 from expunge.durable import replace_file
 from expunge.evidence import make_measure
 from expunge.evidence.protocol import take
@@ -41,12 +41,12 @@ STRENGTHS: Mapping[tuple[str, str], Sequence[Mapping[str, object]]] = {
 """The default first; `enough` 0 goes through all rounds. A small `weight` favours what goes, a great one what stays."""
 
 
-def read(stand: Stand, judge: Judge, view: View) -> dict[str, float]:
+def read(bench: Bench, judge: Judge, view: View) -> dict[str, float]:
     """Acc_r, rows in place and probes after the last request."""
-    last, plan = len(stand.requests), stand.plan
+    last, plan = len(bench.requests), bench.plan
     rows = judge.head(view.test.embedding)
-    retained = plan.retained(last - 1, len(stand.classes))
-    readings, _ = take(stand.case(last, view), [make_measure(name) for name in MEASURES])
+    retained = plan.retained(last - 1, len(bench.classes))
+    readings, _ = take(bench.case(last, view), [make_measure(name) for name in MEASURES])
     found = {reading.key: reading.value for reading in readings}
     return {
         "acc_r": judge.accuracy(view.test.logits, view, retained),
@@ -61,19 +61,19 @@ def points(suite: str, setting: str, known: set[str]) -> Iterator[tuple[str, dic
     wanted = {json.dumps(strength): strength for strength in STRENGTHS[suite, setting]}
     if known >= {ORIGINAL, SCRATCH, *wanted}:
         return
-    stand = stand_of(suite, setting, 0, RESULTS / "models")
-    judge = Judge(stand, copy.deepcopy(stand.model.module.get_submodule(stand.model.head_name)).cpu())
-    last = len(stand.requests)
+    bench = bench_of(suite, setting, 0, RESULTS / "models")
+    judge = Judge(bench, copy.deepcopy(bench.model.module.get_submodule(bench.model.head_name)).cpu())
+    last = len(bench.requests)
     for name in (ORIGINAL, SCRATCH):
         if name not in known:
-            view = stand.original if name == ORIGINAL else stand.view(stand.oracle(SCRATCH, last).model)
-            yield name, read(stand, judge, view)
+            view = bench.original if name == ORIGINAL else bench.view(bench.oracle(SCRATCH, last).model)
+            yield name, read(bench, judge, view)
     for name, strength in wanted.items():
         if name not in known:
-            with stand.forgetting(METHOD, strength) as steps:
+            with bench.forgetting(METHOD, strength) as steps:
                 for number in range(last):
                     steps.carry_out(number)
-                yield name, read(stand, judge, stand.edited_view(steps.entry, attack=True))
+                yield name, read(bench, judge, bench.edited_view(steps.entry, attack=True))
 
 
 def gap(figures: Mapping[str, float], oracle: Mapping[str, float]) -> float:

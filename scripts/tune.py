@@ -23,12 +23,12 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._tuning import Grid, chosen, keep, rounded, search
 from expunge.bench.suite import Suite
 from expunge.bench.suites import faces, fashion, glyphs
 from expunge.bench.tuned import FACES, SMALL
-from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
 from expunge.methods.sequence import Forgetting
 from expunge.tasks.classification.accuracy import accuracy_of
@@ -97,34 +97,34 @@ GROUNDS = {
 }
 
 
-def stands(ground: Ground, folder: Path) -> dict[str, Stand]:
+def benches(ground: Ground, folder: Path) -> dict[str, Bench]:
     """One stand a suite, with the ground's requests alone."""
     found = {}
     for make, numbers in ground.requests:
         suite = make(False)
-        stand = make_stand(suite, ground.setting, 0, folder, suite.load())
-        stand.__dict__["plan"] = Plan(tuple(stand.plan.requests[number] for number in numbers))
-        found[suite.name] = stand
+        bench = make_bench(suite, ground.setting, 0, folder, suite.load())
+        bench.__dict__["plan"] = Plan(tuple(bench.plan.requests[number] for number in numbers))
+        found[suite.name] = bench
     return found
 
 
-def trial(stand: Stand, method: str, settings: Mapping[str, object]) -> dict[str, float]:
+def trial(bench: Bench, method: str, settings: Mapping[str, object]) -> dict[str, float]:
     """H on validation images after the stand's requests."""
-    stack = EditStack(stand.model)
-    images, targets = stand.data.validation, [c for request in stand.plan.requests for c in request]
+    stack = EditStack(bench.model)
+    images, targets = bench.data.validation, [c for request in bench.plan.requests for c in request]
     labels = torch.tensor(images.labels)
     rest = set(images.labels) - set(targets)
-    before = accuracy_of(stand.cache.outputs(images).logits, labels, targets).percent
-    made = stand.method(method, settings)
-    cache = stand.activations(made.first_block(stand.model))
-    forgetting = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=cache)
+    before = accuracy_of(bench.cache.outputs(images).logits, labels, targets).percent
+    made = bench.method(method, settings)
+    cache = bench.activations(made.first_block(bench.model))
+    forgetting = Forgetting(stack, bench.plan, made, bench.data, seed=999, activations=cache)
     forgetting.prepare()
     started = time.perf_counter()
     try:
-        for number in range(len(stand.requests)):
+        for number in range(len(bench.requests)):
             forgetting.carry_out(number)
         seconds = time.perf_counter() - started
-        logits = stand.cache.outputs(images).logits
+        logits = bench.cache.outputs(images).logits
     finally:
         while stack.edits:
             stack.undo()
@@ -145,11 +145,11 @@ def main() -> None:
     except BenchError as error:
         parser.error(str(error))
     with TemporaryDirectory() as folder:
-        there = stands(ground, Path(folder))
+        there = benches(ground, Path(folder))
         for method, grid in grids.items():
 
             def each(settings: Mapping[str, object], method: str = method) -> dict[str, object]:
-                scores = {name: trial(stand, method, settings) for name, stand in there.items()}
+                scores = {name: trial(bench, method, settings) for name, bench in there.items()}
                 mean = sum(score["h"] for score in scores.values()) / len(scores)
                 sys.stderr.write(f"{method} {settings} {mean:.1f} {scores}\n")
                 return {"h": round(mean, 2), "suites": {name: rounded(score) for name, score in scores.items()}}

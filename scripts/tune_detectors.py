@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 import torch
 
 from expunge.adapters import EditStack
+from expunge.bench._bench import Bench
+from expunge.bench._benches import open_benches
+from expunge.bench._tuning import Grid, chosen, keep, rounded, search
 from expunge.bench.scenes.suite import suite
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
 from expunge.bench.tuned import DETECTORS
-from expunge.bench.tuning import Grid, chosen, keep, rounded, search
 from expunge.errors import BenchError
 from expunge.methods.sequence import Forgetting
 from expunge.tasks.detection.batches import outputs
@@ -47,24 +47,24 @@ GRID: Mapping[str, Grid] = {
 }
 
 
-def average_precisions(stand: Stand) -> tuple[float, float]:
+def average_precisions(bench: Bench) -> tuple[float, float]:
     """AP50 in percent of the first request's classes and of what stays, on validation scenes."""
-    scenes, targets = stand.data.validation, stand.requests[0]
-    output = outputs(stand.cache, scenes)
-    each = ap50(detect(output, [(1, 1)] * len(scenes)), targets_of(scenes), len(stand.classes))
+    scenes, targets = bench.data.validation, bench.requests[0]
+    output = outputs(bench.cache, scenes)
+    each = ap50(detect(output, [(1, 1)] * len(scenes)), targets_of(scenes), len(bench.classes))
     return mean([each[c] for c in targets]), mean([each[c] for c in range(len(each)) if c not in targets])
 
 
-def trial(stand: Stand, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
+def trial(bench: Bench, method: str, settings: Mapping[str, object], before: float) -> dict[str, float]:
     """H on validation scenes after the first request; `before` is what AP50 of its classes was."""
-    stack, made = EditStack(stand.model), stand.method(method, settings)
-    steps = Forgetting(stack, stand.plan, made, stand.data, seed=999, activations=stand.activations(0))
+    stack, made = EditStack(bench.model), bench.method(method, settings)
+    steps = Forgetting(stack, bench.plan, made, bench.data, seed=999, activations=bench.activations(0))
     steps.prepare()
     started = time.perf_counter()
     try:
         steps.carry_out(0)
         seconds = time.perf_counter() - started
-        gone, kept = average_precisions(stand)
+        gone, kept = average_precisions(bench)
     finally:
         while stack.edits:
             stack.undo()
@@ -81,12 +81,12 @@ def main() -> None:
     except BenchError as error:
         parser.error(str(error))
     with TemporaryDirectory() as folder:
-        stand = opened(suite(False), Path(folder))("replay-10", 0)
-        before, _ = average_precisions(stand)
+        bench = open_benches(suite(False), Path(folder))("replay-10", 0)
+        before, _ = average_precisions(bench)
         for method, grid in grids.items():
 
             def one(settings: Mapping[str, object], method: str = method) -> dict[str, float]:
-                score = trial(stand, method, settings, before)
+                score = trial(bench, method, settings, before)
                 sys.stderr.write(f"{method} {settings} {score}\n")
                 return score
 

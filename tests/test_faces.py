@@ -1,7 +1,9 @@
-"""Rooms know each other by their public faces: no import goes behind one."""
+"""Rooms know each other by their public faces: no import goes behind one, and what is behind bears an underscore."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,25 @@ import pytest
 import expunge
 
 ROOT = Path(expunge.__file__).parent
+LAZY = re.compile(r'"(expunge\.[a-z_.]+)"')
+"""Modules that a face imports from when they are asked for."""
 
 
 def is_package(name: str) -> bool:
     return (ROOT.parent / name.replace(".", "/") / "__init__.py").is_file()
 
 
+def is_module(package: str, name: str) -> bool:
+    """Whether a package has a module of that name, and its face nothing else that is called so."""
+    folder = ROOT.parent / package.replace(".", "/")
+    return (folder / f"{name}.py").is_file() and f'"{name}"' not in (folder / "__init__.py").read_text("utf-8")
+
+
 def imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names if is_module(node.module, a.name))
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
@@ -44,6 +55,23 @@ def test_no_room_goes_behind_the_face_of_another() -> None:
     found = {str(path.relative_to(ROOT)): behind(path) for path in sorted(ROOT.rglob("*.py"))}
     assert len(found) > 400
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def is_public(path: Path, faces: Iterable[str], named: Iterable[str]) -> bool:
+    """Whether a module of a room is one that a face imports from, that an entry point names, or that is run."""
+    name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+    return name in {*faces, *named} or '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+
+
+def test_modules_that_no_face_shows_bear_an_underscore() -> None:
+    faces = {
+        name for path in ROOT.rglob("__init__.py") for name in (*imports_of(path), *LAZY.findall(path.read_text()))
+    }
+    named = {point.module for point in distribution("expunge").entry_points if point.module.startswith("expunge.")}
+    modules = [path for path in sorted(ROOT.glob("*/**/*.py")) if path.name != "__init__.py"]
+    bare = [path for path in modules if not path.name.startswith("_")]
+    assert len(modules) - len(bare) > 150
+    assert [str(path.relative_to(ROOT)) for path in bare if not is_public(path, faces, named)] == []
 
 
 def test_names_of_version_0_1_warn_and_are_todays() -> None:

@@ -37,4 +37,4 @@ def test_every_module_is_imported_without_what_only_posix_has() -> None:
     imported = set(done.stdout.split())
     assert {"expunge.cli.app", "expunge.ledger.folder", "expunge.workspace.intake"} <= imported
     if find_spec("torch"):
-        assert {"expunge.bench.locks", "expunge.bench.memory"} <= imported
+        assert {"expunge.bench._locks", "expunge.bench._memory"} <= imported

@@ -79,10 +79,12 @@ class Workspace(workspace.Workspace):
         Raises:
             MethodError: The method or its settings are unusable.
         """
-        from expunge.lifecycle import Asked, run_waiting
+        from expunge.lifecycle import RunOptions, run_waiting
 
         source = None if data is None else str(data)
-        return run_waiting(self, Asked(source, method, preset, settings or {}, device, seed, together), report=report)
+        return run_waiting(
+            self, RunOptions(source, method, preset, settings or {}, device, seed, together), report=report
+        )
 
     def release(
         self,

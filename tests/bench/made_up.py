@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expunge.bench.results import ANCHORS, Cell, Machine, RequestResult, Value
+from expunge.bench._results import ANCHORS, Cell, Machine, RequestResult, Value
 
 METHODS = (
     *ANCHORS,

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from expunge.bench._ranking import best
+from expunge.bench._results import Value
+from expunge.bench._t_interval import t_interval, t_quantile
 from expunge.bench.aggregate import Absent, summaries, summarise
-from expunge.bench.ranking import best
-from expunge.bench.results import Value
-from expunge.bench.student import t_interval, t_quantile
 from expunge.errors import EvidenceError
 from tests.bench.made_up import cell, rate, request
 

@@ -1,18 +1,18 @@
-"""Verdicts by strangers beside verdicts by the oracle, on made-up cells; and a stand that has strangers."""
+"""Verdicts by strangers beside verdicts by the oracle, on made-up cells; and a bench that has strangers."""
 
 from dataclasses import replace
 
 import pytest
 
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._derived import Peers
+from expunge.bench._results import Cell, Value
+from expunge.bench._verdict_table import agreement, verdict_table
+from expunge.bench._verdicts import VerdictPair, verdict_pair
 from expunge.bench.aggregate import summarise
-from expunge.bench.beside_table import agreement, beside_table
-from expunge.bench.derived import Peers
-from expunge.bench.results import Cell, Value
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
-from expunge.bench.suites.innocence import MEASURES
-from expunge.bench.verdicts import Beside, judged_beside
+from expunge.bench.suites._innocence import MEASURES
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, make_measure, measure_names
 from expunge.zoo.glyphs.data import glyph_strangers
@@ -38,8 +38,8 @@ def made(
     return cell(method, seed, [request(1, {**readings, **strange})])
 
 
-def both(cell: Cell, peers: Peers) -> Beside:
-    found = judged_beside(cell, peers)
+def both(cell: Cell, peers: Peers) -> VerdictPair:
+    found = verdict_pair(cell, peers)
     assert found is not None
     return found
 
@@ -73,15 +73,15 @@ class TestBothVerdicts:
         assert (found.by_strangers, found.known_p) == ("open", None)
 
     def test_nothing_is_said_without_strangers_or_an_anchor(self, peers) -> None:
-        assert judged_beside(made("ewc", 75.0, 0.3), {**peers, "original": made("original", 90.0, None)}) is None
-        assert judged_beside(made("ewc", 75.0, 0.3), {"original": peers["original"]}) is None
+        assert verdict_pair(made("ewc", 75.0, 0.3), {**peers, "original": made("original", 90.0, None)}) is None
+        assert verdict_pair(made("ewc", 75.0, 0.3), {"original": peers["original"]}) is None
 
     def test_the_table_sets_them_beside_each_other(self, peers) -> None:
         rows = [made("ewc", 75.0, 0.3), made("lwf", 85.0, 0.002), made("l2", 75.0, 0.01)]
         summary = summarise([*peers.values(), *rows])
         lines = {
             line.split("|")[1].strip(): [part.strip() for part in line.split("|")[2:-1]]
-            for line in beside_table(summary).splitlines()
+            for line in verdict_table(summary).splitlines()
         }
         assert lines["ewc"][:4] == ["as never seen", "as never seen", "0.3", "0.5"]
         assert lines["lwf"][:3] == ["still known", "still known", "0.002"]
@@ -93,7 +93,7 @@ class TestBothVerdicts:
 
     def test_a_suite_without_strangers_has_no_table(self) -> None:
         summary = summarise([made("original", 90.0, None), made("oracle-scratch", 70.0, None)])
-        assert beside_table(summary) == agreement(summary) == ""
+        assert verdict_table(summary) == agreement(summary) == ""
 
 
 def suite_of(name: str, *, quick: bool = False) -> Suite:
@@ -110,14 +110,14 @@ def suite() -> Suite:
 
 
 @pytest.fixture(scope="module")
-def stand(suite, tmp_path_factory) -> Stand:
-    return make_stand(suite, "replay-10", 0, tmp_path_factory.mktemp("stand") / "models", suite.load())
+def bench(suite, tmp_path_factory) -> Bench:
+    return make_bench(suite, "replay-10", 0, tmp_path_factory.mktemp("stand") / "models", suite.load())
 
 
 @pytest.fixture(scope="module")
-def case(stand) -> Case:
+def case(bench) -> Case:
     """The untouched model after the last request."""
-    return stand.case(2, stand.original)
+    return bench.case(2, bench.original)
 
 
 class TestStand:
@@ -129,8 +129,8 @@ class TestStand:
         assert case.beside.strangers == 38
         assert case.beside.images == (12, 6)
 
-    def test_nobody_looks_before_the_checkpoint(self, stand) -> None:
-        assert stand.case(1, stand.original).beside is None
+    def test_nobody_looks_before_the_checkpoint(self, bench) -> None:
+        assert bench.case(1, bench.original).beside is None
 
     def test_the_untouched_model_is_told_from_one_that_never_saw_them(self, suite, case) -> None:
         assert "strangers" in suite.measures()
@@ -141,7 +141,7 @@ class TestStand:
         assert readings["relative_features"].value < 0, "it is nearer to itself"
 
     def test_strangers_that_the_model_knows_are_refused(self, suite, tmp_path) -> None:
-        wrong = make_stand(replace(suite, strangers=suite.load), "replay-10", 0, tmp_path / "models", suite.load())
+        wrong = make_bench(replace(suite, strangers=suite.load), "replay-10", 0, tmp_path / "models", suite.load())
         with pytest.raises(EvidenceError, match="never saw, but 'U\\+0021' is one of its classes"):
             wrong.strange  # noqa: B018 - asking is what is tried
 
@@ -151,7 +151,7 @@ class TestStand:
 
     def test_models_are_those_of_the_suite_without_strangers(self, suite, tmp_path) -> None:
         whole, strange = suite_of("glyphs"), suite_of("glyphs-strangers")
-        stores = [make_stand(one, "replay-10", 1, tmp_path, one.load()).store for one in (whole, strange)]
+        stores = [make_bench(one, "replay-10", 1, tmp_path, one.load()).store for one in (whole, strange)]
         assert len({store.key("base", (), 1) for store in stores}) == 1
         assert len({store.key("oracle-scratch", (1, 2), 1) for store in stores}) == 1
 

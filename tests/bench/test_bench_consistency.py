@@ -1,7 +1,7 @@
 """Cells that must not be compared with each other are found."""
 
+from expunge.bench._results import Cell
 from expunge.bench.consistency import mixed
-from expunge.bench.results import Cell
 from tests.bench.made_up import cell, rate, request
 
 

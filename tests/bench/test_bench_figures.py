@@ -11,8 +11,8 @@ pytest.importorskip("matplotlib")
 
 from expunge.bench.aggregate import summarise
 from expunge.bench.figures import figures_of
-from expunge.bench.figures.distance import column_scale, gap_columns, probe_distance
-from expunge.bench.figures.placing import nearest, place
+from expunge.bench.figures._distance import column_scale, gap_columns, probe_distance
+from expunge.bench.figures._placing import nearest, place
 from tests.bench.made_up import METHODS, cell, likely, rate, request
 
 FEW = (*METHODS[:4], "gs-lora++", "scrub")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench import cell as running
+from expunge.bench import _cell as running
 from expunge.bench import run as suites
-from expunge.bench.models import ModelStore
-from expunge.bench.results import Cell
+from expunge.bench._bench import Bench
+from expunge.bench._benches import open_benches
+from expunge.bench._models import ModelStore
+from expunge.bench._results import Cell
 from expunge.bench.run import CellName, run_suite
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
 from expunge.bench.suite import Suite, find_suite
 from expunge.errors import BenchError, CorruptRunError, OutputError
 from expunge.methods.sequence import Forgetting
@@ -56,7 +56,7 @@ def unread(monkeypatch) -> None:
     def fail(suite: Suite, models: Path) -> None:
         raise AssertionError("data are read only when everything else is in order")
 
-    monkeypatch.setattr(suites, "opened", fail)
+    monkeypatch.setattr(suites, "open_benches", fail)
 
 
 def change(path: Path, **fields: object) -> None:
@@ -87,9 +87,9 @@ class TestOtherCells:
         def late(suite: Suite, models: Path):
             place(done).write_bytes(place(made).read_bytes())
             change(place(done), key="0" * 64)
-            return opened(suite, models)
+            return open_benches(suite, models)
 
-        monkeypatch.setattr(suites, "opened", late)
+        monkeypatch.setattr(suites, "open_benches", late)
         with pytest.raises(BenchError, match="1 cell in"):
             run(done)
 
@@ -114,7 +114,7 @@ class TestBases:
 
     def test_one_that_does_not_say_is_left_alone_and_its_model_is_not_asked_for(self, done, monkeypatch) -> None:
         change(place(done), base="")
-        monkeypatch.setattr("expunge.bench.stand.Stand.digest", lambda stand: pytest.fail("asked"))
+        monkeypatch.setattr("expunge.bench._bench.Bench.digest", lambda bench: pytest.fail("asked"))
         assert run(done) == 0
 
 
@@ -140,16 +140,16 @@ class TestFolders:
 def test_a_cell_is_run_with_the_settings_that_it_names(tmp_path, monkeypatch) -> None:
     given: list[dict[str, object]] = []
     ranks: set[int] = set()
-    forgetting = Stand.forgetting
+    forgetting = Bench.forgetting
 
     @contextmanager
-    def noting(stand: Stand, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
+    def noting(bench: Bench, method: str, settings: Mapping[str, object]) -> Iterator[Forgetting]:
         given.append(dict(settings))
-        with forgetting(stand, method, settings) as steps:
+        with forgetting(bench, method, settings) as steps:
             yield steps
             ranks.update(low.rank for edit in steps.stack.edits for low in edit.deltas.values())
 
-    monkeypatch.setattr(Stand, "forgetting", noting)
+    monkeypatch.setattr(Bench, "forgetting", noting)
     monkeypatch.setattr(Suite, "tuned", lambda suite, method: {"rank": 3})
     assert run(tmp_path, "gs-lora") == 1
     assert given == [read(tmp_path, "gs-lora").settings] == [{"rank": 3}]

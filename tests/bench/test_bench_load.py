@@ -3,9 +3,9 @@ import math
 
 import pytest
 
+from expunge.bench._not_run import LeftOut, load_not_run
+from expunge.bench._results import Cell
 from expunge.bench.load import load_cells
-from expunge.bench.notrun import LeftOut, load_not_run
-from expunge.bench.results import Cell
 from expunge.errors import CorruptRunError, EvidenceError
 from tests.bench.made_up import MACHINE, cell, rate, request, write
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench.locks import alone, in_turn
-from expunge.bench.models import ModelStore
+from expunge.bench._locks import alone, in_turn
+from expunge.bench._models import ModelStore
+from expunge.bench._tuning import TuningResult, keep
 from expunge.bench.suite import Suite, find_suite
-from expunge.bench.tuning import Found, keep
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ WITHOUT = """
 import sys
 sys.modules["fcntl"] = None
 from pathlib import Path
-from expunge.bench.locks import alone, in_turn
+from expunge.bench._locks import alone, in_turn
 with in_turn(Path(sys.argv[1])), alone(Path(sys.argv[1])) as free:
     print(free)
 """
@@ -117,5 +117,5 @@ def test_settings_of_methods_that_are_found_at_once_are_all_kept(tmp_path) -> No
     file.write_text("{}")
     methods = [f"method-{number:02}" for number in range(20)]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda method: keep(file, method, Found({}, [])), methods))
+        list(pool.map(lambda method: keep(file, method, TuningResult({}, [])), methods))
     assert [line.split('"')[1] for line in file.read_text().splitlines() if "method-" in line][:20] == methods

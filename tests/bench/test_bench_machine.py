@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from expunge.bench import machine
-from expunge.bench.machine import commit
+from expunge.bench import _machine as machine
+from expunge.bench._machine import commit
 
 
 @pytest.fixture

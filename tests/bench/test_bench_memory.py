@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from expunge.bench import memory
-from expunge.bench.memory import peak_memory
+from expunge.bench import _memory as memory
+from expunge.bench._memory import peak_memory
 from expunge.errors import BenchError
 
 PROCESSOR = torch.device("cpu")

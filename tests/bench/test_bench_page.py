@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from expunge.bench.page import ASSETS, make_page
+from expunge.bench._page import ASSETS, make_page
 from tests.bench.made_up import METHODS, likely, write
 
 ROOT = Path(__file__).parents[2]

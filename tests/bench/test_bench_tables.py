@@ -3,9 +3,9 @@ import io
 
 import pytest
 
+from expunge.bench._columns import columns, figure, signed
+from expunge.bench._results import Value
 from expunge.bench.aggregate import summaries, summarise
-from expunge.bench.columns import columns, figure, signed
-from expunge.bench.results import Value
 from expunge.bench.tables import FIELDS, also_table, as_csv, as_markdown, legend, main_table, sequence_table, sizes
 from tests.bench.made_up import METHODS, cell, likely, rate, request
 

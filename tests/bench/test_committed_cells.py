@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from expunge.bench._results import ANCHORS, Cell
 from expunge.bench.aggregate import summaries
 from expunge.bench.consistency import mixed
 from expunge.bench.load import load_cells
-from expunge.bench.results import ANCHORS, Cell
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from expunge.adapters import Edit, EditStack, LowRank
-from expunge.bench.cell import run_cell
-from expunge.bench.models import ModelStore
-from expunge.bench.stands import make_stand
+from expunge.bench._benches import make_bench
+from expunge.bench._cell import run_cell
+from expunge.bench._models import ModelStore
 from expunge.bench.suite import Suite
 from expunge.bench.suites import fashion, outside
 from expunge.vision import ActivationCache, VisionModel
@@ -232,10 +232,10 @@ class TestCells:
     def test_a_cell_runs_and_leaves_the_model_as_it_was(self, family, tmp_path) -> None:
         """FG-OrIU reads every block's output and trains inside each: of all methods it asks most of the structure."""
         suite = family.suite(True)
-        stand = make_stand(suite, "replay-10", 0, tmp_path, suite.load())
-        before = stand.model.digest()
-        first, last = run_cell(stand, "fg-oriu", {}, lambda progress: None)
-        assert stand.model.digest() == before
+        bench = make_bench(suite, "replay-10", 0, tmp_path, suite.load())
+        before = bench.model.digest()
+        first, last = run_cell(bench, "fg-oriu", {}, lambda progress: None)
+        assert bench.model.digest() == before
         assert (first.classes, last.classes) == (("bag",), ("t-shirt",))
         assert {"acc_f", "acc_r", "acc_o", "linear_probe", "int8_acc_f", "zrf"} <= set(last.readings)
         assert min(first.bytes, last.bytes) > 0

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from expunge.bench._bench import Bench, first_rows
+from expunge.bench._benches import open_benches
+from expunge.bench._models import ModelStore
+from expunge.bench._page import make_page
+from expunge.bench._results import ANCHORS, SCRATCH, Cell
 from expunge.bench.aggregate import summaries
 from expunge.bench.figures import figures_of
 from expunge.bench.load import load_cells
-from expunge.bench.models import ModelStore
-from expunge.bench.page import make_page
-from expunge.bench.results import ANCHORS, SCRATCH, Cell
 from expunge.bench.run import CellName, cell_key, run_suite
+from expunge.bench.scenes._quick import RECIPE, SIZES
 from expunge.bench.scenes.detectors import FEATURES, SceneSuite
-from expunge.bench.scenes.quick import RECIPE, SIZES
 from expunge.bench.scenes.suite import suite as scenes
-from expunge.bench.stand import Stand, first_rows
-from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.bench.tables import main_table, sequence_table
 from expunge.data import Pixels, Sample, Scenes, Splits
@@ -42,8 +42,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stand(out: Path) -> Stand:
-    return opened(scenes(True), out / "models")("replay-10", 0)
+def bench(out: Path) -> Bench:
+    return open_benches(scenes(True), out / "models")("replay-10", 0)
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +89,10 @@ class TestSuite:
         assert whole.checkpoints == (1, 5)
 
     def test_two_of_fourteen_people_are_missing_and_in_no_scene_that_methods_see(self, tmp_path: Path) -> None:
-        stand = opened(scenes(True), tmp_path)("missing-class", 3)
-        assert len(stand.plan.missing) == round((24 - 4) / 8)
-        counts = [stand.data.replay.counts(), stand.data.forget.counts(), stand.data.validation.counts()]
-        assert all(count[label] == 0 for count in counts for label in stand.plan.missing)
+        bench = open_benches(scenes(True), tmp_path)("missing-class", 3)
+        assert len(bench.plan.missing) == round((24 - 4) / 8)
+        counts = [bench.data.replay.counts(), bench.data.forget.counts(), bench.data.validation.counts()]
+        assert all(count[label] == 0 for count in counts for label in bench.plan.missing)
         whole = scenes(False)
         assert len(whole.plan(whole.setting("missing-class"), CLASSES, seed=0).missing) == round(14 / 8)
 
@@ -123,8 +123,8 @@ class TestRun:
         assert first.seconds > 0
         assert first.bytes > 0
 
-    def test_methods_are_given_the_scenes_of_their_setting(self, out: Path, stand: Stand) -> None:
-        train = stand.splits.train
+    def test_methods_are_given_the_scenes_of_their_setting(self, out: Path, bench: Bench) -> None:
+        train = bench.splits.train
         holding = sum(scene.holds([0, 1]) for scene in train.scenes)
         assert read(out, "retrain").requests[0].images[0] == holding, "all scenes with whom is to be forgotten"
         assert read(out, "oracle-scratch").requests[0].images == (0, RECIPE.scenes)
@@ -158,45 +158,45 @@ class TestRun:
 
 
 class TestStand:
-    def test_edits_are_taken_back_however_a_cell_ends(self, stand: Stand) -> None:
-        before, seen = stand.model.digest(), []
+    def test_edits_are_taken_back_however_a_cell_ends(self, bench: Bench) -> None:
+        before, seen = bench.model.digest(), []
 
         def cut_off() -> None:
-            with stand.forgetting("retrain", {}) as steps:
+            with bench.forgetting("retrain", {}) as steps:
                 steps.carry_out(0)
-                seen.append(stand.model.digest())
+                seen.append(bench.model.digest())
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             cut_off()
         assert seen != [before]
-        assert stand.model.digest() == before
+        assert bench.model.digest() == before
 
-    def test_the_budget_goes_to_methods_that_have_it(self, stand: Stand) -> None:
-        assert getattr(stand.method("retrain", {"lr": 0.5}), "max_steps", None) == 2
-        assert getattr(stand.method("retrain", {"lr": 0.5}), "lr", None) == 0.5
-        assert not hasattr(stand.method("head-mask", {}), "max_steps")
+    def test_the_budget_goes_to_methods_that_have_it(self, bench: Bench) -> None:
+        assert getattr(bench.method("retrain", {"lr": 0.5}), "max_steps", None) == 2
+        assert getattr(bench.method("retrain", {"lr": 0.5}), "lr", None) == 0.5
+        assert not hasattr(bench.method("head-mask", {}), "max_steps")
 
-    def test_evidence_learns_from_few_objects_and_from_no_test_scene(self, stand: Stand) -> None:
-        names = {scene.sample.name for scene in stand.attack.scenes}
-        assert not names & {scene.sample.name for scene in stand.splits.test.scenes}
-        counts = Counter(stand.original.attack.labels.tolist())
-        assert max(counts.values()) == stand.suite.attack
-        assert len(stand.original.test) == SIZES[2]
+    def test_evidence_learns_from_few_objects_and_from_no_test_scene(self, bench: Bench) -> None:
+        names = {scene.sample.name for scene in bench.attack.scenes}
+        assert not names & {scene.sample.name for scene in bench.splits.test.scenes}
+        counts = Counter(bench.original.attack.labels.tolist())
+        assert max(counts.values()) == bench.suite.attack
+        assert len(bench.original.test) == SIZES[2]
 
-    def test_no_test_scene_reaches_a_method(self, stand: Stand) -> None:
-        tests = {scene.sample.name for scene in stand.splits.test.scenes}
-        for seen in (stand.data.forget, stand.data.replay, stand.data.validation):
+    def test_no_test_scene_reaches_a_method(self, bench: Bench) -> None:
+        tests = {scene.sample.name for scene in bench.splits.test.scenes}
+        for seen in (bench.data.forget, bench.data.replay, bench.data.validation):
             assert len(seen)
             assert not tests & {scene.sample.name for scene in seen.scenes}
 
     def test_strangers_stand_beside_objects_as_they_do_beside_images(self, tmp_path: Path) -> None:
         suite = replace(scenes(True), strangers=lambda: scene_strangers((24, 8, 24)))
-        stand = opened(suite, tmp_path)("replay-10", 0)
-        stand.strange  # noqa: B018 - before the first edit
-        object.__setattr__(stand, "suite", replace(suite, checkpoints=(1,)))
-        stand._oracles[1] = stand.original, "its own oracle: none is tried here"
-        beside = stand.case(1, stand.original).beside
+        bench = open_benches(suite, tmp_path)("replay-10", 0)
+        bench.strange  # noqa: B018 - before the first edit
+        object.__setattr__(bench, "suite", replace(suite, checkpoints=(1,)))
+        bench._oracles[1] = bench.original, "its own oracle: none is tried here"
+        beside = bench.case(1, bench.original).beside
         assert beside is not None
         assert len(beside.forgotten) == 2
         assert beside.strangers > 0
@@ -207,11 +207,11 @@ class TestStand:
         loaded = suite.load()
         train, validation, test = (counted(part, loads) for part in (loaded.train, loaded.validation, loaded.test))
         splits = Splits(train, validation, test)
-        stand_of = opened(replace(suite, load=lambda: splits), tmp_path)
+        bench_of = open_benches(replace(suite, load=lambda: splits), tmp_path)
         for setting, seed in (("replay-10", 0), ("8-shot", 1)):
             if setting == "replay-10":
-                stand_of(setting, seed).data  # noqa: B018
-            stand_of(setting, seed).original  # noqa: B018
+                bench_of(setting, seed).data  # noqa: B018
+            bench_of(setting, seed).original  # noqa: B018
         assert set(loads.values()) == {1}
         assert len(loads) >= SIZES[0] // 2 + SIZES[2]
 
@@ -225,8 +225,8 @@ class TestStand:
 
 
 class TestOracles:
-    def test_what_is_kept_is_what_the_recipe_trains(self, out: Path, stand: Stand) -> None:
-        made = ModelStore(out / "models", scenes(True), stand.splits.train).oracle(SCRATCH, [3, 2, 1, 0], 0)
+    def test_what_is_kept_is_what_the_recipe_trains(self, out: Path, bench: Bench) -> None:
+        made = ModelStore(out / "models", scenes(True), bench.splits.train).oracle(SCRATCH, [3, 2, 1, 0], 0)
         features = out / "models" / FEATURES
         trained = train_scenes(RECIPE, cache=features, classes_without=CLASSES[:4]).state_dict()
         kept = made.model.module.get_submodule("detector").state_dict()
@@ -244,16 +244,16 @@ class TestOracles:
         assert len({*keys, ModelStore(tmp_path, scenes(True), train).key(SCRATCH, (0,), 0)}) == 5
 
     def test_borrowed_states_are_as_good_as_its_own_even_while_the_lender_is_edited(
-        self, out: Path, stand: Stand
+        self, out: Path, bench: Bench
     ) -> None:
-        oracle = ModelStore(out / "models", scenes(True), stand.splits.train).oracle(SCRATCH, range(4), 0).model
-        few = stand.splits.test.select(range(4))
+        oracle = ModelStore(out / "models", scenes(True), bench.splits.train).oracle(SCRATCH, range(4), 0).model
+        few = bench.splits.test.select(range(4))
         own = look(SceneCache(oracle), few)
-        with stand.forgetting("retrain", {}) as steps:
+        with bench.forgetting("retrain", {}) as steps:
             steps.carry_out(0)
-            borrowed = look(BorrowedStates(oracle, stand.cache), few)
+            borrowed = look(BorrowedStates(oracle, bench.cache), few)
         torch.testing.assert_close(borrowed.logits, own.logits, rtol=1e-4, atol=1e-4)
-        assert not torch.allclose(borrowed.logits, look(stand.cache, few).logits, atol=1e-2)
+        assert not torch.allclose(borrowed.logits, look(bench.cache, few).logits, atol=1e-2)
 
 
 class TestPage:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from expunge.bench.results import FINETUNE, SCRATCH
+from expunge.bench._bench import Bench
+from expunge.bench._benches import make_bench
+from expunge.bench._results import FINETUNE, SCRATCH
+from expunge.bench._shadowed_bench import SHADOW_SEEDS, ShadowedBench
 from expunge.bench.run import CellName, cell_key
-from expunge.bench.shadows import SHADOW_SEEDS, ShadowedStand
-from expunge.bench.stand import Stand
-from expunge.bench.stands import make_stand
 from expunge.bench.suite import Suite, find_suite
 from expunge.bench.suites import glyphs
 from expunge.data import Images
@@ -40,82 +40,82 @@ def suite() -> Suite:
 
 
 @pytest.fixture
-def stand(suite, tmp_path) -> ShadowedStand:
-    made = make_stand(suite, "4-shot", 0, tmp_path / "models", suite.load())
-    assert isinstance(made, ShadowedStand)
+def bench(suite, tmp_path) -> ShadowedBench:
+    made = make_bench(suite, "4-shot", 0, tmp_path / "models", suite.load())
+    assert isinstance(made, ShadowedBench)
     return made
 
 
-def logits(model: VisionModel, stand: Stand) -> torch.Tensor:
-    return observe(ActivationCache(model), stand.attack).logits
+def logits(model: VisionModel, bench: Bench) -> torch.Tensor:
+    return observe(ActivationCache(model), bench.attack).logits
 
 
 class TestShadows:
     def test_a_suite_without_them_has_a_plain_stand(self, suite, tmp_path) -> None:
-        assert type(make_stand(replace(suite, shadows=0), "4-shot", 0, tmp_path, suite.load())) is Stand
+        assert type(make_bench(replace(suite, shadows=0), "4-shot", 0, tmp_path, suite.load())) is Bench
 
-    def test_they_forget_by_the_same_method_and_are_put_back(self, stand) -> None:
-        before = [shadow.model.digest() for shadow in stand.shadows]
+    def test_they_forget_by_the_same_method_and_are_put_back(self, bench) -> None:
+        before = [shadow.model.digest() for shadow in bench.shadows]
         assert len(set(before)) == 4
-        gone = list(stand.requests[0])
-        with stand.forgetting("head-mask", {}) as steps:
+        gone = list(bench.requests[0])
+        with bench.forgetting("head-mask", {}) as steps:
             steps.carry_out(0)
-            shadows = stand.case(1, stand.view()).shadows
+            shadows = bench.case(1, bench.view()).shadows
         assert len(shadows.forgotten) == len(shadows.never) == 4
-        for seen, shadow in zip(shadows.forgotten, stand.shadows, strict=True):
-            kept = [c for c in range(len(stand.classes)) if c not in gone]
+        for seen, shadow in zip(shadows.forgotten, bench.shadows, strict=True):
+            kept = [c for c in range(len(bench.classes)) if c not in gone]
             assert (seen.logits[:, gone] < -1000).all()
-            assert torch.equal(seen.logits[:, kept], logits(shadow.model, stand)[:, kept])
-        assert [shadow.model.digest() for shadow in stand.shadows] == before
+            assert torch.equal(seen.logits[:, kept], logits(shadow.model, bench)[:, kept])
+        assert [shadow.model.digest() for shadow in bench.shadows] == before
 
-    def test_the_original_is_set_beside_shadows_that_forgot_nothing(self, stand) -> None:
-        shadows = stand.case(1, stand.original).shadows
-        for seen, shadow in zip(shadows.forgotten, stand.shadows, strict=True):
-            assert torch.equal(seen.logits, logits(shadow.model, stand))
+    def test_the_original_is_set_beside_shadows_that_forgot_nothing(self, bench) -> None:
+        shadows = bench.case(1, bench.original).shadows
+        for seen, shadow in zip(shadows.forgotten, bench.shadows, strict=True):
+            assert torch.equal(seen.logits, logits(shadow.model, bench))
         for seen, k in zip(shadows.never, range(4), strict=True):
-            oracle = stand.store.oracle(SCRATCH, stand.requests[0], SHADOW_SEEDS + k).model
-            assert torch.equal(seen.logits, logits(oracle, stand))
+            oracle = bench.store.oracle(SCRATCH, bench.requests[0], SHADOW_SEEDS + k).model
+            assert torch.equal(seen.logits, logits(oracle, bench))
 
-    def test_those_of_a_fine_tuned_oracle_are_fine_tuned(self, stand) -> None:
+    def test_those_of_a_fine_tuned_oracle_are_fine_tuned(self, bench) -> None:
         seen = []
-        take = stand._taken
+        take = bench._taken
 
         def taken(number, view, model=None):
-            seen.append(stand.case(number, view, model).shadows.forgotten)
+            seen.append(bench.case(number, view, model).shadows.forgotten)
             return take(number, view, model)
 
-        object.__setattr__(stand, "_taken", taken)
-        stand.of_oracle(FINETUNE, 1)
-        expected = [stand.store.oracle(FINETUNE, stand.requests[0], shadow.seed).model for shadow in stand.shadows]
-        assert all(torch.equal(a.logits, logits(b, stand)) for a, b in zip(seen[0], expected, strict=True))
+        object.__setattr__(bench, "_taken", taken)
+        bench.of_oracle(FINETUNE, 1)
+        expected = [bench.store.oracle(FINETUNE, bench.requests[0], shadow.seed).model for shadow in bench.shadows]
+        assert all(torch.equal(a.logits, logits(b, bench)) for a, b in zip(seen[0], expected, strict=True))
 
-    def test_what_a_method_left_is_shown_to_no_other_row(self, stand) -> None:
-        with stand.forgetting("head-mask", {}) as steps:
+    def test_what_a_method_left_is_shown_to_no_other_row(self, bench) -> None:
+        with bench.forgetting("head-mask", {}) as steps:
             steps.carry_out(0)
-        forgotten = stand.case(1, stand.original).shadows.forgotten
-        assert torch.equal(forgotten[0].logits, logits(stand.shadows[0].model, stand))
+        forgotten = bench.case(1, bench.original).shadows.forgotten
+        assert torch.equal(forgotten[0].logits, logits(bench.shadows[0].model, bench))
 
-    def test_validation_images_are_no_members(self, stand) -> None:
-        members = stand.case(1, stand.original).shadows.members
-        names = {sample.name for sample in stand.splits.train.samples}
-        assert members.tolist() == [sample.name in names for sample in stand.attack.samples]
+    def test_validation_images_are_no_members(self, bench) -> None:
+        members = bench.case(1, bench.original).shadows.members
+        names = {sample.name for sample in bench.splits.train.samples}
+        assert members.tolist() == [sample.name in names for sample in bench.attack.samples]
         assert 0 < members.sum() < len(members)
 
     def test_only_the_base_under_test_is_kept_beside_the_results(self, suite, tmp_path) -> None:
-        stand = make_stand(suite, "4-shot", 1, tmp_path / "models", suite.load())
-        assert isinstance(stand, ShadowedStand)
-        digest = stand.model.digest()
-        assert [shadow.model.digest() == digest for shadow in stand.shadows] == [False] * 4
+        bench = make_bench(suite, "4-shot", 1, tmp_path / "models", suite.load())
+        assert isinstance(bench, ShadowedBench)
+        digest = bench.model.digest()
+        assert [shadow.model.digest() == digest for shadow in bench.shadows] == [False] * 4
         assert len(list((tmp_path / "bases").glob("*.safetensors"))) == 1
         assert len(list((tmp_path / "models").glob("*.safetensors"))) == 4
 
-    def test_rows_come_out(self, stand) -> None:
-        with stand.forgetting("gs-lora", {}) as steps:
+    def test_rows_come_out(self, bench) -> None:
+        with bench.forgetting("gs-lora", {}) as steps:
             steps.carry_out(0)
-            readings, _ = stand.of_edited(1, steps.entry)
+            readings, _ = bench.of_edited(1, steps.entry)
         assert {reading.key for reading in readings} >= KEYS
-        assert {reading.key for reading in stand.of_original(1)[0]} >= KEYS
-        assert {reading.key for reading in stand.of_oracle(SCRATCH, 1).taken[0]} >= KEYS
+        assert {reading.key for reading in bench.of_original(1)[0]} >= KEYS
+        assert {reading.key for reading in bench.of_oracle(SCRATCH, 1).taken[0]} >= KEYS
 
 
 class TestSuite:

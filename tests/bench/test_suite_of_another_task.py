@@ -8,11 +8,11 @@ import torch
 import transformers
 
 from expunge.bench import run as running
+from expunge.bench._columns import OWN, columns
+from expunge.bench._page import make_page
+from expunge.bench._results import Cell
 from expunge.bench.aggregate import summaries
-from expunge.bench.columns import OWN, columns
 from expunge.bench.load import load_cells
-from expunge.bench.page import make_page
-from expunge.bench.results import Cell
 from expunge.bench.run import run_suite
 from expunge.bench.suite import Setting, Suite
 from expunge.data import Images, Splits
@@ -75,7 +75,7 @@ def test_its_cells_name_its_task_and_are_shown(splits, tmp_path, monkeypatch) ->
 
 def test_a_task_with_no_columns_of_its_own_is_shown_in_its_measures_words(monkeypatch) -> None:
     """As one of another package would be whose rates are no accuracies."""
-    monkeypatch.setattr("expunge.bench.columns.OWN", {})
+    monkeypatch.setattr("expunge.bench._columns.OWN", {})
     assert Detection.name in OWN
     shown = columns(("acc_f", "h"), Detection.name)
     assert {column.heading for column in shown} == {"AP50_f", "H in AP50"}

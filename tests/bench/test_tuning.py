@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from expunge.bench._tuning import TuningResult, chosen, keep, rounded, search, star
 from expunge.bench.tuned import DETECTORS, FACES, SMALL, tuned_settings
-from expunge.bench.tuning import Found, chosen, keep, rounded, search, star
 from expunge.errors import BenchError
 from expunge.methods import make_method
 
@@ -37,7 +37,7 @@ def test_what_was_found_is_added_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "tuned.json"
     file.write_text('{"settings": {}, "trials": {}}')
     for method, lr in (("b", 1), ("a", 2), ("b", 3)):
-        keep(file, method, Found({"lr": lr}, [{"h": lr}]))
+        keep(file, method, TuningResult({"lr": lr}, [{"h": lr}]))
     assert json.loads(file.read_text()) == {
         "settings": {"a": {"lr": 2}, "b": {"lr": 3}},
         "trials": {"a": [{"h": 2}], "b": [{"h": 3}]},

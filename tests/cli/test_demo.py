@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from expunge.cli._demo import STEPS, _budget
 from expunge.cli.app import run
-from expunge.cli.demo import STEPS, _budget
 
 
 def test_only_methods_that_train_are_cut_short() -> None:

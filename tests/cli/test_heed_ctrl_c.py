@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from expunge.cli.interrupt import heed_ctrl_c
+from expunge.cli._interrupt import heed_ctrl_c
 
 
 @pytest.fixture(autouse=True)

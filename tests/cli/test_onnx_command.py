@@ -8,7 +8,7 @@ import torch
 
 from expunge.cli.app import run
 from expunge.vision import load_model
-from expunge.vision.onnx.wire import places
+from expunge.vision.onnx._wire import places
 from tests.vision.onnx_files import CLASSES, by_runtime, network, save
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from expunge.cli.app import run
-from expunge.vision.onnx.operators import OPERATORS
+from expunge.vision.onnx._operators import OPERATORS
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/onnx.md").read_text(encoding="utf-8")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from expunge.evidence.strangers._conformal import least_p, strangers_needed
 from expunge.evidence.strangers.beside import LEVEL
-from expunge.evidence.strangers.conformal import least_p, strangers_needed
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/strangers.md"
 

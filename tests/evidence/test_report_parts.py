@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expunge.evidence import Change, ClassAccuracy, Metrics, Report, WeightsAlone
-from expunge.evidence.report import formats, panels
-from expunge.evidence.report.cohorts import MAX_LISTED, cohorts, listing, staircase
-from expunge.evidence.report.summary import summarise
+from expunge.evidence.report import _formats as formats
+from expunge.evidence.report import _panels as panels
+from expunge.evidence.report._cohorts import MAX_LISTED, cohorts, listing, staircase
+from expunge.evidence.report._summary import summarise
 from expunge.values import Rate
 
 

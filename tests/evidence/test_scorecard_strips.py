@@ -2,7 +2,7 @@
 
 import pytest
 
-from expunge.evidence.scorecard_strips import span, strips, valued
+from expunge.evidence._scorecard_strips import span, strips, valued
 from tests.evidence.beside import beside, strangers_row
 
 

@@ -24,7 +24,7 @@ from expunge.ledger import (
     seal,
     verify,
 )
-from expunge.ledger.canonical import canonical
+from expunge.ledger._canonical import canonical
 from expunge.ledger.certificate import payload_digest
 from tests.ledger.ledger_samples import KEY, NAME, STRANGER, at, ledger, sha, statement
 from tests.ledger.make_certificate_fixture import FIXTURE, text

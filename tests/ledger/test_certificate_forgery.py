@@ -25,8 +25,8 @@ from expunge.ledger import (
     seal,
     verify,
 )
+from expunge.ledger._note import sign_note
 from expunge.ledger.certificate import payload_digest
-from expunge.ledger.note import sign_note
 from tests.ledger.ledger_samples import FACTS, KEY, NEXT_KEY, STRANGER, at, ledger, sha, statement
 
 

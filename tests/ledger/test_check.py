@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expunge.ledger import Log, MemoryStorage, check
+from expunge.ledger._note import sign_note
 from expunge.ledger.entries import Entry
 from expunge.ledger.keyring import introduce
 from expunge.ledger.log import Replay
-from expunge.ledger.note import sign_note
 from tests.ledger.ledger_samples import FACTS, KEY, NEXT_KEY, STRANGER, at, ledger
 
 

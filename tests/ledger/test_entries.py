@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from expunge.errors import LedgerError, MalformedRecordError, NewerSchemaError
 from expunge.ledger import Entry, StateMove, introduce
-from expunge.ledger.canonical import canonical, parse_json
+from expunge.ledger._canonical import canonical, parse_json
 from expunge.ledger.text import from_base64, microseconds, to_base64
 from tests.ledger.ledger_samples import FACTS, KEY, NEXT_KEY, at
 

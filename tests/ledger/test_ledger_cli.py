@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from expunge.cli.log import log
-from expunge.cli.verify import verify
+from expunge.cli._log import log
+from expunge.cli._verify import verify
 from expunge.errors import (
     AlteredCertificateError,
     CertificateError,
@@ -19,7 +19,7 @@ from expunge.errors import (
     WrongModelError,
 )
 from expunge.ledger import FolderStorage, Log, Statement, issue
-from expunge.ledger.merkle import extends, includes, leaf_hash
+from expunge.ledger._merkle import extends, includes, leaf_hash
 from expunge.ledger.text import from_base64
 from tests.ledger.ledger_samples import KEY, STRANGER, at, ledger, sha, statement
 from tests.ledger.make_certificate_fixture import FIXTURE
@@ -225,8 +225,8 @@ def test_a_missing_ledger_is_named(tmp_path) -> None:
 LIGHT = """
 import sys
 from pathlib import Path
-from expunge.cli.log import log, verify_log
-from expunge.cli.verify import verify
+from expunge.cli._log import log, verify_log
+from expunge.cli._verify import verify
 verify(Path(sys.argv[1]), key=sys.argv[2])
 verify_log(Path(sys.argv[3]))
 heavy = {"torch", "numpy", "transformers", "PIL", "scipy", "jinja2", "expunge.vision", "expunge.evidence"}

@@ -9,7 +9,7 @@ from expunge.errors import (
     MalformedRecordError,
 )
 from expunge.ledger import FolderStorage, KeyEvent, Log, MemoryStorage, StateMove, check, parse_checkpoint
-from expunge.ledger.merkle import extends, includes, leaf_hash, tree_root
+from expunge.ledger._merkle import extends, includes, leaf_hash, tree_root
 from tests.ledger.ledger_samples import FACTS, KEY, NAME, NEXT_KEY, STRANGER, at, ledger
 
 

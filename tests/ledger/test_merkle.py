@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expunge.ledger.merkle import (
+from expunge.ledger._merkle import (
     Frontier,
     consistency_proof,
     extends,

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expunge.errors import KeyFileError, NoteError
+from expunge.ledger._note import parse_note, sign_note
 from expunge.ledger.checkpoint import Checkpoint, parse_checkpoint
 from expunge.ledger.keys import PublicKey, SigningKey
-from expunge.ledger.note import parse_note, sign_note
 
 # Example of the C2SP signed-note specification.
 SPEC_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"

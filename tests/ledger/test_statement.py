@@ -4,7 +4,7 @@ import pytest
 
 from expunge.errors import MalformedRecordError, NewerSchemaError
 from expunge.ledger import OUT_OF_SCOPE, Statement, Target
-from expunge.ledger.canonical import canonical
+from expunge.ledger._canonical import canonical
 from tests.ledger.ledger_samples import sha, statement
 
 STATEMENT = json.loads(statement().to_bytes())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from expunge.lifecycle import Asked, run_waiting
+from expunge.lifecycle import RunOptions, run_waiting
 from expunge.runs import load
 from expunge.workspace import Actor, Original, State, Workspace
 
@@ -33,9 +33,9 @@ FOUR_EYES = LENIENT.replace('name = "answers"', 'name = "answers"\nfour_eyes = t
 
 
 @pytest.fixture
-def asked(toy_data_folder: Path) -> Asked:
+def asked(toy_data_folder: Path) -> RunOptions:
     """A quick method that keeps the lenient policy."""
-    return Asked(data=str(toy_data_folder), method="head-mask")
+    return RunOptions(data=str(toy_data_folder), method="head-mask")
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from expunge.ledger import verify
-from expunge.lifecycle import Asked, certificate_text, history, release, rollback, run_waiting
-from expunge.lifecycle.standing import standing
-from expunge.lifecycle.upkeep import releases_of, served, set_right
+from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle._recovery import recover, releases_of, served
+from expunge.lifecycle.applied import applied_edits
 from expunge.lifecycle.watch import catch_up
 from expunge.runs import load
 from expunge.workspace import Original, State, Workspace
@@ -73,7 +73,7 @@ def prepared(tmp_path_factory, toy_model_folder, toy_data_folder) -> dict[str, P
         place.move(request, State.ACCEPTED, JANE)
     shutil.copytree(root / "accepted", root / "approved")
     with Workspace.open(root / "approved") as place:
-        run_waiting(place, Asked(str(toy_data_folder), "head-mask"))
+        run_waiting(place, RunOptions(str(toy_data_folder), "head-mask"))
     shutil.copytree(root / "approved", root / "released")
     with Workspace.open(root / "released") as place:
         release(place, request, JANE)
@@ -110,7 +110,7 @@ def test_a_run(copy_of, asked, boundary) -> None:
         for role in ("edit", "attempt", "scorecard", "judged"):
             # What is made anew has the same bytes, and so is the same artefact.
             assert count(place, request, role) == 1
-        (edit,) = standing(place, offered=True)
+        (edit,) = applied_edits(place, offered=True)
         assert edit.requests == (request,)
     run()
     with Workspace.open(path) as place:
@@ -129,7 +129,7 @@ def test_a_release(copy_of, boundary) -> None:
     with Workspace.open(path) as place:
         before = place.request(request).state
         assert (before == State.RELEASED) == (RELEASE.index(boundary) >= RELEASE.index("recorded"))
-        set_right(place)  # what every command that changes something does first
+        recover(place)  # what every command that changes something does first
         now = releases_of(place).current()
         assert now is None or (now.weights_after == place.settings.model.sha256) == (before == State.APPROVED)
     go()
@@ -155,7 +155,7 @@ def test_a_rollback(copy_of, boundary) -> None:
     with Workspace.open(path) as place:
         state = place.request(request).state
         assert (state == State.ROLLED_BACK) == (boundary != "published")
-        set_right(place)
+        recover(place)
     if state == State.RELEASED:
         back()
     with Workspace.open(path) as place:
@@ -184,7 +184,7 @@ def test_a_run_killed_at_system_calls(copy_of, asked, every) -> None:
             assert_sound(place)
             assert states(place, request).count("approved") == 1
             assert count(place, request, "attempt") == 1
-            assert standing(place, offered=True)[0].requests == (request,)
+            assert applied_edits(place, offered=True)[0].requests == (request,)
         effect += every
 
 

@@ -9,13 +9,13 @@ import torch
 from expunge.adapters import Edit, EditStack, LowRank
 from expunge.errors import FourEyesError, HeldError, ReleaseError, UnlawfulMoveError
 from expunge.ledger import check, read_public, verify
-from expunge.lifecycle import Asked, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle._material import gather
+from expunge.lifecycle._records import Attempt, recorded
+from expunge.lifecycle._recovery import releases_of
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import applied_edits, pristine
 from expunge.lifecycle.executor import make_edit
-from expunge.lifecycle.material import gather
-from expunge.lifecycle.records import Attempt, recorded
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import pristine, standing
-from expunge.lifecycle.upkeep import releases_of
 from expunge.methods import HeadMask
 from expunge.runs import load
 from expunge.workspace import Runner, State
@@ -35,11 +35,11 @@ def card_of(place, request) -> dict[str, Any]:
 
 def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_folder) -> None:
     request = accepted(place, "amber")
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder)))
+    (outcome,) = run_waiting(place, RunOptions(str(toy_data_folder)))
     assert outcome.judged is not None
     assert outcome.judged.erased, outcome.judged.reasons
     assert place.request(request).state == State.APPROVED
-    assert run_waiting(place, Asked(str(toy_data_folder))) == []
+    assert run_waiting(place, RunOptions(str(toy_data_folder))) == []
 
     done = release(place, request, JANE)
     assert done.request.state == State.RELEASED
@@ -54,7 +54,7 @@ def test_an_edit_is_released_certified_and_undone(place, accepted, toy_data_fold
     statement = verify(text, key).statement
     assert statement.digest_of("model-before") == place.settings.model.sha256
     assert statement.digest_of("model-after") == model.digest()
-    assert statement.digest_of("edit") == standing(place)[0].attempt.edit_sha256
+    assert statement.digest_of("edit") == applied_edits(place)[0].attempt.edit_sha256
     assert statement.predicate.verdict.outcome == "erased"
     assert card_of(place, request)["edited"]["sha256"] == model.digest()
     method = statement.predicate.method
@@ -99,7 +99,7 @@ def test_a_certificate_need_not_name_anybody(make_place, approved) -> None:
 def test_undoing_the_first_of_two_leaves_the_model_of_the_second_alone(place, approved) -> None:
     first = approved(place, "amber")
     second = approved(place, "blue")
-    assert [one.requests for one in standing(place, offered=True)] == [(first,), (second,)]
+    assert [one.requests for one in applied_edits(place, offered=True)] == [(first,), (second,)]
     release(place, first, JANE)
     released = release(place, second, PAUL)
     assert released.release.number == 3  # the original, the first, both
@@ -161,7 +161,7 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(
     place = make_place(STRICT)
     request = accepted(place, "amber")
     quick = {"last_blocks": 1, "max_steps": 2, "epochs": 1}
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), "gs-lora++", settings=quick))
+    (outcome,) = run_waiting(place, RunOptions(str(toy_data_folder), "gs-lora++", settings=quick))
     assert outcome.judged is not None
     assert not outcome.judged.erased
     found = place.request(request)
@@ -175,14 +175,14 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(
     with pytest.raises(ReleaseError, match="linear_probe"):
         release(place, request, JANE)
     assert releases_of(place).current() is None
-    assert standing(place, offered=True) == ()
+    assert applied_edits(place, offered=True) == ()
     assert_sound(place)
 
 
 def test_a_method_with_a_depth_goes_down_by_it(make_place, accepted, toy_data_folder) -> None:
     place = make_place(STRICT)
     request = accepted(place, "amber")
-    run_waiting(place, Asked(str(toy_data_folder), settings={"depth": "fast"}))
+    run_waiting(place, RunOptions(str(toy_data_folder), settings={"depth": "fast"}))
     assert place.request(request).state == State.MEASURED
     tried = [(one.method, one.settings["depth"]) for _, one in reversed(recorded(place, request, Attempt))]
     assert tried == [("closed-form++", "fast"), ("closed-form++", "default")]  # of 3 blocks; thorough would edit 2, too
@@ -202,8 +202,8 @@ def test_four_eyes(make_place, accepted, asked) -> None:
 
 def test_together_is_one_edit_and_is_undone_as_one(place, accepted, asked) -> None:
     first, second = accepted(place, "amber"), accepted(place, "blue")
-    run_waiting(place, Asked(asked.data, asked.method, together=True))
-    (edit,) = standing(place, offered=True)
+    run_waiting(place, RunOptions(asked.data, asked.method, together=True))
+    (edit,) = applied_edits(place, offered=True)
     assert set(edit.requests) == {first, second}
     release(place, first, JANE)
     release(place, second, JANE)
@@ -241,7 +241,7 @@ def test_holds(place, approved) -> None:
     assert list((place.path / "quarantine" / request).rglob("*.png"))
     with place.transaction() as transaction:
         transaction.hold_images(request, JANE, lift=True)
-    run_waiting(place, Asked(method="head-mask"))
+    run_waiting(place, RunOptions(method="head-mask"))
     assert place.request(request).destroyed
     assert_sound(place)
 
@@ -258,7 +258,7 @@ def test_a_test_image_that_was_submitted_is_not_measured_on(place, toy_data_fold
 
 
 def test_two_edits_that_share_blocks_are_shown(place, accepted, toy_data_folder) -> None:
-    asked = Asked(str(toy_data_folder), settings={"depth": "fast"})
+    asked = RunOptions(str(toy_data_folder), settings={"depth": "fast"})
     first, second = accepted(place, "amber"), accepted(place, "blue")
     run_waiting(place, asked)
     for request in (first, second):
@@ -268,7 +268,7 @@ def test_two_edits_that_share_blocks_are_shown(place, accepted, toy_data_folder)
     back = rollback(place, first, JANE, "withdrawn")
     assert [(one.request, one.earlier, one.blocks) for one in back.interference] == [(second, first, (last,))]
     alone = pristine(place)
-    EditStack(alone).push(standing(place)[0].edit)
+    EditStack(alone).push(applied_edits(place)[0].edit)
     assert back.release.weights_after == alone.digest()
 
 

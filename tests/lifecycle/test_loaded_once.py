@@ -10,8 +10,8 @@ import torch
 
 from expunge.cli.app import run
 from expunge.lifecycle import release, rollback, run_waiting
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import pristine
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import pristine
 from expunge.runs import measure
 from expunge.tasks.classification import Classification
 from expunge.vision import wrapped

@@ -80,7 +80,7 @@ def test_watching_logs_by_itself(call, photos, toy_data_folder, monkeypatch, cap
     def enough(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("expunge.cli.run.time.sleep", enough)
+    monkeypatch.setattr("expunge.cli._run.time.sleep", enough)
     capsys.readouterr()
     watching = ["run", "--watch", "--data", str(toy_data_folder), "--method", "head-mask"]
     assert run([*options, *watching]) == 130

@@ -7,9 +7,9 @@ import pytest
 from expunge.data import align, load_folder
 from expunge.errors import DamagedMemoryError, HeldError, MemoryNotFoundError
 from expunge.ledger import verify
-from expunge.lifecycle import Asked, certificate_text, release, rollback, run_waiting
-from expunge.lifecycle.remembered import lowest_block
-from expunge.lifecycle.upkeep import destroy_due, set_right
+from expunge.lifecycle import RunOptions, certificate_text, release, rollback, run_waiting
+from expunge.lifecycle._class_memory import lowest_block
+from expunge.lifecycle._recovery import destroy_due, recover
 from expunge.memory import Index, calibrate, save_memory
 from expunge.methods import HeadMask
 from expunge.methods.closed_form import ClosedForm
@@ -72,7 +72,7 @@ def test_a_release_takes_the_classs_statistics_with_it(place, approved, memory, 
     assert noted == [amber.sha256]
     assert_sound(place)
     rollback(place, request, JANE, "withdrawn")
-    set_right(place)
+    recover(place)
     assert content(memory) == content(memories["without-amber"])
     assert_sound(place)
 
@@ -95,7 +95,7 @@ def test_a_hold_keeps_both(place, approved, memory, memories) -> None:
     assert content(memory) == content(memories["all"])
     with place.transaction() as transaction:
         transaction.hold_images(request, JANE, lift=True)
-    set_right(place)
+    recover(place)
     assert content(memory) == content(memories["without-amber"])
     assert_sound(place)
 
@@ -112,7 +112,7 @@ def test_a_memory_that_is_gone_stops_the_destruction_until_it_is_back(
     (tmp_path / "elsewhere").rename(memory)
     (memory / "memory.json").write_text("{")
     with pytest.raises(DamagedMemoryError):
-        set_right(place)
+        recover(place)
     (memory / "memory.json").write_bytes((memories["all"] / "memory.json").read_bytes())
     release(place, request, JANE)
     assert content(memory) == content(memories["without-amber"])
@@ -171,10 +171,10 @@ def test_the_memory_says_how_deep_an_edit_may_go(place, memory) -> None:
 
 def test_runs_are_made_with_the_memory_and_say_so(place, accepted, memory, toy_data_folder) -> None:
     first = accepted(place, "amber")
-    run_waiting(place, Asked(str(toy_data_folder)))
+    run_waiting(place, RunOptions(str(toy_data_folder)))
     assert place.request(first).state == State.APPROVED
     second = accepted(place, "blue")
-    run_waiting(place, Asked(str(toy_data_folder)))
+    run_waiting(place, RunOptions(str(toy_data_folder)))
     index = Index.read(memory)
     release(place, first, JANE)
     release(place, second, JANE)

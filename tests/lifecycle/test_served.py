@@ -11,10 +11,10 @@ import pytest
 from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, HeldError, MalformedRecordError, UnlawfulMoveError
 from expunge.ledger import dsse, names, verify
-from expunge.lifecycle import Asked, certificate_text, release, rollback, run_waiting, runner
-from expunge.lifecycle.standing import original_of, pristine
-from expunge.lifecycle.upkeep import releases_of, served
-from expunge.release.files import file_digest
+from expunge.lifecycle import RunOptions, certificate_text, release, rollback, run_waiting, runner
+from expunge.lifecycle._recovery import releases_of, served
+from expunge.lifecycle.applied import original_of, pristine
+from expunge.release._files import file_digest
 from expunge.runs import load
 from expunge.workspace import State, Workspace
 from tests.lifecycle.conftest import JANE
@@ -214,7 +214,7 @@ def test_a_runner_that_reads_for_long_keeps_its_plan(place, accepted, asked, mon
     def slow(*arguments):
         now[0] += timedelta(hours=1)
         with Workspace.open(place.path, clock=lambda: now[0]) as other:
-            assert run_waiting(other, Asked(asked.data, asked.method)) == []
+            assert run_waiting(other, RunOptions(asked.data, asked.method)) == []
         return gather(*arguments)
 
     monkeypatch.setattr(runner, "gather", slow)

@@ -10,11 +10,11 @@ from transformers import ViTConfig, ViTForImageClassification
 from expunge.adapters import Edit, LowRank
 from expunge.evidence.policy import Policy
 from expunge.lifecycle import Point, Prices, warnings
+from expunge.lifecycle._ladder import ladder
+from expunge.lifecycle._records import Attempt
+from expunge.lifecycle.applied import AppliedEdit, arranged
 from expunge.lifecycle.economics import Economics
 from expunge.lifecycle.interference import interference, overlaps
-from expunge.lifecycle.ladder import ladder
-from expunge.lifecycle.records import Attempt
-from expunge.lifecycle.standing import Standing, arranged
 from expunge.lifecycle.watch import Earlier, drift
 from expunge.lifecycle.watch_page import line, render_watch
 from expunge.methods import GSLoRA, HeadMask
@@ -57,8 +57,8 @@ def point(*, acc_r: float = 90.0, edits: int = 2, acc_o: tuple[float, ...] = (0.
     )
 
 
-def standing(seq: int, edit: Edit, key: str = "", request: str = "") -> Standing:
-    return Standing(key or f"k{seq}", seq, (request or f"r-{seq}",), ATTEMPT, edit)
+def standing(seq: int, edit: Edit, key: str = "", request: str = "") -> AppliedEdit:
+    return AppliedEdit(key or f"k{seq}", seq, (request or f"r-{seq}",), ATTEMPT, edit)
 
 
 def change(name: str, model) -> Edit:

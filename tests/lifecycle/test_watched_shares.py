@@ -7,8 +7,8 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.evidence import make_measure, measure_names
 from expunge.evidence.policy import Policy, load_policy
+from expunge.lifecycle._shares import Shares, shares_of
 from expunge.lifecycle.executor import wanted
-from expunge.lifecycle.shares import Shares, shares_of
 from expunge.runs import load, read
 from expunge.tasks import task_of
 from expunge.vision import Wrapped

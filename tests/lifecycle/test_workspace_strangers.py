@@ -9,12 +9,12 @@ from safetensors.torch import load as load_tensors
 
 from expunge.cli.app import run
 from expunge.errors import DamagedWorkspaceError, EvidenceError
+from expunge.evidence.strangers._thumbnails import thumbnails
 from expunge.evidence.strangers.sample import Strangers
-from expunge.evidence.strangers.thumbnails import thumbnails
 from expunge.ledger import StrangersFacts, verify
-from expunge.lifecycle import Asked, certificate_text, release, run_waiting
-from expunge.lifecycle.ladder import goes_on, ladder
-from expunge.lifecycle.records import Judged, newest
+from expunge.lifecycle import RunOptions, certificate_text, release, run_waiting
+from expunge.lifecycle._ladder import goes_on, ladder
+from expunge.lifecycle._records import Judgement, newest
 from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, reopen, workspace_strangers
 from expunge.methods import make_method
 from expunge.runs import load, read, strangers_of
@@ -114,7 +114,9 @@ def test_a_method_that_edits_below_the_states_is_refused_before_it_runs(
 ) -> None:
     bring(place, three)
     request = accepted(place, "amber")
-    asked = Asked(str(toy_data_folder), method="neg-grad+", settings={"max_steps": 1, "epochs": 1, "last_blocks": 0})
+    asked = RunOptions(
+        str(toy_data_folder), method="neg-grad+", settings={"max_steps": 1, "epochs": 1, "last_blocks": 0}
+    )
     (outcome,) = run_waiting(place, asked)
     assert "edits from block 0 on" in outcome.why
     assert "--by-path" in outcome.why
@@ -127,7 +129,7 @@ def test_what_lacks_evidence_is_not_tried_deeper_but_told_what_to_bring(
     """The closed form has three depths; none of them brings strangers. New ones open the request again."""
     place = make_place(FEW)
     request = accepted(place, "amber")
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), method="closed-form", settings={"depth": "fast"}))
+    (outcome,) = run_waiting(place, RunOptions(str(toy_data_folder), method="closed-form", settings={"depth": "fast"}))
     judged = outcome.judged
     assert judged is not None
     assert judged.outcome == "not_enough_evidence"
@@ -140,7 +142,7 @@ def test_what_lacks_evidence_is_not_tried_deeper_but_told_what_to_bring(
     bring(place, three)
     assert reopen(place, JANE) == (request,)
     assert reopen(place, JANE) == ()
-    (outcome,) = run_waiting(place, Asked(str(toy_data_folder), method="closed-form", settings={"depth": "fast"}))
+    (outcome,) = run_waiting(place, RunOptions(str(toy_data_folder), method="closed-form", settings={"depth": "fast"}))
     judged = outcome.judged
     assert judged is not None
     assert judged.outcome == "not_enough_evidence"
@@ -173,7 +175,7 @@ def test_the_certificate_says_beside_whom_and_names_nobody(make_place, approved,
     said = verify(certificate_text(place, plain)).statement.predicate
     assert said.strangers is None
     assert b'"strangers":{' not in said.to_bytes()
-    judged = newest(place, plain, Judged) or pytest.fail("not judged")
+    judged = newest(place, plain, Judgement) or pytest.fail("not judged")
     assert b'"strangers":' not in judged[1].to_bytes()
     assert b'"advice":' not in judged[1].to_bytes()
     bring(place, three)

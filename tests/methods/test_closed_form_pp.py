@@ -12,12 +12,12 @@ from expunge.adapters import Edit, EditStack, tuned
 from expunge.data import Images
 from expunge.errors import MethodError
 from expunge.memory import calibrate
+from expunge.methods._neighbours import Neighbours, answers_among, neighbours
+from expunge.methods._polish import Lesson, Polish, outputs_of
+from expunge.methods._sensitivity import Rows
+from expunge.methods._states import SeenRows, States, states_of
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.closed_form_pp import ClosedFormPlusPlus
-from expunge.methods.neighbours import Neighbours, answers_among, neighbours
-from expunge.methods.polish import Lesson, Polish, outputs_of
-from expunge.methods.sensitivity import Rows
-from expunge.methods.states import SeenRows, States, states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
@@ -127,7 +127,7 @@ class TestPolish:
         ratio = len(lessons[1].states.classes) / len(lessons[0].states.classes)
 
         def first(even: float) -> float:
-            monkeypatch.setattr("expunge.methods.polish.EVEN", even)
+            monkeypatch.setattr("expunge.methods._polish.EVEN", even)
             with tuned(toy_model.module, [name]) as weights:
                 return run(Polish(1, 1, 0.33, 64, 0.0, 0.0), toy_model, weights.parameters.values(), lessons)[0]
 

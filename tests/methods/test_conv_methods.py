@@ -12,7 +12,7 @@ from expunge.adapters import Edit, EditStack, load_edit, save_edit
 from expunge.data import Splits
 from expunge.memory import calibrate, compute_prototypes
 from expunge.methods import make_method, method_names
-from expunge.methods.sites import find_sites
+from expunge.methods._sites import find_sites
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel

@@ -4,8 +4,8 @@ import scipy.linalg
 import torch
 
 from expunge.errors import MethodError
+from expunge.methods._layer_inputs import image_inputs
 from expunge.methods.damp import DAMP, forget_directions, projection, prototypes, separability
-from expunge.methods.layer_inputs import image_inputs
 
 RNG = np.random.default_rng(0)
 

@@ -5,14 +5,14 @@ import transformers
 from torch import nn
 
 from expunge.errors import MethodError
-from expunge.methods.deep_unlearning import DeepUnlearning, projected, spectrum
-from expunge.methods.layer_inputs import (
+from expunge.methods._layer_inputs import (
     block_linears,
     has_class_token,
     image_inputs,
     one_row_an_image,
     second_moments,
 )
+from expunge.methods.deep_unlearning import DeepUnlearning, projected, spectrum
 from expunge.tasks.classification.context import Context
 from expunge.vision import ActivationCache, Layer, VisionModel, load_model, standard_preprocess
 from tests.methods import tiny

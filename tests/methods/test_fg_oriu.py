@@ -6,7 +6,7 @@ from torch import nn
 
 from expunge.adapters import EditStack, LoRAConv2d, LoRALinear
 from expunge.errors import MethodError
-from expunge.methods.block_features import recorded
+from expunge.methods._block_features import recorded
 from expunge.methods.fg_oriu import FGOrIU, inside, outside, project_gradients, subspace
 
 RNG = np.random.default_rng(0)

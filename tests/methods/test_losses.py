@@ -6,7 +6,7 @@ from scipy.stats import entropy
 from torch.nn import functional
 
 from expunge.memory import Prototypes
-from expunge.methods.losses import bounded, prototype_divergence
+from expunge.methods._losses import bounded, prototype_divergence
 from expunge.tasks.classification.bounds import chance_loss, forget_bound, pairwise_divergence, prototype_bound
 from expunge.vision import ArcFaceHead, CosFaceHead, SoftmaxHead
 

@@ -6,8 +6,8 @@ import torch
 
 from expunge.methods import GSLoRA, GSLoRAPlusPlus
 from expunge.methods.training import BestState, WeightAverage, paired_batches, shuffled_batches
+from expunge.tasks.classification._judge import ImageJudge
 from expunge.tasks.classification.context import Context
-from expunge.tasks.classification.judge import ImageJudge
 
 
 def test_a_pass_takes_every_image_once() -> None:

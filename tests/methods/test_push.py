@@ -5,8 +5,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from expunge.methods.push import pushed, scatter
-from expunge.methods.states import States
+from expunge.methods._push import pushed, scatter
+from expunge.methods._states import States
 from expunge.vision import Output, VisionModel
 
 

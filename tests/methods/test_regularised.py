@@ -10,9 +10,9 @@ from scipy.special import log_softmax
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
+from expunge.methods._importance import scaled_to_mean_one, weighted_change
 from expunge.methods.ewc import EWC
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.importance import scaled_to_mean_one, weighted_change
 from expunge.methods.l2 import L2
 from expunge.methods.mas import MAS
 from expunge.tasks.classification.batches import Batch

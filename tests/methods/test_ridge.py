@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expunge.methods.ridge import grouped_ridge, low_rank, ridge
+from expunge.methods._ridge import grouped_ridge, low_rank, ridge
 
 
 def rows(n: int, m: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from expunge.methods.sensitivity import Rows, draw, sensitivities
-from expunge.methods.sites import find_sites
+from expunge.methods._sensitivity import Rows, draw, sensitivities
+from expunge.methods._sites import find_sites
 from expunge.vision import VisionModel
 from tests.methods import tiny
 from tests.vision.conformance import randomise

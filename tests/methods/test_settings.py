@@ -10,8 +10,8 @@ from pydantic import NonNegativeInt, PositiveFloat
 
 from expunge.errors import MethodError
 from expunge.methods import make_method
+from expunge.methods._settings import Fraction, PositiveFraction, Settings
 from expunge.methods.closed_form import ClosedForm
-from expunge.methods.settings import Fraction, PositiveFraction, Settings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, unfold
 
 from expunge.errors import ModelError, NoBlocksError
-from expunge.methods.sites import DEAF, Gain, Site, find_sites, gain, look, step
+from expunge.methods._sites import LEAST_SHARE_HEARD, Gain, Site, find_sites, gain, look, step
 from expunge.vision import VisionModel
 from expunge.vision.layer import by_position
 from tests.methods import tiny
@@ -166,8 +166,10 @@ class TestGain:
         torch.testing.assert_close(gain(model, site, hidden).values, before, rtol=1e-3, atol=1e-5)
 
     def test_the_inverse_writes_nothing_to_a_deaf_channel(self) -> None:
-        found = Gain(torch.tensor([2.0, -0.5, 0.9 * 2.0 * DEAF, 0.0, 1.1 * 2.0 * DEAF]), exact=True).inverse()
-        assert found.tolist() == pytest.approx([0.5, -2.0, 0.0, 0.0, 1 / (1.1 * 2.0 * DEAF)])
+        found = Gain(
+            torch.tensor([2.0, -0.5, 0.9 * 2.0 * LEAST_SHARE_HEARD, 0.0, 1.1 * 2.0 * LEAST_SHARE_HEARD]), exact=True
+        ).inverse()
+        assert found.tolist() == pytest.approx([0.5, -2.0, 0.0, 0.0, 1 / (1.1 * 2.0 * LEAST_SHARE_HEARD)])
 
 
 def run_resnet(block, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:

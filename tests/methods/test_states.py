@@ -9,9 +9,9 @@ from expunge.adapters import tuned
 from expunge.data import Splits
 from expunge.errors import TooFewImagesError
 from expunge.memory import Memory, calibrate
-from expunge.methods.sensitivity import Rows
-from expunge.methods.sites import find_sites, gain, look
-from expunge.methods.states import BATCH, DRAWN, States, states_of
+from expunge.methods._sensitivity import Rows
+from expunge.methods._sites import find_sites, gain, look
+from expunge.methods._states import BATCH, DRAWN, States, states_of
 from expunge.tasks.classification.context import Context
 from expunge.tasks.request import ForgetTask
 from expunge.vision import ActivationCache, VisionModel

@@ -13,7 +13,7 @@ import torch
 from expunge.adapters import EditStack
 from expunge.errors import MissingExtraError, OnnxError
 from expunge.release import OnnxCheck, check_onnx, export_onnx
-from expunge.release.files import file_digest
+from expunge.release._files import file_digest
 from expunge.vision import VisionModel
 from expunge.vision.heads import STRUCK_LOGIT
 from tests.release.models import CLASSES, MAKERS, an_edit, pixels, tiny

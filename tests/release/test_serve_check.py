@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from expunge.adapters import Edit, EditStack
-from expunge.cli.serve_check import serve_check
+from expunge.cli._serve_check import serve_check
 from expunge.errors import ClassMismatchError, EmptyClassError, OutputError, ReleaseDamagedError
 from expunge.release import Releases
 from expunge.runs import load

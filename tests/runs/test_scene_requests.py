@@ -11,10 +11,10 @@ from expunge.data import Scenes, Splits
 from expunge.evidence.measures.average_precision import AveragePrecision
 from expunge.methods.head_mask import HeadMask
 from expunge.runs import forget, read
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
 from expunge.runs.measuring import measure_models
+from expunge.tasks.detection._scenes import align_scenes
 from expunge.tasks.detection.average_precision import average_precision
-from expunge.tasks.detection.scenes import align_scenes
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.vision.detection.scene_states import SceneCache, look
 from tests.runs.detection.coco_folder import write_coco_folder
@@ -86,7 +86,7 @@ def test_what_a_detector_lost_is_counted_from_the_original(
 ) -> None:
     masked = load_detector(folder)
     EditStack(masked).push(Edit(masked=(0,)))
-    card = measure_models(Compared(original, masked, ("ant",)), data, (AveragePrecision(),), data_name="noise")
+    card = measure_models(ModelComparison(original, masked, ("ant",)), data, (AveragePrecision(),), data_name="noise")
     acc_f, acc_r, h = (card.row(key) for key in ("acc_f", "acc_r", "h"))
     assert acc_f is not None
     assert acc_r is not None

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from expunge.data import Images
+from expunge.tasks.classification._judge import ImageJudge
 from expunge.tasks.classification.batches import Batch
-from expunge.tasks.classification.judge import ImageJudge
-from expunge.tasks.detection.judge import SceneJudge
+from expunge.tasks.detection._judge import SceneJudge
 from expunge.tasks.request import ForgetTask
 from expunge.tasks.scores import harmonic_mean
 from expunge.vision import ActivationCache, Output
@@ -53,7 +53,7 @@ def test_a_scene_judge_gives_percent(monkeypatch: pytest.MonkeyPatch) -> None:
     given = iter([(80.0, 50.0), (0.0, 80.0)])  # AP50 of the targets, and of what stays
     monkeypatch.setattr(SceneJudge, "_precisions", lambda self, output: next(given))
     monkeypatch.setattr(SceneJudge, "_batches", lambda self, output: ())
-    monkeypatch.setattr("expunge.tasks.detection.judge.outputs", lambda cache, scenes: None)
+    monkeypatch.setattr("expunge.tasks.detection._judge.outputs", lambda cache, scenes: None)
     cache = SceneCache(little_model("detr"))
     judge = SceneJudge(cache, little_task(validation=VALIDATION), lambda *batches: torch.zeros(()))
     assert judge() == (80.0, 0.0)

@@ -15,9 +15,9 @@ from pycocotools.cocoeval import COCOeval
 
 from expunge.data import Box, Scenes
 from expunge.errors import EvidenceError, MissingExtraError
+from expunge.tasks.detection._spread import spread_of
 from expunge.tasks.detection.average_precision import ClassAP, average_precision, mean_of
 from expunge.tasks.detection.matching import match_scenes
-from expunge.tasks.detection.spread import spread_of
 from expunge.vision.detection import Detections
 from tests.evidence.detection.made import found, scenes, wild
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from expunge.vision import VisionModel, load_onnx, standard_preprocess
-from expunge.vision.onnx.module import OnnxModule
+from expunge.vision.onnx._module import OnnxModule
 
 SIDE, PATCH, WIDTH, INNER = 8, 4, 8, 12
 CLASSES = ("ant", "bee", "cat", "dog", "eel")

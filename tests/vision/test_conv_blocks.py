@@ -9,7 +9,7 @@ from expunge.errors import NoBlocksError
 from expunge.methods import make_method
 from expunge.values import Block
 from expunge.vision import VisionModel
-from expunge.vision.conv_blocks import find_conv_blocks
+from expunge.vision._conv_blocks import find_conv_blocks
 from tests.vision import convolutional
 from tests.vision.conformance import pixels
 from tests.vision.conftest import wrap

@@ -10,8 +10,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from expunge.errors import OnnxFileError
-from expunge.vision.onnx.operators import OPERATORS, call
-from expunge.vision.onnx.settings import Settings
+from expunge.vision.onnx._operators import OPERATORS, call
+from expunge.vision.onnx._settings import Settings
 
 GENERATOR = np.random.default_rng(0)
 

@@ -311,14 +311,14 @@ def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "empty.onnx").touch()
     with pytest.raises(OnnxFileError, match="operator set unknown"):
         load(tmp_path / "empty.onnx")
-    monkeypatch.setattr("expunge.vision.onnx.file.MOST_BYTES", 100)
+    monkeypatch.setattr("expunge.vision.onnx._file.MOST_BYTES", 100)
     with pytest.raises(OnnxFileError, match="at most 100 are read"):
         load(save(network(), tmp_path))
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = util.find_spec
-    monkeypatch.setattr("expunge.vision.onnx.file.find_spec", lambda name: None if name == "onnx" else found(name))
+    monkeypatch.setattr("expunge.vision.onnx._file.find_spec", lambda name: None if name == "onnx" else found(name))
     with pytest.raises(MissingExtraError, match=r"need onnx, not installed.*expunge\[onnx\]"):
         load(save(network(), tmp_path))
 

@@ -12,10 +12,10 @@ from onnx import numpy_helper
 from expunge.adapters import Edit, EditStack, LowRank, load_edit, save_edit
 from expunge.errors import OnnxFileError, OutputError
 from expunge.vision import VisionModel, load_model
-from expunge.vision.onnx.file import read_file
-from expunge.vision.onnx.runtime import compare
-from expunge.vision.onnx.wire import places
-from expunge.vision.onnx.writing import write
+from expunge.vision.onnx._file import read_file
+from expunge.vision.onnx._runtime import compare
+from expunge.vision.onnx._wire import places
+from expunge.vision.onnx._writing import write
 from tests.vision.onnx_files import (
     CLASSES,
     INNER,

@@ -63,7 +63,7 @@ def test_a_living_runner_keeps_its_plan_however_long_it_is_silent(place, accepte
 def test_where_nobody_sees_whether_a_runner_lives_it_keeps_its_plan_until_the_lease_ends(
     place, accepted, clock, monkeypatch
 ) -> None:
-    monkeypatch.setattr("expunge.workspace.presence.LOCKS", False)
+    monkeypatch.setattr("expunge.workspace._presence.LOCKS", False)
     with Workspace.open(place.path, clock=clock) as there, Runner(place) as first, Runner(there) as second:
         plan = claimed(first)
         first.move(plan, State.RUNNING)

@@ -7,10 +7,10 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
-from expunge.cli.decide import approve, hold, reject, unhold
-from expunge.cli.init import init
-from expunge.cli.status import list_, show, status
-from expunge.cli.submit import submit
+from expunge.cli._decide import approve, hold, reject, unhold
+from expunge.cli._init import init
+from expunge.cli._status import list_, show, status
+from expunge.cli._submit import submit
 from expunge.errors import IntakeError, RequestError, UnknownClassError, UnlawfulMoveError, WorkspaceNotFoundError
 from expunge.workspace import State, Workspace
 from tests.workspace.tools import PAUL, assert_sound, to_measured, write_images

@@ -12,12 +12,12 @@ from expunge.intervals import wilson
 from expunge.tasks.classification.accuracy import accuracy
 from expunge.vision import ActivationCache
 from expunge.zoo import model_entry
+from expunge.zoo._small_vit import Shape
 from expunge.zoo.fashion import data as fashion_data
 from expunge.zoo.fashion.data import CLASSES, SAMPLE_TEST, SAMPLE_TRAIN, fashion, fashion_images
 from expunge.zoo.glyphs.data import CHARACTERS, fonts, glyphs, glyphs_of, sheet
 from expunge.zoo.recipe import Recipe, grey, normalised, preprocess, train, wrap
 from expunge.zoo.small import FASHION, GLYPHS
-from expunge.zoo.small_vit import Shape
 
 TINY = Recipe(Shape(dim=16, blocks=2, heads=2), epochs=1, batch_size=16, mirror=True, shift=2)
 

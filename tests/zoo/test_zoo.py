@@ -8,8 +8,8 @@ import torch
 from expunge.cli.app import run
 from expunge.errors import CorruptWeightsError, MissingExtraError, ModelNotFoundError
 from expunge.zoo import model_entry, orl_faces
+from expunge.zoo._packages import Package
 from expunge.zoo.faces.model import FOLDER, TUNED_BLOCKS, untrained_faces
-from expunge.zoo.packages import Package
 
 
 class TestPackage:

@@ -1,6 +1,7 @@
 """Suites that put methods side by side."""
 
 from expunge.bench.aggregate import Summary, summaries
+from expunge.bench.benchmark import Benchmark
 from expunge.bench.consistency import mixed
 from expunge.bench.load import load_cells
 from expunge.bench.run import run_suite
@@ -8,6 +9,7 @@ from expunge.bench.suite import Setting, Suite, find_suite, suite_names
 from expunge.bench.tables import as_csv, as_markdown
 
 __all__ = [
+    "Benchmark",
     "Setting",
     "Suite",
     "Summary",

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from expunge.bench.derived import Bound, final_values, request_values
-from expunge.bench.results import ANCHORS, FINETUNE, SCRATCH, Cell, Value
-from expunge.bench.student import t_interval
-from expunge.bench.verdicts import Beside, Judged, judged, judged_beside
+from expunge.bench._derived import Bound, final_values, request_values
+from expunge.bench._results import ANCHORS, FINETUNE, SCRATCH, Cell, Value
+from expunge.bench._t_interval import t_interval
+from expunge.bench._verdicts import CellVerdict, VerdictPair, cell_verdict, verdict_pair
 from expunge.evidence import Aim, Task
 from expunge.values import CLASSIFICATION
 
@@ -93,8 +93,8 @@ class Summary:
     absent: tuple[Absent, ...]
     skipped: Mapping[tuple[str, str], str]
     task: Task = CLASSIFICATION
-    verdicts: Mapping[str, Mapping[int, Judged]] = field(default_factory=dict)
-    beside: Mapping[str, Mapping[int, Beside]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[int, CellVerdict]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[int, VerdictPair]] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -134,8 +134,8 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
     table = {(cell.method, cell.seed): cell for cell in cells}
     final: dict[tuple[str, str], dict[int, Value]] = {}
     steps: dict[tuple[str, str, int], dict[int, Value]] = {}
-    verdicts: dict[str, dict[int, Judged]] = {}
-    stood: dict[str, dict[int, Beside]] = {}
+    verdicts: dict[str, dict[int, CellVerdict]] = {}
+    stood: dict[str, dict[int, VerdictPair]] = {}
     for (method, seed), cell in table.items():
         peers = {peer: table[peer, seed] for peer in ANCHORS if (peer, seed) in table}
         for request, values in zip(cell.requests, request_values(cell, peers), strict=True):
@@ -144,9 +144,9 @@ def summarise(cells: Sequence[Cell], expected: set[str] | None = None) -> Summar
         if _reached(cell) == length:
             for key, value in final_values(cell, peers).items():
                 final.setdefault((method, key), {})[seed] = value
-            if verdict := judged(cell, peers):
+            if verdict := cell_verdict(cell, peers):
                 verdicts.setdefault(method, {})[seed] = verdict
-            if beside := judged_beside(cell, peers):
+            if beside := verdict_pair(cell, peers):
                 stood.setdefault(method, {})[seed] = beside
     last = [cell for cell in cells if _reached(cell) == length]
     return Summary(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from expunge.bench.results import FINETUNE, ORIGINAL, SCRATCH
+from expunge.bench._results import FINETUNE, ORIGINAL, SCRATCH
 from expunge.bench.tuned import SMALL, tuned_settings
 from expunge.data import Splits
 from expunge.errors import BenchError
@@ -180,7 +180,7 @@ class Benchmark(ABC):
         return None
 
     def cache(self, model: Any, shared: Any) -> Any:
-        """Through which another model than the stand's own is looked at once; `shared` is what `shared` gave."""
+        """Through which another model than the bench's own is looked at once; `shared` is what `shared` gave."""
         return find_task(self.task).caches([model])[0]
 
     def rows(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from expunge.bench.results import ORIGINAL, Cell, RequestResult
+from expunge.bench._results import ORIGINAL, Cell, RequestResult
 
 SAME = 0.05
 """Percentage points; what the order of additions moves is far below, one test image is far above."""

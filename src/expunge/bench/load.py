@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from expunge.bench.results import Cell
+from expunge.bench._results import Cell
 from expunge.errors import CorruptRunError, EvidenceError
 
 

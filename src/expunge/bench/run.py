@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from expunge.bench._bench import Bench
+from expunge.bench._benches import open_benches
+from expunge.bench._cell import run_cell
+from expunge.bench._locks import alone
+from expunge.bench._machine import commit, machine
+from expunge.bench._results import Cell
 from expunge.bench.benchmark import Benchmark
-from expunge.bench.cell import run_cell
 from expunge.bench.load import read_cell
-from expunge.bench.locks import alone
-from expunge.bench.machine import commit, machine
-from expunge.bench.results import Cell
-from expunge.bench.stand import Stand
-from expunge.bench.stands import opened
 from expunge.bench.suite import find_suite
 from expunge.durable import replace_file
 from expunge.errors import BenchError, OutputError
@@ -105,11 +105,11 @@ def run_suite(
         for setting in chosen
     }
     _check(work, [cell for cells in places.values() for cell in cells])
-    stand_of = opened(suite, out / "models")
+    bench_of = open_benches(suite, out / "models")
     ran = 0
     for (seed, setting), cells in places.items():
-        stand = stand_of(setting, seed)
-        ran += sum(_run(work, cell, stand) for cell in cells)
+        bench = bench_of(setting, seed)
+        ran += sum(_run(work, cell, bench) for cell in cells)
     return ran
 
 
@@ -123,15 +123,15 @@ def _check(work: _Work, names: Sequence[CellName]) -> None:
         raise _not_replaced(work, others)
 
 
-def _run(work: _Work, name: CellName, stand: Stand) -> bool:
+def _run(work: _Work, name: CellName, bench: Bench) -> bool:
     """Runs one cell, unless it is there already or another process is at it. Says whether it ran."""
     path, key = name.file(work.out), _key(work, name)
     with alone(path) as free:
-        if not free or _done(work, name, key, stand):
+        if not free or _done(work, name, key, bench):
             return False
-        settings, base = work.suite.tuned(name.method), stand.digest()
+        settings, base = work.suite.tuned(name.method), bench.digest()
         label = f"{name.suite} {name.setting} {name.method} seed {name.seed}"
-        requests = run_cell(stand, name.method, settings, lambda progress: work.report(label, progress))
+        requests = run_cell(bench, name.method, settings, lambda progress: work.report(label, progress))
         cell = Cell(
             suite=name.suite,
             setting=name.setting,
@@ -140,24 +140,24 @@ def _run(work: _Work, name: CellName, stand: Stand) -> bool:
             seed=name.seed,
             key=key,
             commit=work.commit,
-            machine=machine(str(stand.device)),
+            machine=machine(str(bench.device)),
             requests=requests,
             task=work.suite.task,
             base=base,
-            oracles=dict(stand.oracles),
+            oracles=dict(bench.oracles),
         )
         with _writing(work.out):
             replace_file(path, cell.to_json().encode())
         return True
 
 
-def _done(work: _Work, name: CellName, key: str, stand: Stand) -> bool:
+def _done(work: _Work, name: CellName, key: str, bench: Bench) -> bool:
     """Whether the cell is there, of the base model at hand. Cells of before do not say which was theirs."""
     kept = _kept(work, name)
     if kept is None:
         return False
     if kept.key == key:
-        return not kept.base or kept.base == stand.digest()
+        return not kept.base or kept.base == bench.digest()
     if not work.again:  # another process has put it there meanwhile
         raise _not_replaced(work, [name])
     return False

@@ -5,12 +5,12 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
+from expunge.bench._columns import Column, also_columns, columns, figure, heading_of, signed
+from expunge.bench._ranking import best
+from expunge.bench._results import ORIGINAL
+from expunge.bench._t_interval import t_interval
+from expunge.bench._verdicts import verdict_words
 from expunge.bench.aggregate import Estimate, Summary
-from expunge.bench.columns import Column, also_columns, columns, figure, heading_of, signed
-from expunge.bench.ranking import best
-from expunge.bench.results import ORIGINAL
-from expunge.bench.student import t_interval
-from expunge.bench.verdicts import told
 
 NONE = "–"
 FIELDS = ("suite", "setting", "method", "key", "request", "mean", "low", "high", "seeds", "n", "gap", "bound")
@@ -93,7 +93,7 @@ def sequence_table(summary: Summary) -> str:
         lead = [masked[seed] - h[seed] for seed in sorted(h.keys() & masked.keys())]
         ends = (_cell(summary.final.get((method, key)), False) for key in ("erosion", "relapse"))
         verdicts = summary.verdicts.get(method)
-        passed = told(verdicts, headings) if verdicts else NONE
+        passed = verdict_words(verdicts, headings) if verdicts else NONE
         rows.append([method, figure(fmean(h.values()), "%") if h else NONE, _lead(lead), *ends, passed])
     return _table(["method", "mean H", "head mask's lead", "erosion", "relapse", "seeds that pass"], rows)
 

@@ -8,31 +8,31 @@ import typer
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from expunge.cli.bench import bench
-from expunge.cli.calibrate import calibrate
-from expunge.cli.certificate import certificate
-from expunge.cli.console import errors
-from expunge.cli.decide import approve, hold, reject, unhold
-from expunge.cli.demo import demo
-from expunge.cli.enroll import enroll
-from expunge.cli.forget import forget
-from expunge.cli.init import init
-from expunge.cli.inspect import inspect
-from expunge.cli.interrupt import heed_ctrl_c
-from expunge.cli.log import log
-from expunge.cli.log_options import log_options
-from expunge.cli.measure import measure
-from expunge.cli.methods import methods
-from expunge.cli.release import release, rollback
-from expunge.cli.report import report
-from expunge.cli.run import run_
-from expunge.cli.serve_check import serve_check
-from expunge.cli.status import list_, show, status
-from expunge.cli.strangers import add_strangers
-from expunge.cli.submit import submit
-from expunge.cli.verify import verify
-from expunge.cli.version import version
-from expunge.cli.zero_shot import zero_shot
+from expunge.cli._bench import bench
+from expunge.cli._calibrate import calibrate
+from expunge.cli._certificate import certificate
+from expunge.cli._console import errors
+from expunge.cli._decide import approve, hold, reject, unhold
+from expunge.cli._demo import demo
+from expunge.cli._enroll import enroll
+from expunge.cli._forget import forget
+from expunge.cli._init import init
+from expunge.cli._inspect import inspect
+from expunge.cli._interrupt import heed_ctrl_c
+from expunge.cli._log import log
+from expunge.cli._log_options import log_options
+from expunge.cli._measure import measure
+from expunge.cli._methods import methods
+from expunge.cli._release import release, rollback
+from expunge.cli._report import report
+from expunge.cli._run import run_
+from expunge.cli._serve_check import serve_check
+from expunge.cli._status import list_, show, status
+from expunge.cli._strangers import add_strangers
+from expunge.cli._submit import submit
+from expunge.cli._verify import verify
+from expunge.cli._version import version
+from expunge.cli._zero_shot import zero_shot
 from expunge.errors import AmbiguousTaskError, ExpungeError
 from expunge.logs import tell
 

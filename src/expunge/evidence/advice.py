@@ -2,8 +2,8 @@
 
 from expunge.evidence.measures.strangers import HOLE, KNOWN
 from expunge.evidence.scorecard import Scorecard
+from expunge.evidence.strangers._conformal import strangers_needed
 from expunge.evidence.strangers.beside import LEVEL
-from expunge.evidence.strangers.conformal import strangers_needed
 from expunge.evidence.verdict import Outcome, Verdict
 from expunge.tasks import find_task
 

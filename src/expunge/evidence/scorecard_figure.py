@@ -6,10 +6,10 @@ from textwrap import wrap
 
 from jinja2 import Environment
 
-from expunge.evidence.report import formats
+from expunge.evidence._scorecard_strips import span
+from expunge.evidence.report import _formats as formats
 from expunge.evidence.scorecard import Part, Row, Scorecard
 from expunge.evidence.scorecard_groups import HINTS, drawn, grouped, struck
-from expunge.evidence.scorecard_strips import span
 from expunge.evidence.scorecard_words import SAYS, chance, headline
 from expunge.evidence.verdict import Verdict
 from expunge.pages import page_environment

@@ -2,10 +2,10 @@
 
 import re
 
+from expunge.evidence._scorecard_strips import span, strips
 from expunge.evidence.scorecard import Row, Scorecard
 from expunge.evidence.scorecard_figure import layout, names, number, render, shown
 from expunge.evidence.scorecard_groups import BESIDE, IN_STRIPS, grouped
-from expunge.evidence.scorecard_strips import span, strips
 from expunge.evidence.scorecard_words import AIMS, SAYS, chance, headline, meaning, relatives, to_bring
 from expunge.evidence.verdict import Verdict
 from expunge.tasks import find_task

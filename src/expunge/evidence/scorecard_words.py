@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from expunge.evidence.policy import Aim
 from expunge.evidence.scorecard import Scorecard
+from expunge.evidence.strangers._conformal import strangers_needed
+from expunge.evidence.strangers._relative import Nearer
 from expunge.evidence.strangers.beside import LEVEL
-from expunge.evidence.strangers.conformal import strangers_needed
 from expunge.evidence.strangers.finding import BesideStrangers, Finding, RelativeRow
-from expunge.evidence.strangers.relative import Nearer
 from expunge.evidence.verdict import Outcome
 from expunge.tasks import find_task
 

@@ -1,7 +1,7 @@
 """Signed record: an append-only Merkle log, certificates, and their verification. Knows nothing of torch."""
 
 from expunge.ledger.certificate import MOST_BYTES, ROLE, Certificate, certify, issue, payload_digest, seal
-from expunge.ledger.check import Finding, Report, check
+from expunge.ledger.check import Finding, LedgerReport, check
 from expunge.ledger.checkpoint import Checkpoint, parse_checkpoint
 from expunge.ledger.dsse import Envelope, EnvelopeRecord
 from expunge.ledger.entries import Artefact, Destruction, Entry, Facts, KeyEvent, PolicyChange, StateMove
@@ -49,6 +49,7 @@ __all__ = [
     "KeyEvent",
     "KeyRecord",
     "KeyRing",
+    "LedgerReport",
     "Log",
     "MemoryStorage",
     "MethodFacts",
@@ -59,7 +60,6 @@ __all__ = [
     "Proof",
     "PublicKey",
     "Record",
-    "Report",
     "RequestFacts",
     "Sha256",
     "SigningKey",

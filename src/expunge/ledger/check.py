@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from expunge.errors import LedgerError
+from expunge.ledger._merkle import leaf_hash, tree_root
+from expunge.ledger._note import Note
 from expunge.ledger.checkpoint import Checkpoint, parse_checkpoint
 from expunge.ledger.entries import Entry
 from expunge.ledger.keyring import KeyRing
 from expunge.ledger.log import Replay
-from expunge.ledger.merkle import leaf_hash, tree_root
-from expunge.ledger.note import Note
 from expunge.ledger.storage import Storage
 from expunge.ledger.text import microseconds
 
@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LedgerReport:
     """Report of a check.
 
     Attributes:
@@ -64,7 +64,7 @@ def check(
     trusted: bytes | None = None,
     known: str | None = None,
     tolerance_seconds: int = TOLERANCE_SECONDS,
-) -> Report:
+) -> LedgerReport:
     """Recomputes a ledger.
 
     Args:
@@ -91,7 +91,9 @@ def check(
     else:
         problems += _strangers(state.ring, notes, trusted)
     problems += _forgotten(state, entries, known)
-    return Report(state.frontier.size, last, tuple(problems), tuple(_backwards(entries, state, tolerance_seconds)))
+    return LedgerReport(
+        state.frontier.size, last, tuple(problems), tuple(_backwards(entries, state, tolerance_seconds))
+    )
 
 
 class _FoundError(Exception):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from expunge.errors import NoteError
-from expunge.ledger.merkle import HASH_BYTES
-from expunge.ledger.note import Note, parse_note
+from expunge.ledger._merkle import HASH_BYTES
+from expunge.ledger._note import Note, parse_note
 from expunge.ledger.text import from_base64, to_base64
 
 _KEYS = "keys "

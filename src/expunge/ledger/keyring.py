@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Self
 
 from expunge.errors import KeyRingError
-from expunge.ledger.canonical import canonical
+from expunge.ledger._canonical import canonical
 from expunge.ledger.entries import KeyEvent, KeyId, Signature64, VerifierKey
 from expunge.ledger.keys import PublicKey, SigningKey
 from expunge.ledger.records import Count, Record

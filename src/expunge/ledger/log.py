@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from expunge.errors import KeyRingError, LedgerDamagedError, LedgerError
+from expunge.ledger._merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
+from expunge.ledger._note import sign_note
 from expunge.ledger.checkpoint import Checkpoint, parse_checkpoint
 from expunge.ledger.entries import Entry, Facts, KeyEvent
 from expunge.ledger.keyring import KeyRing, introduce
 from expunge.ledger.keys import SigningKey
-from expunge.ledger.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
-from expunge.ledger.note import sign_note
 from expunge.ledger.storage import Storage
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from expunge.ledger.canonical import canonical
+from expunge.ledger._canonical import canonical
 
 MOST_NAMES = 1_000
 

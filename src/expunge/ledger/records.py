@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from expunge.errors import MalformedRecordError, NewerSchemaError
-from expunge.ledger.canonical import canonical, parse_json
+from expunge.ledger._canonical import canonical, parse_json
 from expunge.ledger.text import from_base64, microseconds
 
 

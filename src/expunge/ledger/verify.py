@@ -20,14 +20,14 @@ from expunge.errors import (
     TruncatedCertificateError,
     WrongKeyError,
 )
+from expunge.ledger._merkle import includes, leaf_hash
+from expunge.ledger._note import Note
 from expunge.ledger.certificate import Certificate, records
 from expunge.ledger.checkpoint import Checkpoint, parse_checkpoint
 from expunge.ledger.dsse import Envelope
 from expunge.ledger.entries import Entry
 from expunge.ledger.keyring import KeyRing
 from expunge.ledger.keys import PublicKey
-from expunge.ledger.merkle import includes, leaf_hash
-from expunge.ledger.note import Note
 from expunge.ledger.statement import Statement
 from expunge.ledger.text import from_base64
 

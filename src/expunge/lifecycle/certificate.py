@@ -28,10 +28,10 @@ from expunge.ledger import (
     payload_digest,
     seal,
 )
+from expunge.lifecycle._records import Judgement
+from expunge.lifecycle._recovery import record_published
+from expunge.lifecycle.applied import AppliedEdit
 from expunge.lifecycle.executor import policy
-from expunge.lifecycle.records import Judged
-from expunge.lifecycle.standing import Standing
-from expunge.lifecycle.upkeep import record_published
 from expunge.release import ReleaseRecord, among
 from expunge.runs import environment
 from expunge.workspace import KEYS, SECRET, SIGNING_KEY, Actor, Pseudonyms, Request, State, Workspace, moment
@@ -64,8 +64,8 @@ class Issue:
 
     workspace: Workspace
     request: str
-    edit: Standing
-    judged: Judged
+    edit: AppliedEdit
+    judged: Judgement
     before: str
     after: str
     original: str

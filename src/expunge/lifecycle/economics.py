@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from expunge.lifecycle.records import Attempt, Judged, recorded
+from expunge.lifecycle._records import Attempt, Judgement, recorded
 from expunge.workspace import State, Workspace
 
 
@@ -76,7 +76,7 @@ def _seconds(workspace: Workspace, request: str) -> float:
     """Seconds of one request; an edit that several share is divided among them."""
     attempts = recorded(workspace, request, Attempt)
     share = len(attempts[0][1].requests) if attempts else 1
-    judged = recorded(workspace, request, Judged)
+    judged = recorded(workspace, request, Judgement)
     return sum(one.seconds for _, one in (*attempts, *judged)) / share
 
 

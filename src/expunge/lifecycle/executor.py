@@ -9,14 +9,14 @@ from typing import Any, cast
 from expunge.adapters import Edit, EditStack
 from expunge.evidence import Measure, Policy, Reason, Scorecard, Verdict, advice, in_order, judge, make_measures
 from expunge.ledger import StrangersFacts
-from expunge.lifecycle.material import Material
-from expunge.lifecycle.records import Judged
-from expunge.lifecycle.remembered import recall
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import Standing, classes_of, stacked
+from expunge.lifecycle._class_memory import recall
+from expunge.lifecycle._material import Material
+from expunge.lifecycle._records import Judgement
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import AppliedEdit, classes_of, stacked
 from expunge.lifecycle.strangers import refuse_below, workspace_strangers
 from expunge.methods import Forgetting, Method
-from expunge.runs import Compared, Stage, measure_models
+from expunge.runs import ModelComparison, Stage, measure_models
 from expunge.tasks import Progress, check_examples, make_plan, task_of
 from expunge.vision import Wrapped
 from expunge.workspace import Workspace, kept_strangers
@@ -25,7 +25,7 @@ Report = Callable[[Stage], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredAttempt:
     """Measurements of a model.
 
     Attributes:
@@ -43,7 +43,7 @@ class Measured:
 
 def make_edit(
     session: Session,
-    base: Sequence[Standing],
+    base: Sequence[AppliedEdit],
     targets: Sequence[str],
     material: Material,
     method: Method,
@@ -78,7 +78,7 @@ def make_edit(
 def _forgetting(
     session: Session,
     model: Wrapped,
-    base: Sequence[Standing],
+    base: Sequence[AppliedEdit],
     targets: Sequence[str],
     material: Material,
     method: Method,
@@ -101,7 +101,7 @@ def wanted(measures: Iterable[Measure], rules: Policy) -> list[Measure]:
 
 def measure(
     session: Session,
-    base: Sequence[Standing],
+    base: Sequence[AppliedEdit],
     edit: Edit,
     targets: Sequence[str],
     material: Material,
@@ -109,7 +109,7 @@ def measure(
     seed: int,
     device: str,
     report: Report,
-) -> Measured:
+) -> MeasuredAttempt:
     """Measures the model with the edit against the original, and judges it by the workspace's policy."""
     started, workspace = time.perf_counter(), session.workspace
     rules, original = policy(workspace), copy.copy(session.original_on(device))
@@ -118,7 +118,7 @@ def measure(
     original.name, stack.model.name = "original", "edited"  # a path may say more than a certificate should
     strangers = kept_strangers(workspace)
     task = task_of(original)
-    compared = Compared(
+    compared = ModelComparison(
         original=original,
         edited=stack.model,
         forgotten=tuple(targets),
@@ -138,7 +138,7 @@ def measure(
         report=report,
     )
     digest = strangers[1].sha256 if strangers else None
-    return Measured(card, judge(card, rules), time.perf_counter() - started, digest)
+    return MeasuredAttempt(card, judge(card, rules), time.perf_counter() - started, digest)
 
 
 def policy(workspace: Workspace) -> Policy:
@@ -156,7 +156,9 @@ def in_words(reason: Reason) -> str:
     return f"{reason.key} {reason.limit}: {reason.status}; {reason.measured or reason.note}"[:500]
 
 
-def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measured, finished: str) -> Judged:
+def judgement(
+    attempt: str, base: tuple[str, ...], scorecard: str, measured: MeasuredAttempt, finished: str
+) -> Judgement:
     """Measurements as they are recorded.
 
     Args:
@@ -166,7 +168,7 @@ def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measur
         measured: What was measured.
         finished: When, UTC by RFC 3339.
     """
-    return Judged(
+    return Judgement(
         attempt=attempt,
         base=base,
         model=measured.scorecard.edited.sha256,
@@ -180,7 +182,7 @@ def judged(attempt: str, base: tuple[str, ...], scorecard: str, measured: Measur
     )
 
 
-def _strangers_facts(measured: Measured) -> StrangersFacts | None:
+def _strangers_facts(measured: MeasuredAttempt) -> StrangersFacts | None:
     """Facts on strangers for a certificate; the words name classes only as far as they fit."""
     found = measured.scorecard.strangers
     if found is None:

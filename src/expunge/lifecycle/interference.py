@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expunge.adapters import Edit
-from expunge.lifecycle.standing import Standing
+from expunge.lifecycle.applied import AppliedEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Interference:
     blocks: tuple[str, ...]
 
 
-def interference(edit: Standing, others: Sequence[Standing], blocks: Sequence[str]) -> tuple[Interference, ...]:
+def interference(edit: AppliedEdit, others: Sequence[AppliedEdit], blocks: Sequence[str]) -> tuple[Interference, ...]:
     """Later edits that change blocks which `edit` changes.
 
     Args:
@@ -37,7 +37,7 @@ def interference(edit: Standing, others: Sequence[Standing], blocks: Sequence[st
     )
 
 
-def overlaps(edits: Sequence[Standing], blocks: Sequence[str]) -> tuple[Interference, ...]:
+def overlaps(edits: Sequence[AppliedEdit], blocks: Sequence[str]) -> tuple[Interference, ...]:
     """All pairs of edits that share blocks."""
     return tuple(pair for edit in edits for pair in interference(edit, edits, blocks))
 

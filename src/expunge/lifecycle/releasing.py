@@ -13,20 +13,20 @@ from torch import Tensor
 
 from expunge.errors import OnnxError, ReleaseError
 from expunge.lifecycle import certificate, executor
-from expunge.lifecycle.material import Material, gather
-from expunge.lifecycle.records import Intent, Judged, newest, recorded, role_of
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import (
-    Standing,
+from expunge.lifecycle._material import Material, gather
+from expunge.lifecycle._records import Intent, Judgement, newest, recorded, role_of
+from expunge.lifecycle._recovery import destroy_due, only_writer, point_to_recorded, published, releases_of
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import (
+    AppliedEdit,
+    applied_edits,
     arranged,
     classes_of,
     digests,
     edit_of,
     stacked,
-    standing,
     task_for,
 )
-from expunge.lifecycle.upkeep import destroy_due, only_writer, point_to_recorded, published, releases_of
 from expunge.lifecycle.watch import Point, look
 from expunge.logs import telling
 from expunge.release import ReleaseRecord
@@ -115,8 +115,8 @@ def _publish_and_record(
 ) -> None:
     workspace = session.workspace
     mine = edit_of(workspace, request)
-    others = tuple(one for one in standing(workspace) if one.key != mine.key)
-    edits = arranged((*standing(workspace), mine))
+    others = tuple(one for one in applied_edits(workspace) if one.key != mine.key)
+    edits = arranged((*applied_edits(workspace), mine))
     model = session.copy()
     stack = stacked(model, others)
     before = model.digest() if others else session.sha256
@@ -143,7 +143,7 @@ def publish(
     request: str,
     actor: Actor,
     model: Wrapped,
-    edits: Sequence[Standing],
+    edits: Sequence[AppliedEdit],
     sha256: str,
     *,
     onnx_pixels: Tensor | None = None,
@@ -169,19 +169,19 @@ def _evidence(
     session: Session,
     request: str,
     actor: Actor,
-    mine: Standing,
-    others: Sequence[Standing],
+    mine: AppliedEdit,
+    others: Sequence[AppliedEdit],
     model: str,
     device: str,
     report: executor.Report,
-) -> Judged:
+) -> Judgement:
     """The judgement of exactly the model that would be released; measured anew if other edits stand now than then.
 
     Raises:
         ReleaseError: The policy says no.
     """
     workspace = session.workspace
-    found = newest(workspace, request, Judged)
+    found = newest(workspace, request, Judgement)
     judged = found[1] if found and (found[1].attempt, found[1].model) == (mine.key, model) else None
     if judged is None:
         material = _material(session, mine, others)
@@ -197,9 +197,9 @@ def _evidence(
         )
         with workspace.storing(measured.scorecard.to_json().encode()) as (transaction, card):
             transaction.record_artefact(request, "scorecard", card.sha256, card.bytes, actor)
-        judged = executor.judged(mine.key, digests(others), card.sha256, measured, moment(workspace.now()))
+        judged = executor.judgement(mine.key, digests(others), card.sha256, measured, moment(workspace.now()))
         with workspace.storing(judged.to_bytes()) as (transaction, stored):
-            transaction.record_artefact(request, role_of(Judged), stored.sha256, stored.bytes, actor)
+            transaction.record_artefact(request, role_of(Judgement), stored.sha256, stored.bytes, actor)
     if not judged.erased:
         raise ReleaseError(
             f"The policy does not let request {request} out: {judged.outcome}. {'; '.join(judged.reasons)}. "
@@ -218,12 +218,12 @@ def _intent(workspace: Workspace, request: str, actor: Actor, model: str, edits:
     return intent.time
 
 
-def _material(session: Session, mine: Standing, others: Sequence[Standing]) -> Material:
+def _material(session: Session, mine: AppliedEdit, others: Sequence[AppliedEdit]) -> Material:
     workspace, attempt = session.workspace, mine.attempt
     gone = (*attempt.targets, *classes_of(others))
     return gather(workspace, attempt.requests, gone, session.original.classes, attempt.data, attempt.seed)
 
 
-def _some_pixels(session: Session, mine: Standing, others: Sequence[Standing], model: Wrapped) -> Tensor:
+def _some_pixels(session: Session, mine: AppliedEdit, others: Sequence[AppliedEdit], model: Wrapped) -> Tensor:
     test = _material(session, mine, others).splits.test
     return model.prepare(test.load(range(min(ONNX_IMAGES, len(test)))))

@@ -14,15 +14,15 @@ from pathlib import Path
 from expunge.adapters import Edit, save_edit
 from expunge.errors import ExpungeError, HeldError, LeaseLostError
 from expunge.lifecycle import executor
-from expunge.lifecycle.asked import Asked, Outcome
-from expunge.lifecycle.ladder import goes_on, ladder
-from expunge.lifecycle.material import Material, gather, last_data
-from expunge.lifecycle.records import Attempt, Judged, newest, recorded, role_of
-from expunge.lifecycle.remembered import lowest_block, remembered_facts
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.standing import Standing, classes_of, digests, read_edit, standing, task_for
+from expunge.lifecycle._class_memory import lowest_block, remembered_facts
+from expunge.lifecycle._ladder import goes_on, ladder
+from expunge.lifecycle._material import Material, gather, last_data
+from expunge.lifecycle._records import Attempt, Judgement, newest, recorded, role_of
+from expunge.lifecycle._recovery import recover
+from expunge.lifecycle._session import Session
+from expunge.lifecycle.applied import AppliedEdit, applied_edits, classes_of, digests, read_edit, task_for
+from expunge.lifecycle.options import Outcome, RunOptions
 from expunge.lifecycle.strangers import lowest_kept
-from expunge.lifecycle.upkeep import set_right
 from expunge.logs import tell, telling
 from expunge.methods import Method, make_method
 from expunge.release import edit_digest
@@ -37,7 +37,7 @@ LIVE = (State.PLANNED, State.RUNNING, State.MEASURED)
 
 def run_waiting(
     workspace: Workspace,
-    asked: Asked,
+    asked: RunOptions,
     *,
     report: executor.Report = lambda stage: None,
     reached: Callable[[str], None] = lambda step: None,
@@ -53,7 +53,7 @@ def run_waiting(
     Raises:
         MethodError: The method or its settings are unusable.
     """
-    set_right(workspace)
+    recover(workspace)
     name, settings = task_for(workspace).name, asked.settings  # bad settings claim nothing
     method = make_method(asked.method, task=name, preset=asked.preset, settings=settings)
     outcomes, session = [], Session(workspace)
@@ -73,7 +73,7 @@ class _Execution:
         session: Session,
         runner: Runner,
         plan: Plan,
-        asked: Asked,
+        asked: RunOptions,
         method: Method,
         report: executor.Report,
         reached: Callable[[str], None],
@@ -103,7 +103,7 @@ class _Execution:
             raise
         self._runner.finish(self._plan)
         self._reached("finished")
-        found = newest(self._workspace, self._plan.requests[0], Judged)
+        found = newest(self._workspace, self._plan.requests[0], Judgement)
         return Outcome(self._runner.requests(self._plan), found[1] if found else None, why)
 
     def _climb(self) -> None:
@@ -113,7 +113,7 @@ class _Execution:
         rungs = ladder(self._method, original, max(lowest_block(workspace, self._method), lowest_kept(workspace)))
         requests = [workspace.request(one) for one in self._ids]
         targets = tuple(dict.fromkeys(name for request in requests for name in request.targets))
-        base = standing(workspace, offered=True, but=self._plan.requests)
+        base = applied_edits(workspace, offered=True, but=self._plan.requests)
         gone = (*targets, *classes_of(base))
         self._live()
         material = gather(workspace, self._ids, gone, original.classes, data, asked.seed)
@@ -129,7 +129,7 @@ class _Execution:
         self,
         step: int,
         method: Method,
-        base: Sequence[Standing],
+        base: Sequence[AppliedEdit],
         targets: tuple[str, ...],
         material: Material,
         data: str,
@@ -177,11 +177,11 @@ class _Execution:
         return attempt, key, edit
 
     def _judgement(
-        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[Standing], material: Material
-    ) -> Judged:
-        for row, one in recorded(self._workspace, self._ids[0], Judged):
+        self, attempt: Attempt, key: str, edit: Edit, base: Sequence[AppliedEdit], material: Material
+    ) -> Judgement:
+        for row, one in recorded(self._workspace, self._ids[0], Judgement):
             if (one.attempt, one.base) == (key, digests(base)):
-                self._note(role_of(Judged), self._workspace.artefacts.read(row.sha256))
+                self._note(role_of(Judgement), self._workspace.artefacts.read(row.sha256))
                 return one
         self._move(State.RUNNING, of=(State.PLANNED, State.MEASURED))
         measured = executor.measure(
@@ -196,12 +196,12 @@ class _Execution:
         )
         card = self._note("scorecard", measured.scorecard.to_json().encode())
         self._reached("scorecard stored")
-        judged = executor.judged(key, digests(base), card, measured, moment(self._workspace.now()))
-        self._note(role_of(Judged), judged.to_bytes())
+        judged = executor.judgement(key, digests(base), card, measured, moment(self._workspace.now()))
+        self._note(role_of(Judgement), judged.to_bytes())
         self._reached("judged")
         return judged
 
-    def _settle(self, judged: Judged) -> None:
+    def _settle(self, judged: Judgement) -> None:
         against = [reason for reason in judged.reasons if ": passed" not in reason]
         why = "" if judged.erased else "; ".join([*against, *filter(None, [judged.advice])])
         self._move(State.RUNNING, of=(State.PLANNED,))  # after a crash the judgement was there already

@@ -18,8 +18,8 @@ from torch import Tensor
 from expunge.data import Images, Splits
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.evidence.strangers import KeptSample, States, Strangers, without_pictures
-from expunge.lifecycle.records import Judged, newest
-from expunge.lifecycle.standing import task_for
+from expunge.lifecycle._records import Judgement, newest
+from expunge.lifecycle.applied import task_for
 from expunge.methods import ClosedForm
 from expunge.runs import read, strangers_of
 from expunge.tasks import Task, task_of
@@ -91,7 +91,7 @@ def reopen(workspace: Workspace, actor: Actor) -> tuple[str, ...]:
     """Accepts requests anew whose evidence was not enough, so that they are measured beside what is there now."""
     found = []
     for request in workspace.requests(State.MEASURED):
-        judged = newest(workspace, request.id, Judged)
+        judged = newest(workspace, request.id, Judgement)
         if judged is not None and judged[1].outcome == "not_enough_evidence":
             workspace.move(request.id, State.ACCEPTED, actor, "strangers were added")
             found.append(request.id)

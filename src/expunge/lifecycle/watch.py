@@ -12,10 +12,10 @@ from pydantic import Field
 from expunge.errors import DamagedWorkspaceError, LedgerError
 from expunge.evidence import Policy
 from expunge.ledger import Count, Moment, Record, Sha256, read_record
-from expunge.lifecycle.session import Session
-from expunge.lifecycle.shares import shares_of
-from expunge.lifecycle.standing import Standing, edit_of, stacked, standing
-from expunge.lifecycle.upkeep import MODEL
+from expunge.lifecycle._recovery import MODEL
+from expunge.lifecycle._session import Session
+from expunge.lifecycle._shares import shares_of
+from expunge.lifecycle.applied import AppliedEdit, applied_edits, edit_of, stacked
 from expunge.runs import read
 from expunge.tasks import Share, find_task, task_of
 from expunge.values import recorded_task
@@ -120,7 +120,7 @@ def look(session: Session, request: str, *, device: str = "cpu") -> Point:
         device: Where to compute.
     """
     workspace = session.workspace
-    edits, known = standing(workspace), history(workspace)
+    edits, known = applied_edits(workspace), history(workspace)
     model = stacked(session.copy(device), edits).model
     sha256 = model.digest() if edits else session.sha256
     shown = (sha256, tuple(one.requests for one in edits))
@@ -168,7 +168,7 @@ def warnings(points: Sequence[Point], rules: Policy) -> tuple[str, ...]:
 
 def _measured(
     workspace: Workspace,
-    edits: Sequence[Standing],
+    edits: Sequence[AppliedEdit],
     model: Wrapped,
     sha256: str,
     original: Wrapped,
@@ -195,7 +195,7 @@ def _measured(
     )
 
 
-def _earlier(one: Standing, share: Share) -> Earlier:
+def _earlier(one: AppliedEdit, share: Share) -> Earlier:
     return Earlier(requests=one.requests, accuracy=share.percent, n=share.n, classes=share.classes)
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.aims import Aim, Target, find_aims
-from expunge.methods.ridge import grouped_ridge, low_rank
-from expunge.methods.settings import PositiveFraction, Settings
-from expunge.methods.sites import Site, find_sites
-from expunge.methods.states import SeenRows, States, states_of
+from expunge.methods._ridge import grouped_ridge, low_rank
+from expunge.methods._settings import PositiveFraction, Settings
+from expunge.methods._site_targets import SiteTarget, Target, find_site_targets
+from expunge.methods._sites import Site, find_sites
+from expunge.methods._states import SeenRows, States, states_of
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.classification import Context
 from expunge.vision import VisionModel
@@ -106,7 +106,7 @@ class ClosedForm(Settings):
         model = context.model
         sites = find_sites(model, self.first_block(model))
         generator = torch.Generator().manual_seed(context.seed)
-        aims = find_aims(model, sites, forget, retain, rows=self.rows, generator=generator, target=target)
+        aims = find_site_targets(model, sites, forget, retain, rows=self.rows, generator=generator, target=target)
         names = [f"{site.layer}.weight" for site in sites]
         with tuned(model.module, names) as weights:
             for number in range(self.passes):
@@ -126,7 +126,7 @@ class ClosedForm(Settings):
         return edit.half() if self.half else edit
 
     def _pass(
-        self, model: VisionModel, aims: Mapping[Site, Aim], forget: States, retain: States, weights: Tuned
+        self, model: VisionModel, aims: Mapping[Site, SiteTarget], forget: States, retain: States, weights: Tuned
     ) -> None:
         """Solves every site once, each on states that have run through the edits below it."""
         *_, last = aims
@@ -140,7 +140,7 @@ class ClosedForm(Settings):
                 retain = retain.after(model, site, staying, change, aim.gain)
 
     def _solve(
-        self, aim: Aim, going: SeenRows, staying: SeenRows, forget: States, retain: States, groups: int
+        self, aim: SiteTarget, going: SeenRows, staying: SeenRows, forget: States, retain: States, groups: int
     ) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained states are there."""
         back = aim.before - staying.outputs

@@ -8,11 +8,11 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from expunge.adapters import Edit
 from expunge.data import Images
+from expunge.methods._neighbours import answers_among, neighbours
+from expunge.methods._polish import Lesson, Polish, outputs_of
+from expunge.methods._settings import Fraction
+from expunge.methods._states import states_of
 from expunge.methods.closed_form import ClosedForm
-from expunge.methods.neighbours import answers_among, neighbours
-from expunge.methods.polish import Lesson, Polish, outputs_of
-from expunge.methods.settings import Fraction
-from expunge.methods.states import states_of
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.classification import Context
 
@@ -31,7 +31,7 @@ class ClosedFormPlusPlus(ClosedForm):
     Attributes:
         rounds: Rounds of the polish at the most; 0 leaves the solves alone.
         steps: Steps of a round.
-        rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods.polish.Polish`.
+        rate: Learning rate of the polish, in parts of a weight's size; see `expunge.methods._polish.Polish`.
         batch: Forget states a step; of retained ones twice as many.
         enough: Probability that forget states may be given for classes that go when the polish ends.
         reach: How far forget states are pushed towards their classes before they are polished away: reach / √k of what

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from expunge.adapters import Edit, LowRank
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty
-from expunge.methods.layer_inputs import has_class_token, image_inputs
-from expunge.methods.settings import Settings
+from expunge.methods._checks import refuse_empty
+from expunge.methods._layer_inputs import has_class_token, image_inputs
+from expunge.methods._settings import Settings
 from expunge.methods.training import lowest_block
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.classification import Context

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty
-from expunge.methods.layer_inputs import block_linears, second_moments
-from expunge.methods.search import keep_best
-from expunge.methods.settings import Settings
+from expunge.methods._checks import refuse_empty
+from expunge.methods._layer_inputs import block_linears, second_moments
+from expunge.methods._search import keep_best
+from expunge.methods._settings import Settings
 from expunge.methods.training import lowest_block
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Context

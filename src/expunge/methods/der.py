@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from expunge.adapters import Tuned
+from expunge.methods._losses import forget_term
 from expunge.methods.fine_tuning import BlockTuning
-from expunge.methods.losses import forget_term
 from expunge.tasks import B, T
 
 

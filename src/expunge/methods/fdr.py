@@ -12,8 +12,8 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Images
+from expunge.methods._losses import forget_term
 from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.losses import forget_term
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Batch, Context, Objective
 

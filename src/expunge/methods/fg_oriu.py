@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from expunge.adapters import Edit, LoRA, attached, to_edit
 from expunge.data import Images
-from expunge.methods.block_features import BlockFeatures, recorded
-from expunge.methods.checks import refuse_empty
-from expunge.methods.settings import PositiveFraction
+from expunge.methods._block_features import BlockFeatures, recorded
+from expunge.methods._checks import refuse_empty
+from expunge.methods._settings import PositiveFraction
 from expunge.methods.training import Training
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Batch, Context, Objective

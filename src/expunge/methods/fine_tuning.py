@@ -14,7 +14,7 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty
+from expunge.methods._checks import refuse_empty
 from expunge.methods.training import Training
 from expunge.tasks import B, ForgetTask, T, Trainable
 from expunge.tasks.classification import Batch, Context

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from expunge.methods._group_sparse import GroupSparse
+from expunge.methods._losses import forget_term
 from expunge.methods.fine_tuning import C
-from expunge.methods.group_sparse import GroupSparse
-from expunge.methods.losses import forget_term
 from expunge.methods.protocol import EVERY_TASK
 from expunge.methods.training import WeightAverage
 from expunge.tasks import B, T
@@ -45,7 +45,7 @@ class GSLoRA(GroupSparse[C, T, B]):
 
     On detectors the released code pushes the class term alone, of all queries of the forget scenes; the box terms of
     what is to be forgotten keep their positive weights, so where it is goes on being learned. We push the whole
-    criterion of the queries that answer for an object of a target, see `expunge.tasks.detection.losses`.
+    criterion of the queries that answer for an object of a target, see `expunge.tasks.detection._losses`.
     """
 
     name: ClassVar[str] = "gs-lora"

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from expunge.errors import MethodError
 from expunge.memory import Prototypes
+from expunge.methods._group_sparse import GroupSparse
+from expunge.methods._losses import bounded, forget_term, prototype_divergence
+from expunge.methods._settings import Fraction
 from expunge.methods.fine_tuning import C
-from expunge.methods.group_sparse import GroupSparse
 from expunge.methods.gs_lora import PUBLISHED
-from expunge.methods.losses import bounded, forget_term, prototype_divergence
 from expunge.methods.protocol import EVERY_TASK
-from expunge.methods.settings import Fraction
 from expunge.methods.training import WeightAverage
 from expunge.tasks import B, T
 from expunge.tasks.classification import prototype_bound

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from expunge.adapters import Edit, tuned
 from expunge.data import Images, Sample
-from expunge.methods.checks import refuse_empty
+from expunge.methods._checks import refuse_empty
 from expunge.methods.random_labels import Relabelling, staying
 from expunge.methods.scrub import distillation
 from expunge.methods.training import Training

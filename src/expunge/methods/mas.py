@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from expunge.adapters import Tuned
+from expunge.methods._importance import MeasuredImportance
 from expunge.methods.fine_tuning import C
-from expunge.methods.importance import MeasuredImportance
 from expunge.methods.protocol import EVERY_TASK
 from expunge.tasks import B, T
 

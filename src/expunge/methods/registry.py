@@ -13,9 +13,9 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from expunge.errors import MethodError
-from expunge.methods.checks import refuse_non_finite
+from expunge.methods._checks import refuse_non_finite
+from expunge.methods._settings import refusal
 from expunge.methods.protocol import IMAGES, Method, is_for
-from expunge.methods.settings import refusal
 from expunge.tasks import Task, find_task, task_names
 
 GROUP, OLD_GROUP = "expunge.methods", "expunge.detection_methods"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from expunge.adapters import Tuned
 from expunge.data import Images
+from expunge.methods._settings import PositiveFraction
 from expunge.methods.random_labels import RandomLabels
-from expunge.methods.settings import PositiveFraction
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Context, make_batch
 

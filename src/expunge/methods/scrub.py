@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from expunge.adapters import Tuned
 from expunge.data import Images
+from expunge.methods._settings import Fraction
 from expunge.methods.fine_tuning import FineTuning
-from expunge.methods.settings import Fraction
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Batch, Context, Objective
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Images
-from expunge.methods.checks import refuse_empty
+from expunge.methods._checks import refuse_empty
+from expunge.methods._importance import summed_gradients
+from expunge.methods._search import keep_best
+from expunge.methods._settings import Settings
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.importance import summed_gradients
-from expunge.methods.search import keep_best
-from expunge.methods.settings import Settings
 from expunge.methods.training import lowest_block, shuffled_batches
 from expunge.tasks import ForgetTask
 from expunge.tasks.classification import Context, make_batch

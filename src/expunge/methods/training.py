@@ -16,8 +16,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from torch import Tensor
 
 from expunge.errors import MethodError
-from expunge.methods.checks import refuse_empty
-from expunge.methods.settings import Settings
+from expunge.methods._checks import refuse_empty
+from expunge.methods._settings import Settings
 from expunge.tasks import B, Progress, Score, T, Trainable
 from expunge.vision import Wrapped
 

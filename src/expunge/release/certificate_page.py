@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from expunge.evidence import HEADLINE, HINTS, Row, grouped, on_axis, said, struck
 from expunge.ledger import Certificate, verify
-from expunge.release.pages import render
+from expunge.release._pages import render
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from expunge.data import FileSample, thumbnail
 from expunge.durable import whole_folder, writing
+from expunge.release._pages import render
 from expunge.release.compare import Comparison
-from expunge.release.pages import render
 
 SHOWN = 120
 """Most images on one page; the JSON file lists all."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from expunge.errors import ModelError
-from expunge.release.files import file_digest
+from expunge.release._files import file_digest
 
 DESCRIBING = ("config.json", "expunge.json", "preprocessor_config.json", "processor_config.json")
 """Files of a model directory that say which classes its outputs stand for, how it computes them, from which pixels."""

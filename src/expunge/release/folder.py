@@ -21,7 +21,8 @@ from torch import Tensor
 from expunge.adapters import Edit
 from expunge.durable import replace_file, whole_folder, writing
 from expunge.errors import ExpungeError, OnnxError, ReleaseDamagedError, ReleaseError, ReleaseNotFoundError
-from expunge.release import files, record
+from expunge.release import _files as files
+from expunge.release import record
 from expunge.release.digests import edit_digest
 from expunge.release.onnx import FILE as ONNX_FILE
 from expunge.release.onnx import OPSET, export_onnx

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from expunge.errors import MissingExtraError, OnnxError
-from expunge.release.files import file_digest
+from expunge.release._files import file_digest
 from expunge.vision import VisionModel, is_graph
 
 OPSET = 18
@@ -138,7 +138,7 @@ class _Logits(nn.Module):
 
 def _program(model: VisionModel, pixels: Tensor) -> Any:
     try:
-        with _still(), torch.no_grad():
+        with _quiet_exporter(), torch.no_grad():
             return torch.onnx.export(
                 _Logits(_written_out(model.module)).eval(),
                 (pixels,),
@@ -183,7 +183,7 @@ def _require_small(model: VisionModel) -> None:
 
 
 @contextmanager
-def _still() -> Iterator[None]:
+def _quiet_exporter() -> Iterator[None]:
     """Silences the exporter's log and warnings: what matters is raised."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

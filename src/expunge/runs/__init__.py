@@ -1,8 +1,8 @@
 """Erasure requests carried out in order, measured and written down; and models measured side by side."""
 
-from expunge.runs.api import ForgetRun, forget
 from expunge.runs.calibrating import calibrate_to
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
+from expunge.runs.forgetting import ForgetRun, forget
 from expunge.runs.loading import load, read, task_at
 from expunge.runs.measure import measure
 from expunge.runs.measuring import ShadowModels, measure_models, policy_keys
@@ -13,8 +13,8 @@ from expunge.runs.scorecard_folder import check_free, write_scorecard
 from expunge.runs.strangers import strangers_of
 
 __all__ = [
-    "Compared",
     "ForgetRun",
+    "ModelComparison",
     "Run",
     "RunFolder",
     "ShadowModels",

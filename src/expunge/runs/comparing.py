@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Wrapped)
 
 
 @dataclass(frozen=True)
-class Compared(Generic[M]):
+class ModelComparison(Generic[M]):
     """Models, data and classes of a comparison.
 
     Attributes:
@@ -96,7 +96,7 @@ class Steps:
         self._done += 1
 
 
-def check_models(compared: Compared[M]) -> None:
+def check_models(compared: ModelComparison[M]) -> None:
     """Makes sure that all models have the same classes in the same order, and that oracles are models of their own.
 
     Raises:
@@ -127,7 +127,7 @@ def check_classes(part: str, model: Wrapped, original: Wrapped) -> None:
     )
 
 
-def _check_oracles(compared: Compared[M]) -> None:
+def _check_oracles(compared: ModelComparison[M]) -> None:
     edited, original, *oracles = compared.sha256s
     digests = {edited: "edited", original: "original"}
     for oracle, sha256 in zip(compared.oracles, oracles, strict=True):
@@ -139,7 +139,7 @@ def _check_oracles(compared: Compared[M]) -> None:
             )
 
 
-def parts_of(compared: Compared[M]) -> Parts:
+def parts_of(compared: ModelComparison[M]) -> Parts:
     """The named classes as rows of the head.
 
     Raises:

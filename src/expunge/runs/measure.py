@@ -6,7 +6,7 @@ from typing import Any
 
 from expunge.data import Splits
 from expunge.evidence import Scorecard, in_order, make_measure, make_measures
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
 from expunge.runs.loading import load, read
 from expunge.runs.measuring import ShadowModels, measure_models
 from expunge.runs.run import Stage
@@ -72,7 +72,7 @@ def measure(
     if measures is not None:
         chosen = [make_measure(name, task=does) for name in dict.fromkeys(measures)]
     return measure_models(
-        Compared(before, after, tuple(forgotten), tuple(earlier), tuple(missing), tuple(others), seed),
+        ModelComparison(before, after, tuple(forgotten), tuple(earlier), tuple(missing), tuple(others), seed),
         read_in(data),
         in_order(chosen),
         data_name=_name(data, "data"),

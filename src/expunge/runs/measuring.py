@@ -8,13 +8,13 @@ from expunge.data import E, Splits
 from expunge.errors import TooFewImagesError
 from expunge.evidence import DERIVED, Case, Measure, Reading, Scorecard, Shadows, make_measures, make_rows, take
 from expunge.evidence.strangers import Strangers
-from expunge.runs.comparing import Compared, Parts, Steps, check_classes, check_models, parts_of
+from expunge.runs.comparing import ModelComparison, Parts, Steps, check_classes, check_models, parts_of
 from expunge.runs.run import Stage
 from expunge.runs.strangers import beside_all, stand_in, summarise_all, without_pictures
 from expunge.tasks import HeadRows, Observed, Task, task_of
 from expunge.vision import Wrapped
 
-Comparison = Compared
+Comparison = ModelComparison
 """Models, data and classes of a comparison."""
 
 
@@ -42,7 +42,7 @@ def policy_keys(task: str) -> frozenset[str]:
 
 
 def measure_models(
-    compared: Compared[Any],
+    compared: ModelComparison[Any],
     data: Splits[E],
     measures: Sequence[Measure],
     *,

@@ -19,7 +19,7 @@ from expunge.evidence.strangers import (
     summarise,
     without_strangers,
 )
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
 from expunge.tasks import Viewed
 
 
@@ -34,7 +34,11 @@ def strangers_of(splits: Splits[E]) -> Strangers[E]:
 
 
 def beside_all(
-    compared: Compared[Any], case: Case, caches: Sequence[Any], views: Sequence[Viewed], strangers: Strangers[Any]
+    compared: ModelComparison[Any],
+    case: Case,
+    caches: Sequence[Any],
+    views: Sequence[Viewed],
+    strangers: Strangers[Any],
 ) -> tuple[Beside | None, ...]:
     """Place of the forgotten classes beside strangers in each model of a comparison, in the order of `models`.
 
@@ -63,7 +67,7 @@ def beside_all(
     return tuple(beside(one, measures, kind, original) if one else None for one in lineups)
 
 
-def stand_in(compared: Compared[Any], case: Case, seen: Viewed) -> str:
+def stand_in(compared: ModelComparison[Any], case: Case, seen: Viewed) -> str:
     """Words on the edited model where classes that stay take the strangers' places; empty if nothing can be said."""
     sets = {"retain": case.retain, "forgotten": case.forgotten}
     lineup = left_out(compared.edited, seen.features, (case.attack, case.test), **sets, seed=case.seed)

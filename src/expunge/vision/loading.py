@@ -12,10 +12,10 @@ from expunge.errors import CorruptWeightsError, HeadError, ModelNotFoundError
 from expunge.vision._checkpoint import read_pretrained, refuse_integers, refuse_missing
 from expunge.vision._config import CLIP, SIGLIP, architectures
 from expunge.vision._hub import locate
+from expunge.vision._manifest import FILE, ONNX, WEIGHTS, Manifest, read_manifest
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import CosineClassifier, HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
-from expunge.vision.manifest import FILE, ONNX, WEIGHTS, Manifest, read_manifest
 from expunge.vision.model import VisionModel
 from expunge.vision.onnx.loading import load_onnx
 from expunge.vision.preprocess import load_preprocess

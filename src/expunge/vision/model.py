@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from expunge.errors import NoBlocksError
 from expunge.values import Block
 from expunge.vision import _forwards
+from expunge.vision._conv_blocks import find_conv_blocks, writes_maps
 from expunge.vision._flow import done_before
 from expunge.vision.blocks import check_blocks, find_blocks
 from expunge.vision.classifiers import HeadedBackbone, find_head
-from expunge.vision.conv_blocks import find_conv_blocks, writes_maps
 from expunge.vision.heads import Head, SoftmaxHead
 from expunge.vision.output import Output, read_output
 from expunge.vision.preprocess import Preprocess

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from expunge.vision._config import architectures, problem_type
-from expunge.vision.manifest import FILE, SCHEMA
+from expunge.vision._manifest import FILE, SCHEMA
 
 CLASSIFIER, MULTI_LABEL = "ForImageClassification", "multi_label_classification"
 

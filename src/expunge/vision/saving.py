@@ -21,12 +21,12 @@ import safetensors.torch
 from torch import nn
 
 from expunge.errors import HeadError, OutputError
+from expunge.vision._manifest import HEADED_BACKBONE, ONNX, WEIGHTS, Manifest, write_manifest
 from expunge.vision._quiet import quiet
 from expunge.vision.classifiers import HeadedBackbone
 from expunge.vision.heads import Head, SoftmaxHead
-from expunge.vision.manifest import HEADED_BACKBONE, ONNX, WEIGHTS, Manifest, write_manifest
-from expunge.vision.onnx.module import OnnxModule
-from expunge.vision.onnx.writing import write
+from expunge.vision.onnx._module import OnnxModule
+from expunge.vision.onnx._writing import write
 from expunge.vision.preprocess import Preprocess
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ from typing import Any
 from expunge.durable import sync_folder
 from expunge.errors import OutputError, PolicyError
 from expunge.ledger import Log, SigningKey
+from expunge.workspace._database import Database
+from expunge.workspace._table import TableStorage
 from expunge.workspace.artefacts import Artefacts
 from expunge.workspace.clock import Clock, moment
-from expunge.workspace.database import Database
 from expunge.workspace.disk import DRAFT, remove_folder, write_whole, writing
 from expunge.workspace.pseudonyms import Pseudonyms
 from expunge.workspace.settings import FILE, Original, Settings
 from expunge.workspace.states import Actor
 from expunge.workspace.submission import require_distinct
-from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
 
 DATABASE, ARTEFACTS, QUARANTINE, KEYS, RUNNERS, LOCK = (

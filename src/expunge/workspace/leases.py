@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from expunge.errors import LeaseLostError
+from expunge.workspace._presence import Presence
 from expunge.workspace.clock import moment
-from expunge.workspace.presence import Presence
 from expunge.workspace.states import Actor, Role, State
 from expunge.workspace.transaction import Transaction
 

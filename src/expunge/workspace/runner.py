@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Self
 
 from expunge.workspace import leases
+from expunge.workspace._presence import Presence
 from expunge.workspace.artefacts import Digest
 from expunge.workspace.creation import RUNNERS
 from expunge.workspace.disk import writing
 from expunge.workspace.leases import LEASE, Plan
-from expunge.workspace.presence import Presence
 from expunge.workspace.states import Actor, Request, Role, State
 from expunge.workspace.workspace import Workspace
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from expunge.errors import DamagedWorkspaceError, LedgerError
 from expunge.ledger import Count, Record, Sha256, read_record
-from expunge.workspace.reading import WorkspaceReader
+from expunge.workspace._reading import WorkspaceReader
 
 STRANGERS = "strangers"
 """Under which the ledger knows their digest."""

@@ -23,18 +23,18 @@ from expunge.ledger import Artefact, Destruction, Facts, Log, SigningKey, StateM
 from expunge.locks import alone, shared
 from expunge.logs import tell
 from expunge.workspace import creation
+from expunge.workspace._database import Database
+from expunge.workspace._reading import WorkspaceReader
+from expunge.workspace._table import TableStorage
 from expunge.workspace.artefacts import Digest
 from expunge.workspace.clock import Clock, moment, one_month_after, utc_now
-from expunge.workspace.database import Database
 from expunge.workspace.destroy import Forget, destroy_images
 from expunge.workspace.disk import remove_folder, writing
 from expunge.workspace.intake import LIMITS, Limits, take_in, take_none
 from expunge.workspace.pseudonyms import Pseudonyms
-from expunge.workspace.reading import WorkspaceReader
 from expunge.workspace.settings import Original, Settings
 from expunge.workspace.states import Actor, Request, Role, State
 from expunge.workspace.submission import check_targets, digest_of, is_id, new_id, require_same
-from expunge.workspace.table import TableStorage
 from expunge.workspace.transaction import Transaction
 
 _LOG = logging.getLogger(__name__)

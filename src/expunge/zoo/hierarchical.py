@@ -8,7 +8,7 @@ so that another default in another version of transformers makes no other model.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from expunge.zoo.small_vit import SIDE
+from expunge.zoo._small_vit import SIDE
 
 if TYPE_CHECKING:
     from transformers import ConvNextForImageClassification, SwinForImageClassification

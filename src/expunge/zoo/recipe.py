@@ -14,7 +14,7 @@ from torch.nn import functional
 from expunge.data import Images
 from expunge.errors import DataError
 from expunge.vision import HFPreprocess, VisionModel, standard_preprocess
-from expunge.zoo.small_vit import SIDE
+from expunge.zoo._small_vit import SIDE
 
 MEAN, STD = 0.5, 0.5
 

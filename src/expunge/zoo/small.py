@@ -13,10 +13,10 @@ from safetensors.torch import load_model
 from expunge.data import Splits
 from expunge.errors import CorruptWeightsError
 from expunge.vision import VisionModel
+from expunge.zoo._small_vit import Shape
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.glyphs.data import glyphs
 from expunge.zoo.recipe import Recipe, wrap
-from expunge.zoo.small_vit import Shape
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from expunge.bench.speed.scene import Scene
-from expunge.bench.speed.vit import TINY, random_images, random_vit
+from expunge.bench.speed._setup import SpeedSetup
+from expunge.bench.speed._vit import TINY, random_images, random_vit
 
 
 @pytest.fixture
@@ -11,9 +11,9 @@ def model():
 
 
 @pytest.fixture
-def scene(model) -> Scene:
+def scene(model) -> SpeedSetup:
     """Three images of the class that goes, seven of two others."""
-    return Scene(model, random_images(TINY, 6, {0: 3, 1: 5, 4: 2}), TINY.width)
+    return SpeedSetup(model, random_images(TINY, 6, {0: 3, 1: 5, 4: 2}), TINY.width)
 
 
 @pytest.fixture

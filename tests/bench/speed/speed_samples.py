@@ -1,7 +1,7 @@
 """A small made-up result, and what tests of the speed benchmark share."""
 
-from expunge.bench.results import Machine
-from expunge.bench.speed.results import Curve, Model, Point, Skipped, Speed, Timing
+from expunge.bench._results import Machine
+from expunge.bench.speed.results import Curve, GrowthPoint, Model, Skipped, Speed, Timing
 
 MACHINE = Machine(processor="Example CPU", cores=2, threads=1, memory_gb=7.5, device="cpu", versions={"torch": "2.13"})
 MODEL = Model(name="m", summary="a model", parameters=1_500_000, blocks=4, classes=1000, pictured=4)
@@ -78,8 +78,8 @@ def result(**fields: object) -> Speed:
                 of="classes",
                 fixed="all else",
                 points=(
-                    Point(x=10, seconds=0.2, fastest=0.1, slowest=0.3, runs=3),
-                    Point(x=1000, seconds=0.5, fastest=0.5, slowest=0.5, runs=1),
+                    GrowthPoint(x=10, seconds=0.2, fastest=0.1, slowest=0.3, runs=3),
+                    GrowthPoint(x=1000, seconds=0.5, fastest=0.5, slowest=0.5, runs=1),
                 ),
             ),
         ),

@@ -4,29 +4,29 @@ import time
 import pytest
 import torch
 
-from expunge.bench.speed import growth as growing
-from expunge.bench.speed.compare import Contestant, compare, guess_more, may_run
-from expunge.bench.speed.growth import QUICK_GRID, block_variants, edited_blocks, growth, sequence_seconds
-from expunge.bench.speed.limits import MINUTES, QUICK, Limits, limits_for
-from expunge.bench.speed.measured import Run
-from expunge.bench.speed.oracle import Oracle, imagenet_oracle, run_oracle, small_oracle
+from expunge.bench.speed import _growth as growing
+from expunge.bench.speed._compare import Contestant, compare, guess_more, may_run
+from expunge.bench.speed._growth import QUICK_GRID, block_variants, edited_blocks, growth, sequence_seconds
+from expunge.bench.speed._limits import MINUTES, QUICK, TimeLimits, limits_for
+from expunge.bench.speed._measured import TimedRun
+from expunge.bench.speed._oracle import Oracle, imagenet_oracle, run_oracle, small_oracle
+from expunge.bench.speed._subjects import TimedModel, make_subject, subject_names
+from expunge.bench.speed._vit import TINY, random_images, random_vit
 from expunge.bench.speed.results import Skipped, Timing
-from expunge.bench.speed.subjects import Subject, make_subject, subject_names
-from expunge.bench.speed.vit import TINY, random_images, random_vit
 from expunge.data import few_shot
 from expunge.errors import BenchError
 from expunge.methods import make_method
 from expunge.methods.closed_form import ClosedForm
 from expunge.methods.damp import DAMP
+from expunge.zoo._small_vit import Shape
 from expunge.zoo.fashion.data import fashion
 from expunge.zoo.recipe import Recipe
-from expunge.zoo.small_vit import Shape
 
 NEVER = float("inf")
 
 
 @pytest.fixture
-def subject(cpu) -> Subject:
+def subject(cpu) -> TimedModel:
     return make_subject("vit-tiny", cpu)
 
 
@@ -69,7 +69,7 @@ class TestCompare:
     def test_methods_take_turns(self, subject) -> None:
         log: list[str] = []
         methods = [(name, paused(0.0, log, name)) for name in ("a", "b")]
-        found = list(compare(subject, methods, [1], Limits(runs=3), NEVER))
+        found = list(compare(subject, methods, [1], TimeLimits(runs=3), NEVER))
         assert log == ["a", "b"] * 3
         for one in found:
             assert isinstance(one, Timing)
@@ -90,21 +90,21 @@ class TestCompare:
         ],
     )
     def test_what_takes_long_is_repeated_less(self, guess, spent, left, expected) -> None:
-        runs = [Run(1.0, 0.0, 0, 0.0, 0.0) for _ in spent]
+        runs = [TimedRun(1.0, 0.0, 0, 0.0, 0.0) for _ in spent]
         one = Contestant("slow", 1, lambda: runs[0], 10, guess, runs, sum(spent, 0.0))
-        assert may_run(one, Limits(measurement=10.0), left) is expected
+        assert may_run(one, TimeLimits(measurement=10.0), left) is expected
 
     def test_guesses_from_fewer_images(self) -> None:
-        def guess(run: Run) -> float:
+        def guess(run: TimedRun) -> float:
             return guess_more(Contestant("one", 1, lambda: run, 10, 0.0, [run], 20.0), 40, forward=0.5)
 
         # 20 s, of which the images made (30 + 2 x 10) / 10 passes each; 30 images more at 0.5 s a pass.
-        assert guess(Run(20.0, 0.0, 10, forward=30.0, backward=10.0)) == pytest.approx(20 + 5 * 0.5 * 30)
-        assert guess(Run(999.0, 0.0, 10, 30.0, 10.0, schedule_steps=100)) == pytest.approx(80)
+        assert guess(TimedRun(20.0, 0.0, 10, forward=30.0, backward=10.0)) == pytest.approx(20 + 5 * 0.5 * 30)
+        assert guess(TimedRun(999.0, 0.0, 10, 30.0, 10.0, schedule_steps=100)) == pytest.approx(80)
 
     def test_what_would_take_too_long_is_left_out_with_what_is_known(self, subject) -> None:
         method = make_method("gs-lora", preset="published")
-        few = list(compare(subject, [("gs-lora", method)], [1, 64], Limits(runs=1, measurement=1e-6), NEVER))
+        few = list(compare(subject, [("gs-lora", method)], [1, 64], TimeLimits(runs=1, measurement=1e-6), NEVER))
         left_out = of(few, "gs-lora", 64)
         assert isinstance(left_out, Skipped)
         assert re.search(r"would take about \d+ s, 0 s are allowed", left_out.reason)
@@ -117,7 +117,7 @@ class TestCompare:
 
     def test_too_few_images_are_said(self, cpu) -> None:
         pool = random_images(TINY, 4, dict.fromkeys(range(4), 2))
-        subject = Subject("t", "", random_vit(TINY, 4), lambda n: few_shot(pool, n, 0), 4, "none")
+        subject = TimedModel("t", "", random_vit(TINY, 4), lambda n: few_shot(pool, n, 0), 4, "none")
         found = list(compare(subject, [("damp", DAMP())], [1, 8], QUICK, NEVER))
         assert isinstance(of(found, "damp", 1), Timing)
         left_out = of(found, "", 8)
@@ -137,15 +137,15 @@ class TestCompare:
 
 
 def test_more_minutes_are_more_for_each() -> None:
-    assert limits_for(MINUTES) == Limits()
-    assert limits_for(3 * MINUTES) == Limits(measurement=180.0, total=2340.0)
+    assert limits_for(MINUTES) == TimeLimits()
+    assert limits_for(3 * MINUTES) == TimeLimits(measurement=180.0, total=2340.0)
 
 
 class TestOracles:
     def test_a_step_is_one_of_the_recipes(self, cpu) -> None:
         images = fashion(source="sample").train.without([0])
         recipe = Recipe(Shape(dim=8, blocks=1), epochs=3, batch_size=16)
-        run = run_oracle(small_oracle(recipe, images), cpu, Limits(steps=2))
+        run = run_oracle(small_oracle(recipe, images), cpu, TimeLimits(steps=2))
         assert run.schedule_steps == 3 * (len(images) // 16)
         assert run.measured_steps == 2
         assert run.step_seconds is not None
@@ -158,13 +158,13 @@ class TestOracles:
                 time.sleep(seconds)
                 tick()
 
-        run = run_oracle(Oracle(train, 10, 5, 100, "made up"), cpu, Limits(steps=4))
+        run = run_oracle(Oracle(train, 10, 5, 100, "made up"), cpu, TimeLimits(steps=4))
         assert run.step_seconds == pytest.approx(0.01, abs=0.01)
 
     def test_imagenets_schedule_leaves_the_model_alone(self, cpu) -> None:
         model = random_vit(TINY, 6)
         before = model.digest()
-        run = run_oracle(imagenet_oracle(model, lambda n: torch.zeros(n, 3, 32, 32), 2), cpu, Limits(steps=1))
+        run = run_oracle(imagenet_oracle(model, lambda n: torch.zeros(n, 3, 32, 32), 2), cpu, TimeLimits(steps=1))
         assert run.schedule_steps == 192_175_050  # 300 x 1,281,167 / 2
         assert run.peak_mb is None
         assert model.digest() == before
@@ -180,13 +180,13 @@ class TestGrowth:
         assert "edited blocks" in curves
 
     def test_rounds_end_with_the_time(self, cpu) -> None:
-        curves = list(growth("head-mask", QUICK_GRID, Limits(runs=3), 0.0, cpu))
+        curves = list(growth("head-mask", QUICK_GRID, TimeLimits(runs=3), 0.0, cpu))
         assert [curve.of for curve in curves] == ["classes", "forget images", "requests done"]
         assert {point.runs for curve in curves for point in curve.points} == {1}
 
     def test_blocks_are_those_that_change(self, cpu) -> None:
         model = random_vit(growing.VitShape(32, 4, 2, side=32), 4)
-        scene = growing.Scene(model, random_images(TINY, 4, dict.fromkeys(range(4), 2)), 32)
+        scene = growing.SpeedSetup(model, random_images(TINY, 4, dict.fromkeys(range(4), 2)), 32)
         assert [edited_blocks(scene, variant) for variant in block_variants(ClosedForm())] == [1, 2, 3]
 
     def test_a_sequence_is_taken_back(self) -> None:
@@ -209,7 +209,7 @@ class TestSubjects:
         assert subject.oracle.steps == 20 * (9702 // 128)
 
     def test_a_zoo_oracle_is_not_compared_with_a_gpu(self, cpu) -> None:
-        from expunge.bench.speed.subjects import _zoo_oracle
+        from expunge.bench.speed._subjects import _zoo_oracle
 
         images = random_images(TINY, 2, {1: 2})
         assert "CPU alone" in str(_zoo_oracle("glyphs", images, torch.device("cuda")))

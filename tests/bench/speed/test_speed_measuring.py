@@ -4,20 +4,20 @@ import pytest
 import torch
 
 from expunge.adapters import EditStack
-from expunge.bench.clock import release
-from expunge.bench.speed.limits import Limits
-from expunge.bench.speed.measured import Run, middle
-from expunge.bench.speed.passes import Reads, counted
-from expunge.bench.speed.request import carry_out, run_steps, run_whole
-from expunge.bench.speed.scene import fill
-from expunge.bench.speed.schedule import Enough, Schedule, Steps, schedule_of, step_images
-from expunge.bench.speed.vit import TINY, RandomSample, random_images, random_vit
+from expunge.bench._clock import release
+from expunge.bench.speed._limits import TimeLimits
+from expunge.bench.speed._measured import TimedRun, middle
+from expunge.bench.speed._passes import Reads, counted
+from expunge.bench.speed._request import carry_out, run_steps, run_whole
+from expunge.bench.speed._schedule import Enough, Schedule, StepTimer, schedule_of, step_images
+from expunge.bench.speed._setup import fill
+from expunge.bench.speed._vit import TINY, RandomSample, random_images, random_vit
 from expunge.methods import make_method
 from expunge.methods.damp import DAMP
 from expunge.methods.training import paired_batches
 from expunge.vision import ActivationCache
 
-LIMITS = Limits(runs=1, steps=2, measurement=60.0, total=60.0)
+LIMITS = TimeLimits(runs=1, steps=2, measurement=60.0, total=60.0)
 
 
 class TestPasses:
@@ -79,7 +79,7 @@ class TestSchedule:
         assert schedule_of(make_method("gs-lora", settings={"max_steps": 1}), 8, 4) is None
 
     def test_steps_end_when_there_are_enough(self, cpu) -> None:
-        steps = Steps(cpu, LIMITS)
+        steps = StepTimer(cpu, LIMITS)
         steps.tick()
         steps.tick()
         with pytest.raises(Enough):
@@ -87,13 +87,13 @@ class TestSchedule:
         assert steps.measured == 2
 
     def test_long_steps_end_after_one(self, cpu) -> None:
-        steps = Steps(cpu, Limits(steps=5, measurement=0.0))
+        steps = StepTimer(cpu, TimeLimits(steps=5, measurement=0.0))
         steps.tick()
         with pytest.raises(Enough):
             steps.tick()
 
     def test_what_the_whole_would_cost(self, cpu) -> None:
-        steps = Steps(cpu, LIMITS)
+        steps = StepTimer(cpu, LIMITS)
         steps.ends = [100.0, 102.0, 103.0]  # 2 s for 10 images, 1 s for 2
         schedule = Schedule((10, 10, 2), "")
         assert schedule.seconds_an_image(steps) == pytest.approx((0.2 + 0.5) / 2)
@@ -138,7 +138,7 @@ class TestRequests:
         assert [type(module) for module in scene.model.module.modules()] == layers
 
     def test_the_middle_run_stands_for_all(self) -> None:
-        runs = [Run(seconds, 0.0, 0, 0.0, 0.0) for seconds in (3.0, 1.0, 2.0, 9.0)]
+        runs = [TimedRun(seconds, 0.0, 0, 0.0, 0.0) for seconds in (3.0, 1.0, 2.0, 9.0)]
         assert middle(runs).seconds == 2.0
         assert middle(runs[:3]).seconds == 2.0
 

@@ -9,9 +9,9 @@ from expunge.data import Images
 from expunge.errors import EvidenceError
 from expunge.evidence import Case, make_measure, measure_names
 from expunge.evidence.measures.strangers import ALIKE, HOLE, KNOWN, Strangers
+from expunge.evidence.strangers._conformal import Separation
 from expunge.evidence.strangers.alike import Alike, alike, class_values
 from expunge.evidence.strangers.beside import LEVEL, Beside, beside, turned
-from expunge.evidence.strangers.conformal import Told
 from expunge.evidence.strangers.finding import find, summarise, without_strangers
 from expunge.evidence.strangers.lineup import ByClass, Lineup, images_each
 from expunge.evidence.strangers.sample import Strangers as Sample
@@ -70,7 +70,7 @@ def test_a_hole_is_told_by_the_other_side(known: Beside) -> None:
     signs = turned(torch.ones(len(known.keys), 1), known.sides)
     values = torch.randn(len(known.keys), 10, generator=torch.Generator().manual_seed(0)) * signs
     values[:, :2] -= 5.0 * signs
-    low = replace(known, values=values, told=Told(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
+    low = replace(known, values=values, told=Separation(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
     finding, words = find(low, known, marks.CLASSES, LABELS)
     assert finding == "hole"
     assert words.startswith("a hole that shows: ")
@@ -253,7 +253,7 @@ def test_classes_that_stay_stand_in_for_strangers_and_never_acquit(original_mode
     assert not set(made.retain) & {s - len(marks.CLASSES) for s in made.strangers}
     assert left_out(original_model, seen, images, retain=(1, 2, 3), forgotten=(0,)) is None
     assert without_strangers(known, marks.CLASSES, LABELS).startswith("as well known as classes that stay")
-    low = replace(known, told=Told(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
+    low = replace(known, told=Separation(1.0, 0.02, (1.0,) * len(known.keys), (0.02,) * len(known.keys)))
     assert without_strangers(low, marks.CLASSES, LABELS).startswith("less known than classes that stay (")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.conformal import areas, least_p, strangers_needed, tell
+from expunge.evidence.strangers._conformal import areas, least_p, separation, strangers_needed
 
 LEVEL = 0.05
 
@@ -19,7 +19,7 @@ def test_of_one_class_and_one_row_it_is_the_conformal_p_value() -> None:
     """(1 + #{strangers >= value}) / (K + 1), and the same with <= on the other side."""
     strangers = [1.0, 2.0, 3.0, 3.0]
     for value, known, hole in ((4.0, 1, 5), (3.0, 3, 5), (2.5, 3, 3), (1.0, 5, 2)):
-        told = tell(torch.tensor([[value, *strangers]]), 1)
+        told = separation(torch.tensor([[value, *strangers]]), 1)
         assert (told.known, told.hole) == pytest.approx((known / 5, hole / 5))
 
 
@@ -35,17 +35,17 @@ def test_areas_by_hand() -> None:
 
 
 def test_one_class_above_all_strangers_has_the_least_p_there_is() -> None:
-    told = tell(torch.arange(21.0).flip(0)[None], 1)
+    told = separation(torch.arange(21.0).flip(0)[None], 1)
     assert told.known == pytest.approx(1 / 21) == told.row_known[0]
     assert told.hole == 1.0
 
 
 def test_two_classes_by_hand() -> None:
     """Values 5, 4 | 3, 2, 1: of the ten choices this one has the greatest mean."""
-    told = tell(torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]]), 2)
+    told = separation(torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0]]), 2)
     assert told.known == pytest.approx(1 / 10)
     assert told.hole == 1.0
-    middle = tell(torch.tensor([[3.0, 3.0, 5.0, 4.0, 2.0, 1.0]]), 2)
+    middle = separation(torch.tensor([[3.0, 3.0, 5.0, 4.0, 2.0, 1.0]]), 2)
     assert min(middle.known, middle.hole) > 0.4
 
 
@@ -74,7 +74,7 @@ def test_no_matter_the_values_an_innocent_choice_is_told_in_a_share_of_at_most_t
     p_known, p_hole = [], []
     for chosen in combinations(range(candidates), forgotten):
         order = [*chosen, *(c for c in range(candidates) if c not in chosen)]
-        told = tell(values[:, order], forgotten)
+        told = separation(values[:, order], forgotten)
         p_known.append(told.known)
         p_hole.append(told.hole)
     for found in (p_known, p_hole):
@@ -87,7 +87,7 @@ def test_the_two_sides_are_each_others_mirror_and_monotone_changes_of_scale_leav
     made: tuple[Tensor, int],
 ) -> None:
     values, forgotten = made
-    told, turned = tell(values, forgotten), tell(-values, forgotten)
+    told, turned = separation(values, forgotten), separation(-values, forgotten)
     assert (told.known, told.hole) == pytest.approx((turned.hole, turned.known))
 
 
@@ -99,7 +99,7 @@ def test_error_rate_on_exchangeable_classes_with_rows_that_hang_together(forgott
     for number in range(200):
         common = torch.randn(1, forgotten + strangers, generator=generator)
         values = common + 0.5 * torch.randn(6, forgotten + strangers, generator=generator)
-        found = tell(values, forgotten, seed=number)
+        found = separation(values, forgotten, seed=number)
         told["known"] += found.known < LEVEL
         told["hole"] += found.hole < LEVEL
     assert max(told.values()) / 200 <= 0.09
@@ -111,7 +111,7 @@ def test_power_against_classes_that_are_known() -> None:
     for number in range(60):
         values = torch.randn(1, 35, generator=generator) + 0.5 * torch.randn(6, 35, generator=generator)
         values[:, :5] += 1.5
-        told += tell(values, 5, seed=number).known < LEVEL
+        told += separation(values, 5, seed=number).known < LEVEL
     assert told >= 51
 
 
@@ -121,19 +121,19 @@ def test_a_third_of_the_classes_known_is_found_and_one_of_twenty_cannot_be() -> 
     some, one = values.clone(), values.clone()
     some[:, :7] += 4.0
     one[:, 7] += 6.0
-    assert tell(some, 20).known < LEVEL
-    assert tell(one, 20).known > LEVEL
-    assert tell(some, 20).hole > LEVEL
+    assert separation(some, 20).known < LEVEL
+    assert separation(one, 20).known > LEVEL
+    assert separation(some, 20).hole > LEVEL
 
 
 def test_rows_that_say_nothing_tell_nothing() -> None:
-    told = tell(torch.full((3, 30), 0.3), 2)
+    told = separation(torch.full((3, 30), 0.3), 2)
     assert (told.known, told.hole) == (1.0, 1.0)
 
 
 def test_drawn_choices_come_from_the_seed() -> None:
     values = torch.randn(3, 40, generator=torch.Generator().manual_seed(0))
-    assert tell(values, 10, seed=4) == tell(values, 10, seed=4)
+    assert separation(values, 10, seed=4) == separation(values, 10, seed=4)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_drawn_choices_come_from_the_seed() -> None:
 )
 def test_what_cannot_be_compared_is_refused(values: Tensor, forgotten: int) -> None:
     with pytest.raises(EvidenceError, match="Expected"):
-        tell(values, forgotten)
+        separation(values, forgotten)

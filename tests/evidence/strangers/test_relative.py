@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.energy import between, class_distances, standardised, student
-from expunge.evidence.strangers.relative import Relative, relative_rank, relative_test
+from expunge.evidence.strangers._energy import between, class_distances, standardised, student
+from expunge.evidence.strangers._relative import Relative, relative_rank, relative_test
 
 RUNS = 300
 

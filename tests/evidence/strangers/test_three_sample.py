@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
+from expunge.evidence.strangers._profiles import answer_profiles, feature_profiles
+from expunge.evidence.strangers._three_sample import three_sample
 from expunge.evidence.strangers.lineup import Lineup
-from expunge.evidence.strangers.profiles import answer_profiles, feature_profiles
-from expunge.evidence.strangers.three_sample import three_sample
 from expunge.tasks.views import Observed, View
 from tests.evidence.measures import marks
 

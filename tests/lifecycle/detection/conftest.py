@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from expunge.lifecycle import Asked
+from expunge.lifecycle import RunOptions
 from expunge.runs import load
 from expunge.workspace import Actor, Original, State, Workspace
 from tests.lifecycle.detection.scenes_folder import write_scenes
@@ -45,9 +45,9 @@ def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def asked(scenes_folder: Path) -> Asked:
+def asked(scenes_folder: Path) -> RunOptions:
     """A quick method that keeps the lenient policy."""
-    return Asked(data=str(scenes_folder), method="head-mask")
+    return RunOptions(data=str(scenes_folder), method="head-mask")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from expunge.errors import DamagedWorkspaceError, EvidenceError
 from expunge.ledger import verify
 from expunge.lifecycle import certificate_text, release, run_waiting
-from expunge.lifecycle.standing import pristine
+from expunge.lifecycle.applied import pristine
 from expunge.lifecycle.strangers import keep_strangers, prepare_strangers, workspace_strangers
 from expunge.vision.detection import DetectionModel
 from expunge.workspace.strangers import kept_strangers

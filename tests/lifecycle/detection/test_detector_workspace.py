@@ -9,11 +9,11 @@ import pytest
 from expunge.adapters import Edit, EditStack
 from expunge.errors import DamagedWorkspaceError, IntakeError, OnnxError, ReleaseError
 from expunge.ledger import check, read_public, verify
-from expunge.lifecycle import Asked, certificate_text, history, release, rollback, run_waiting
-from expunge.lifecycle.material import gather
-from expunge.lifecycle.records import Attempt, recorded
-from expunge.lifecycle.standing import pristine, standing
-from expunge.lifecycle.upkeep import releases_of
+from expunge.lifecycle import RunOptions, certificate_text, history, release, rollback, run_waiting
+from expunge.lifecycle._material import gather
+from expunge.lifecycle._records import Attempt, recorded
+from expunge.lifecycle._recovery import releases_of
+from expunge.lifecycle.applied import applied_edits, pristine
 from expunge.release import Releases
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.workspace import Original, State, Workspace
@@ -22,7 +22,7 @@ from tests.lifecycle.detection.scenes_folder import COUNTS, HOLDS
 from tests.workspace.tools import assert_sound
 
 
-def bring(place: Workspace, request: str, asked: Asked) -> None:
+def bring(place: Workspace, request: str, asked: RunOptions) -> None:
     run_waiting(place, asked)
     assert place.request(request).state == State.APPROVED, place.moves(request)[-1].reason
 
@@ -97,7 +97,7 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(make_p
     place = make_place(STRICT)
     request = accepted(place, "bee")
     quick = {"last_blocks": 1, "max_steps": 1, "epochs": 1, "batch_size": 2}
-    (outcome,) = run_waiting(place, Asked(str(scenes_folder), "gs-lora", settings=quick))
+    (outcome,) = run_waiting(place, RunOptions(str(scenes_folder), "gs-lora", settings=quick))
     assert outcome.judged is not None, outcome.why
     assert place.request(request).state == State.MEASURED
     tried = [one.settings["last_blocks"] for _, one in reversed(recorded(place, request, Attempt))]
@@ -105,7 +105,7 @@ def test_a_strict_policy_tries_deeper_settings_then_leaves_it_to_a_person(make_p
     place.move(request, State.APPROVED, JANE)
     with pytest.raises(ReleaseError, match="prototype_relearning_1"):
         release(place, request, JANE)
-    assert standing(place, offered=True) == ()
+    assert applied_edits(place, offered=True) == ()
     assert releases_of(place).current() is None
 
 
@@ -127,7 +127,7 @@ def test_a_classifier_needs_pictures(tmp_path: Path) -> None:
 def test_the_wrong_kind_of_data_fails_with_one_reason(place, accepted, tmp_path: Path) -> None:
     (tmp_path / "images" / "train" / "bee").mkdir(parents=True)
     request = accepted(place, "bee")
-    (outcome,) = run_waiting(place, Asked(str(tmp_path / "images"), "head-mask"))
+    (outcome,) = run_waiting(place, RunOptions(str(tmp_path / "images"), "head-mask"))
     assert place.request(request).state == State.FAILED
     assert "instances_train.json" in outcome.why
 
@@ -142,7 +142,7 @@ def test_scenes_without_the_class_fail_with_their_reason(place, accepted, scenes
     values["annotations"] = [one for one in values["annotations"] if one["category_id"] != 2]
     file.write_text(json.dumps(values))
     accepted(place, "bee")
-    (outcome,) = run_waiting(place, Asked(str(lacking), "head-mask"))
+    (outcome,) = run_waiting(place, RunOptions(str(lacking), "head-mask"))
     assert "'bee'" in outcome.why
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from expunge.data import Box, Scene, Scenes
 from expunge.memory import Prototypes
 from expunge.methods import make_method
+from expunge.tasks.detection._prototypes import prototypes_of
 from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.request import ForgetTask
 from expunge.vision.detection import DetectionModel, DetectionOutput, Kind
 from expunge.vision.detection.scene_states import SceneCache

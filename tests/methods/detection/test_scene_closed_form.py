@@ -7,10 +7,10 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.errors import MethodError
+from expunge.methods._sites import Site, find_sites
+from expunge.methods.detection._scene_rows import Located, SceneSeen, scene_gain, see, states_of
+from expunge.methods.detection._scene_targets import TokenTarget, attention, query_target
 from expunge.methods.detection.closed_form import ClosedForm
-from expunge.methods.detection.scene_aims import TokenAim, attention, query_aim
-from expunge.methods.detection.scene_rows import Located, SceneSeen, scene_gain, see, states_of
-from expunge.methods.sites import Site, find_sites
 from expunge.vision.detection import DetectionModel
 from tests.methods.detection.little import TRAIN, context_of, little_model, little_task, made
 from tests.vision.detection.detectors import KINDS
@@ -31,13 +31,15 @@ BEFORE = seen(
 
 def test_the_aim_is_between_the_classes_that_stay_and_nothing() -> None:
     # Class 1 has the mean (2, 0), class 2 (5, 2): together (3.5, 1). Free are (9, 9), (7, 7) and (1, 5): (17/3, 7).
-    assert query_aim(BEFORE, background=1.0, silence=0.0).mean.tolist() == pytest.approx([3.5, 1.0])
-    assert query_aim(BEFORE, background=1.0, silence=1.0).mean.tolist() == pytest.approx([17 / 3, 7.0])
-    assert query_aim(BEFORE, background=1.0, silence=0.25).mean.tolist() == pytest.approx([0.75 * 3.5 + 17 / 12, 2.5])
+    assert query_target(BEFORE, background=1.0, silence=0.0).mean.tolist() == pytest.approx([3.5, 1.0])
+    assert query_target(BEFORE, background=1.0, silence=1.0).mean.tolist() == pytest.approx([17 / 3, 7.0])
+    assert query_target(BEFORE, background=1.0, silence=0.25).mean.tolist() == pytest.approx(
+        [0.75 * 3.5 + 17 / 12, 2.5]
+    )
 
 
 def test_every_class_is_moved_by_its_own_mean_and_counts_alike() -> None:
-    aim = query_aim(BEFORE, background=1.0, silence=0.0)
+    aim = query_target(BEFORE, background=1.0, silence=0.0)
     gone = seen([[[1.0, 1.0], [3.0, 1.0], [0.0, 0.0]]], [(0, 0, 4, 0), (0, 1, 4, 1), (0, 2, 0, 2)])
     wanted = aim.away(gone)
     assert wanted.changes.tolist() == [[1.5, 0.0], [1.5, 0.0], [3.5, 1.0]]
@@ -45,7 +47,7 @@ def test_every_class_is_moved_by_its_own_mean_and_counts_alike() -> None:
 
 
 def test_an_object_is_given_back_what_it_lost_though_another_query_answers_for_it() -> None:
-    aim = query_aim(BEFORE, background=0.5, silence=0.3)
+    aim = query_target(BEFORE, background=0.5, silence=0.3)
     now = seen(
         [[[2.0, 1.0], [1.0, 0.0], [9.0, 9.0]], [[7.0, 7.0], [5.0, 2.0], [1.0, 5.0]]],
         [(0, 1, 1, 0), (0, 0, 1, 1), (1, 1, 2, 0)],  # both queries of scene 0 have changed places, so has scene 1's
@@ -58,7 +60,7 @@ def test_an_object_is_given_back_what_it_lost_though_another_query_answers_for_i
 
 
 def test_an_object_that_no_query_answers_for_any_more_is_left_out() -> None:
-    aim = query_aim(BEFORE, background=0.0, silence=0.3)
+    aim = query_target(BEFORE, background=0.0, silence=0.3)
     now = seen(
         [[[2.0, 1.0], [1.0, 0.0], [9.0, 9.0]], [[7.0, 7.0], [5.0, 2.0], [1.0, 5.0]]],
         [(0, 0, 1, 1), (1, 1, 2, 0)],
@@ -68,7 +70,7 @@ def test_an_object_that_no_query_answers_for_any_more_is_left_out() -> None:
 
 def test_tokens_count_by_how_much_queries_hang_on_them() -> None:
     share = torch.tensor([[0.75, 0.25, 0.0]])
-    aim = TokenAim(torch.tensor([1.0, 1.0]), torch.zeros(1, 3, 2), (share,), torch.full((1, 3), 1 / 3))
+    aim = TokenTarget(torch.tensor([1.0, 1.0]), torch.zeros(1, 3, 2), (share,), torch.full((1, 3), 1 / 3))
     there = SceneSeen(torch.zeros(1, 3, 1), torch.tensor([[[1.0, 0.0], [5.0, 4.0], [9.0, 9.0]]]), BEFORE.located)
     wanted = aim.away(there)  # the class's mean is (2, 1); the third token plays no part
     assert wanted.changes.tolist() == [[-1.0, 0.0], [-1.0, 0.0]]
@@ -86,7 +88,7 @@ def test_the_class_comes_nearer_to_the_aim(kind: str, request: pytest.FixtureReq
     def distance() -> float:
         forget, retain = (states_of(context.activations, part, 99) for part in (task.forget, task.retain))
         with torch.no_grad():
-            aim = query_aim(see(model, site, retain), background=1.0, silence=0.3)
+            aim = query_target(see(model, site, retain), background=1.0, silence=0.3)
             now = see(model, site, forget)
         mean = now.outputs[now.located.scenes, now.located.queries].mean(0)
         return float((aim.mean - mean).norm())

@@ -7,10 +7,10 @@ import torch
 
 from expunge.adapters import EditStack
 from expunge.errors import MethodError
+from expunge.methods.detection._scene_polish import SceneSaid, going, said_of, staying
+from expunge.methods.detection._scene_rows import Located, SceneStates
 from expunge.methods.detection.closed_form import ClosedForm
 from expunge.methods.detection.closed_form_pp import ClosedFormPlusPlus
-from expunge.methods.detection.scene_polish import SceneSaid, going, said_of, staying
-from expunge.methods.detection.scene_rows import Located, SceneStates
 from expunge.vision.detection import DetectionModel
 from tests.methods.detection.little import TRAIN, context_of, little_task, made
 

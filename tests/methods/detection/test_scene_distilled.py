@@ -8,9 +8,9 @@ import torch
 from scipy.special import softmax
 
 from expunge.adapters import tuned
+from expunge.methods._losses import forget_term
 from expunge.methods.der import DER
 from expunge.methods.fine_tuning import block_parameters
-from expunge.methods.losses import forget_term
 from expunge.tasks.detection.batches import make_batch, outputs
 from expunge.tasks.detection.teacher import box_distance, in_order_of, softened
 from expunge.vision.detection import Criterion, DetectionOutput

@@ -9,12 +9,12 @@ from scipy.special import log_softmax
 
 from expunge.adapters import tuned
 from expunge.errors import MethodError
+from expunge.methods._losses import forget_term
 from expunge.methods.fine_tuning import block_parameters
 from expunge.methods.gs_lora_pp import divergence
-from expunge.methods.losses import forget_term
+from expunge.tasks.detection._losses import answers_loss, chance_loss, forget_bound
 from expunge.tasks.detection.batches import SceneBatch
 from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.detection.losses import answers_loss, chance_loss, forget_bound
 from expunge.vision.detection import Costs, Criterion, Target, targets_of
 from tests.methods.detection.little import context_of, little_task, made, prototypes, said
 

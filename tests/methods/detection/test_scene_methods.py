@@ -10,8 +10,8 @@ import torch
 from expunge.adapters import Edit, EditStack
 from expunge.errors import MethodError
 from expunge.methods import Method, make_method, method_class, method_names, method_presets
+from expunge.tasks.detection._losses import answers_loss
 from expunge.tasks.detection.batches import outputs
-from expunge.tasks.detection.losses import answers_loss
 from expunge.vision.detection import DetectionModel, targets_of
 from tests.methods.detection.little import NOTHING, QUICK, context_of, little_task
 

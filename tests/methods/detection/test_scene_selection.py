@@ -36,7 +36,7 @@ def scripted(monkeypatch, two_stage):
         """Its detector finds what a parameter says: 1 all objects, 0 none of the targets', -1 nothing at all."""
         parameter = torch.tensor(start)
         monkeypatch.setattr(
-            "expunge.tasks.detection.judge.outputs", lambda cache, scenes: answers(scenes, round(float(parameter)))
+            "expunge.tasks.detection._judge.outputs", lambda cache, scenes: answers(scenes, round(float(parameter)))
         )
         judge = context_of(two_stage).judge(little_task(), lambda *_: torch.tensor(losses[float(parameter)]))
         return BestState([parameter], judge), judge, parameter

@@ -30,8 +30,8 @@ from expunge.evidence.report import (
     Report,
     ScenePicture,
 )
-from expunge.evidence.report.overlay import WIDTH, drawn, shown_states
-from expunge.tasks.detection.pictures import boxes_at, chosen_scenes
+from expunge.evidence.report._overlay import WIDTH, drawn, shown_states
+from expunge.tasks.detection._pictures import boxes_at, chosen_scenes
 from expunge.vision.detection import Detections
 from tests.evidence.page import Page
 from tests.evidence.test_report_safety import HOSTILE

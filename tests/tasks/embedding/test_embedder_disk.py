@@ -23,7 +23,7 @@ from expunge.errors import (
 from expunge.release.onnx import export_onnx
 from expunge.runs import load, task_at
 from expunge.tasks.embedding import EmbeddingModel, enroll, load_embedder
-from expunge.tasks.embedding.disk import FILE, GALLERY
+from expunge.tasks.embedding._disk import FILE, GALLERY
 from expunge.vision import standard_preprocess
 from tests.toy_faces import PEOPLE
 

@@ -17,11 +17,11 @@ from expunge.evidence.verdict import judge
 from expunge.memory import calibrate
 from expunge.methods import make_method, method_class, method_names
 from expunge.runs import RunFolder, forget, load, read, strangers_of
-from expunge.runs.comparing import Compared
+from expunge.runs.comparing import ModelComparison
 from expunge.runs.measuring import known_keys, measure_models
 from expunge.tasks import find_task
 from expunge.tasks.embedding import EmbeddingModel, load_embedder
-from expunge.tasks.embedding.disk import GALLERY
+from expunge.tasks.embedding._disk import GALLERY
 
 NAMES = ("p00", "p01", "p02")
 
@@ -100,7 +100,7 @@ def test_strangers_say_that_they_are_as_never_seen_and_suffer_not(
     embedder: EmbeddingModel, forgotten: Path, people: Splits[Images], outsiders_folder: Path
 ) -> None:
     card = measure_models(
-        Compared(original=embedder, edited=load(forgotten / "model"), forgotten=NAMES),
+        ModelComparison(original=embedder, edited=load(forgotten / "model"), forgotten=NAMES),
         people,
         [make_measure(name, task="embedding") for name in ("rows-in-place", "verification", "strangers")],
         data_name="people",
@@ -185,7 +185,7 @@ def test_not_to_be_found_again_is_asked_of_people_enrolled_anew(
 ) -> None:
     done = forget(embedder, people, [NAMES], method=method)
     card = measure_models(
-        Compared(original=embedder, edited=done.model, forgotten=NAMES),
+        ModelComparison(original=embedder, edited=done.model, forgotten=NAMES),
         people,
         [make_measure(name, task="embedding") for name in ("forgetting", "rows-in-place", "verification")],
         data_name="people",

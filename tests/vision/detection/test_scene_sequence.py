@@ -14,8 +14,8 @@ from expunge.errors import EmptyClassError, TooFewImagesError
 from expunge.methods.protocol import Method
 from expunge.methods.sequence import Forgetting
 from expunge.tasks import Budget, available, find_task
+from expunge.tasks.detection._prototypes import prototypes_of
 from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.detection.prototypes import prototypes_of
 from expunge.tasks.plan import Plan
 from expunge.tasks.request import Available, ForgetTask
 from expunge.vision.detection import DetectionModel, target_of

@@ -20,9 +20,9 @@ from expunge.vision.detection import (
     target_of,
     targets_of,
 )
+from expunge.vision.detection._sharing import share_backbone
+from expunge.vision.detection._structure import find_backbone
 from expunge.vision.detection.scene_states import Objects, SceneCache, SceneView, locate, located, look, shared_caches
-from expunge.vision.detection.sharing import share_backbone
-from expunge.vision.detection.structure import find_backbone
 from tests.vision.detection.detectors import CLASSES, KINDS, QUERIES, SIDE, detr, preprocess, randomise
 from tests.vision.detection.drawn import Drawn, box, drawn_scene, drawn_scenes
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from expunge.zoo.scenes import Scene, scenes
+from expunge.zoo.scenes import ComposedScene, scenes
 from expunge.zoo.scenes.features import backbone
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def made() -> tuple[Scene, ...]:
+def made() -> tuple[ComposedScene, ...]:
     """Scenes of the test split."""
     return tuple(scenes(7, "test", 25))
 

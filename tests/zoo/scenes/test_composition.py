@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from expunge.errors import DataError
-from expunge.zoo.scenes import Scene, compose, cutouts, scene, scenes
-from expunge.zoo.scenes.backdrop import backdrop
+from expunge.zoo.scenes import ComposedScene, compose, cutouts, scene, scenes
+from expunge.zoo.scenes._backdrop import backdrop
 from expunge.zoo.scenes.compose import LEAST_VISIBLE, LONGEST, MOST_OBJECTS, SIDE, TURN
 
-Scenes = tuple[Scene, ...]
+Scenes = tuple[ComposedScene, ...]
 
 
 def test_the_same_seed_makes_the_same_and_another_another(made: Scenes) -> None:

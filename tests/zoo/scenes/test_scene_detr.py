@@ -10,8 +10,8 @@ from transformers import Dinov2Backbone, Dinov2Config
 from expunge.adapters import Edit, EditStack, LowRank, attached, to_edit
 from expunge.errors import NoBlocksError
 from expunge.vision.detection import DetectionModel, DetectionOutput, Target, detect, fixed_preprocess
+from expunge.zoo.scenes._layers import sine
 from expunge.zoo.scenes.detr import Detr, DetrShape, Proposals, cells
-from expunge.zoo.scenes.layers import sine
 from expunge.zoo.scenes.model import SceneDetector
 from expunge.zoo.scenes.objective import CRITERION
 from expunge.zoo.scenes.recipe import run as run_on_maps

@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import to_corners
-from expunge.zoo.dinov2 import dinov2_small
+from expunge.zoo._dinov2 import dinov2_small
 from expunge.zoo.scenes import features as features_module
 from expunge.zoo.scenes import scene
 from expunge.zoo.scenes.features import MEAN, STD, backbone, cache_features, file_name, patch_features

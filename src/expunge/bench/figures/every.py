@@ -6,7 +6,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from expunge.bench.aggregate import Summary
-from expunge.bench.figures.distance import gap_columns
+from expunge.bench.figures._distance import gap_columns
 from expunge.bench.figures.heatmap import gap_map
 from expunge.bench.figures.sequence import over_requests, panelled
 from expunge.bench.figures.style import as_svg

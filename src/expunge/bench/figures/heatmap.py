@@ -8,11 +8,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from expunge.bench._columns import Column, signed
+from expunge.bench._results import ANCHORS
 from expunge.bench.aggregate import Summary
-from expunge.bench.columns import Column, signed
-from expunge.bench.figures.distance import column_scale, gap_columns, probe_distance
+from expunge.bench.figures._distance import column_scale, gap_columns, probe_distance
 from expunge.bench.figures.style import INK, SETTINGS, blank, settle
-from expunge.bench.results import ANCHORS
 
 MAP = "RdBu_r"
 DARK, LIGHT = "#16181c", "#ffffff"

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from expunge.bench._columns import columns
+from expunge.bench._results import ORIGINAL
 from expunge.bench.aggregate import Summary
-from expunge.bench.columns import columns
 from expunge.bench.figures.style import BLUE, GREEN, INK, ORANGE, SETTINGS, blank, quiet_grid, settle
-from expunge.bench.results import ORIGINAL
 
 LINES: Mapping[str, tuple[str, Literal["-", "--", "-."]]] = {
     "h": (BLUE, "-"),

@@ -8,11 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from expunge.bench._results import ANCHORS, ORIGINAL
 from expunge.bench.aggregate import Summary
-from expunge.bench.figures.distance import probe_distance
-from expunge.bench.figures.placing import nearest, place
+from expunge.bench.figures._distance import probe_distance
+from expunge.bench.figures._placing import nearest, place
 from expunge.bench.figures.style import BLUE, INK, ORANGE, SETTINGS, blank, quiet_grid, settle
-from expunge.bench.results import ANCHORS, ORIGINAL
 
 QUICKEST = 1e-3
 """Seconds; whatever is quicker is drawn here, as a logarithmic axis has no zero."""

@@ -1,1 +1,5 @@
 """Suites on detectors: classes of objects go, scene by scene."""
+
+from expunge.bench.scenes.detectors import SceneSuite
+
+__all__ = ["SceneSuite"]

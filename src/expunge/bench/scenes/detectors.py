@@ -7,8 +7,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
+from expunge.bench._results import ORIGINAL, SCRATCH
 from expunge.bench.benchmark import Benchmark
-from expunge.bench.results import ORIGINAL, SCRATCH
 from expunge.bench.tuned import DETECTORS
 from expunge.data import Scenes, Splits, limited_scenes
 from expunge.vision import choose_device

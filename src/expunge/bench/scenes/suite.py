@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from expunge.bench.benchmark import Setting
+from expunge.bench.scenes._quick import quick_suite
 from expunge.bench.scenes.detectors import SceneSuite
-from expunge.bench.scenes.quick import quick_suite
 from expunge.zoo.scenes import (
     CLASSES,
     PHOTOS,

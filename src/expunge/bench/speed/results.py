@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from expunge.bench.results import Machine
+from expunge.bench._results import Machine
 from expunge.errors import CorruptRunError
 
 SCHEMA = "expunge/speed/v1"
@@ -87,7 +87,7 @@ class Skipped(_Record):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class Point(_Record):
+class GrowthPoint(_Record):
     """Seconds of a request at one place of a curve: median, least and greatest of `runs` runs."""
 
     x: Count
@@ -108,7 +108,7 @@ class Curve(_Record):
 
     of: Literal["classes", "forget images", "edited blocks", "requests done"]
     fixed: str
-    points: tuple[Point, ...]
+    points: tuple[GrowthPoint, ...]
 
 
 class Model(_Record):

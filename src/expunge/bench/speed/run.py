@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from expunge.bench.clock import now
-from expunge.bench.machine import commit, machine
-from expunge.bench.speed.compare import ORACLE, Found, compare
-from expunge.bench.speed.growth import DEFAULT_GRID, QUICK_GRID, growth
-from expunge.bench.speed.limits import MINUTES, QUICK, Limits, limits_for
+from expunge.bench._clock import now
+from expunge.bench._machine import commit, machine
+from expunge.bench.speed._compare import ORACLE, Found, compare
+from expunge.bench.speed._growth import DEFAULT_GRID, QUICK_GRID, growth
+from expunge.bench.speed._limits import MINUTES, QUICK, TimeLimits, limits_for
+from expunge.bench.speed._subjects import QUICK_SUBJECT, TimedModel, check_subject, make_subject, subject_names
 from expunge.bench.speed.results import Model, Skipped, Speed, Timing
-from expunge.bench.speed.subjects import QUICK_SUBJECT, Subject, check_subject, make_subject, subject_names
 from expunge.bench.speed.table import as_markdown
 from expunge.durable import replace_file
 from expunge.errors import BenchError, MissingExtraError, OutputError
@@ -84,7 +84,7 @@ def _timed(
     names: Sequence[str],
     chosen: Sequence[tuple[str, Method | None]],
     counts: Sequence[int],
-    limits: Limits,
+    limits: TimeLimits,
     started: float,
     device: torch.device,
     report: Report,
@@ -142,7 +142,7 @@ def _check(names: Sequence[str], counts: Sequence[int], rows: Sequence[str]) -> 
         check_subject(name)
 
 
-def _described(subject: Subject) -> Model:
+def _described(subject: TimedModel) -> Model:
     model = subject.model
     return Model(
         name=subject.name,

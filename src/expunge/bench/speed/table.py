@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from expunge.bench.columns import figure
-from expunge.bench.results import Machine
-from expunge.bench.speed.results import Curve, Model, Point, Speed, Timing
+from expunge.bench._columns import figure
+from expunge.bench._results import Machine
+from expunge.bench.speed.results import Curve, GrowthPoint, Model, Speed, Timing
 
 NONE = "–"
 HEADINGS = ("images a class", "method", "seconds", "ratio", "steps", "peak MB", "images read", "forward", "backward")
@@ -115,7 +115,7 @@ def _curve(curve: Curve) -> str:
     return _table((curve.of, "seconds", "against the first"), rows)
 
 
-def _ends(one: Timing | Point) -> str:
+def _ends(one: Timing | GrowthPoint) -> str:
     return f" [{number(one.fastest)} to {number(one.slowest)}]" if one.runs > 1 else ""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from expunge.bench.suite import Setting, Suite
-from expunge.bench.suites.innocence import MEASURES
+from expunge.bench.suites._innocence import MEASURES
 from expunge.bench.tuned import FACES
 from expunge.data import Images, Splits
 from expunge.vision import VisionModel

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from expunge.bench.suite import Suite
-from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
+from expunge.bench.suites._small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
 from expunge.zoo import FASHION
 from expunge.zoo.fashion import CLASSES, fashion
 

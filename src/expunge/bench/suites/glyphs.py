@@ -7,8 +7,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 from expunge.bench.suite import Suite
-from expunge.bench.suites.innocence import MEASURES
-from expunge.bench.suites.small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
+from expunge.bench.suites._innocence import MEASURES
+from expunge.bench.suites._small import MISSING, REPLAY, SHOTS, quick_suite, small_suite
 from expunge.evidence.measures import LEAST
 from expunge.zoo import GLYPHS
 from expunge.zoo.glyphs import CLASSES, glyph_strangers, glyphs

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from expunge.bench.suite import Suite
 from expunge.bench.suites import fashion
-from expunge.bench.suites.small import FINE_TUNING, train_small
+from expunge.bench.suites._small import FINE_TUNING, train_small
 from expunge.data import Images
 from expunge.vision import VisionModel
 from expunge.zoo import ConvNextShape, Recipe, SwinShape, wrap

@@ -20,10 +20,10 @@ class Strangers:
 
     `strangers_known_p` is small where the model knows more of the forgotten classes than of strangers,
     `strangers_hole_p` where it knows less, which marks them, too. Both look at all rows together and are exact, as
-    `expunge.evidence.strangers.conformal` says. `beside_…` is the chance, in percent, that a forgotten class looks
+    `expunge.evidence.strangers._conformal` says. `beside_…` is the chance, in percent, that a forgotten class looks
     better known than a stranger in that row: 50 is right. `relative_…` is how much nearer than to the original what the
     model makes of the forgotten classes is to what it makes of strangers, below 0 if it is farther; see
-    `expunge.evidence.strangers.three_sample`.
+    `expunge.evidence.strangers._three_sample`.
 
     The p-values are left out where they would mislead: with too few strangers to reach 0.05, and where thumbnails alone
     tell the strangers from the model's own classes. They say nothing where the untouched model's is not small, too.

@@ -4,9 +4,11 @@ from functools import cache
 
 from jinja2 import Environment
 
-from expunge.evidence.report import formats, overlay, panels
-from expunge.evidence.report.cohorts import cohorts, listing, staircase
-from expunge.evidence.report.summary import summarise
+from expunge.evidence.report import _formats as formats
+from expunge.evidence.report import _overlay as overlay
+from expunge.evidence.report import _panels as panels
+from expunge.evidence.report._cohorts import cohorts, listing, staircase
+from expunge.evidence.report._summary import summarise
 from expunge.evidence.report.values import GroupNorms, Report
 from expunge.pages import data_uri, page_environment
 from expunge.tasks import Example, find_task

@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from expunge.data import Images
-from expunge.evidence.strangers.conformal import areas, tell
+from expunge.evidence.strangers._conformal import areas, separation
+from expunge.evidence.strangers._thumbnails import thumbnails
 from expunge.evidence.strangers.lineup import Lineup
-from expunge.evidence.strangers.thumbnails import thumbnails
 
 MOST = 10
 """Images of a class that are looked at."""
@@ -60,7 +60,7 @@ def alike(lineup: Lineup) -> Alike | None:
     features = thumbnails(lineup.model, images.select(rows))
     labels = torch.tensor([images.labels[row] for row in rows])
     values = class_values(features, labels, (*lineup.strangers, *retained))
-    told = tell(values, len(lineup.strangers), seed=lineup.seed)
+    told = separation(values, len(lineup.strangers), seed=lineup.seed)
     far = float((areas(values, len(lineup.strangers)) - 0.5).abs().max())
     return Alike(min(1.0, 2 * min(told.known, told.hole)), far)
 

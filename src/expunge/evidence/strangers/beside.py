@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from expunge.errors import EvidenceError
+from expunge.evidence.strangers._conformal import Separation, areas, least_p, separation, strangers_needed
+from expunge.evidence.strangers._relative import Relative
+from expunge.evidence.strangers._three_sample import three_sample
 from expunge.evidence.strangers.alike import Alike
-from expunge.evidence.strangers.conformal import Told, areas, least_p, strangers_needed, tell
 from expunge.evidence.strangers.lineup import ByClass, Lineup, Side
-from expunge.evidence.strangers.relative import Relative
-from expunge.evidence.strangers.three_sample import three_sample
 
 On = Literal["answers", "features"]
 
@@ -47,7 +47,7 @@ class Beside:
     forgotten: tuple[int, ...]
     strangers: int
     images: tuple[int, int]
-    told: Told | None
+    told: Separation | None
     alike: Alike | None = None
     relative: Mapping[On, Relative] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ def beside(
     sides: tuple[Side, ...] = tuple(side for side, _ in found.values())
     values = torch.stack([one for _, one in found.values()])
     few = least_p(len(lineup.forgotten), len(lineup.strangers)) >= LEVEL
-    told = None if few else tell(turned(values, sides), len(lineup.forgotten), seed=lineup.seed)
+    told = None if few else separation(turned(values, sides), len(lineup.forgotten), seed=lineup.seed)
     attack, test = (int(part.among(lineup.strangers[:1]).sum()) for part in (lineup.view.attack, lineup.view.test))
     relative = _relative(lineup, original) if original else {}
     size = len(lineup.strangers)

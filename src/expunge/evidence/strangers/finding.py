@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from expunge.evidence.strangers._relative import Nearer
 from expunge.evidence.strangers.beside import LEVEL, Beside, On
 from expunge.evidence.strangers.lineup import Side
-from expunge.evidence.strangers.relative import Nearer
 
 Finding = Literal["innocent", "known", "hole", "too_few", "unlike", "blind"]
 """Not to be told from strangers; still known; told by knowing less; strangers too few, or of another kind; or

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from expunge.data import Images
 from expunge.errors import EvidenceError
-from expunge.evidence.strangers.thumbnails import thumbnails
+from expunge.evidence.strangers._thumbnails import thumbnails
 from expunge.tasks import View
 from expunge.tasks.classification import observe
 from expunge.vision import ActivationCache, VisionModel

@@ -13,13 +13,13 @@ from torch import Tensor
 from expunge.adapters import Edit, Tuned, tuned
 from expunge.data import Scenes
 from expunge.errors import MethodError
-from expunge.methods.checks import refuse_empty
+from expunge.methods._checks import refuse_empty
+from expunge.methods._ridge import low_rank, ridge
+from expunge.methods._settings import Fraction, PositiveFraction, Settings
+from expunge.methods._sites import Gain, Site, find_sites
 from expunge.methods.closed_form import Depth
-from expunge.methods.detection.scene_aims import SceneAim, query_aim, token_aim
-from expunge.methods.detection.scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
-from expunge.methods.ridge import low_rank, ridge
-from expunge.methods.settings import Fraction, PositiveFraction, Settings
-from expunge.methods.sites import Gain, Site, find_sites
+from expunge.methods.detection._scene_rows import SceneSeen, SceneStates, scene_gain, see, states_of
+from expunge.methods.detection._scene_targets import SceneTarget, query_target, token_target
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.detection import SceneContext
 from expunge.vision.detection import DetectionModel
@@ -142,13 +142,13 @@ class ClosedForm(Settings):
         *,
         task: ForgetTask[Scenes],
         seed: int,
-    ) -> SceneAim:
+    ) -> SceneTarget:
         if site.block in model.decoder:
-            return query_aim(see(model, site, retain), background=self.background, silence=self.silence)
+            return query_target(see(model, site, retain), background=self.background, silence=self.silence)
         generator = torch.Generator().manual_seed(seed)
-        return token_aim(model, site, forget, retain, task.targets, generator=generator)
+        return token_target(model, site, forget, retain, task.targets, generator=generator)
 
-    def _solve(self, aim: SceneAim, forget: SceneSeen, retain: SceneSeen, gain: Gain) -> Float[Tensor, "out in"]:
+    def _solve(self, aim: SceneTarget, forget: SceneSeen, retain: SceneSeen, gain: Gain) -> Float[Tensor, "out in"]:
         """The change of one site's weight, given what forget and retained scenes are there."""
         away, back = aim.away(forget), aim.back(retain)
         objects = len(forget.located.labels) + len(retain.located.labels)

@@ -8,8 +8,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from expunge.adapters import Edit, Tuned
 from expunge.data import Scenes
+from expunge.methods.detection._scene_polish import Going, Staying, going, said_of, staying
 from expunge.methods.detection.closed_form import ClosedForm
-from expunge.methods.detection.scene_polish import Going, Staying, going, said_of, staying
 from expunge.tasks import ForgetTask, Progress
 from expunge.tasks.detection import SceneContext
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from expunge.memory import Memory, Prototypes
 from expunge.tasks.classification import bounds
+from expunge.tasks.classification._judge import ImageJudge
 from expunge.tasks.classification.batches import Batch, Objective, both_batches, make_batch
-from expunge.tasks.classification.judge import ImageJudge
 from expunge.tasks.classification.teacher import Teacher
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision import ActivationCache, VisionModel
@@ -50,7 +50,7 @@ class Context:
         return make_batch(task.retain, indices, self.activations.output(task.retain, indices))
 
     def judge(self, task: ForgetTask, objective: Objective) -> ImageJudge:
-        """Looks at the validation split now; see `expunge.tasks.classification.judge`."""
+        """Looks at the validation split now; see `expunge.tasks.classification._judge`."""
         return ImageJudge(self.activations, task, objective)
 
     def teacher(self, task: ForgetTask) -> Teacher:

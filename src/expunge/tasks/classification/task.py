@@ -9,11 +9,11 @@ import torch
 
 from expunge.data import Images, Splits, align, few_shot, is_coco, replay
 from expunge.memory import Memory, Prototypes, compute_prototypes
+from expunge.tasks.classification._gathering import gather_images
+from expunge.tasks.classification._pictures import examples
+from expunge.tasks.classification._reading import read_images
 from expunge.tasks.classification.accuracy import Accuracies, mask_classes
 from expunge.tasks.classification.context import Context
-from expunge.tasks.classification.gathering import gather_images
-from expunge.tasks.classification.pictures import examples
-from expunge.tasks.classification.reading import read_images
 from expunge.tasks.classification.views import observe
 from expunge.tasks.protocol import Task, silent
 from expunge.tasks.request import Available, Gathered, Progress

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from expunge.data import Scenes
 from expunge.memory import Prototypes
-from expunge.tasks.detection import losses
+from expunge.tasks.detection import _losses as losses
+from expunge.tasks.detection._judge import SceneJudge
 from expunge.tasks.detection.batches import SceneBatch, SceneObjective, both_batches, make_batch
-from expunge.tasks.detection.judge import SceneJudge
 from expunge.tasks.detection.teacher import SceneTeacher
 from expunge.tasks.request import ForgetTask, Progress
 from expunge.vision.detection import DetectionModel, SceneCache, matched
@@ -50,7 +50,7 @@ class SceneContext:
         return make_batch(task.retain, indices, self.activations.output(task.retain, indices))
 
     def judge(self, task: ForgetTask[Scenes], objective: SceneObjective) -> SceneJudge:
-        """Looks at the validation scenes now; see `expunge.tasks.detection.judge`."""
+        """Looks at the validation scenes now; see `expunge.tasks.detection._judge`."""
         return SceneJudge(self.activations, task, objective)
 
     def teacher(self, task: ForgetTask[Scenes]) -> SceneTeacher:
@@ -62,11 +62,11 @@ class SceneContext:
         return self.model.loss(batch.output, batch.targets).total
 
     def forget_loss(self, batch: SceneBatch) -> Float[Tensor, ""]:
-        """The set criterion of the queries that answer for an object; see `expunge.tasks.detection.losses`."""
+        """The set criterion of the queries that answer for an object; see `expunge.tasks.detection._losses`."""
         return losses.answers_loss(self.model.criterion, batch.output, batch.targets)
 
     def forget_bound(self) -> float:
-        """BND, derived from the set criterion; see `expunge.tasks.detection.losses`."""
+        """BND, derived from the set criterion; see `expunge.tasks.detection._losses`."""
         return losses.forget_bound(self.model)
 
     def embedded(self, batch: SceneBatch) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]]:

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import ClassVar
 
 from expunge.data import Scenes
+from expunge.tasks.detection._spread import Spread, spread_of
 from expunge.tasks.detection.average_precision import ClassAP, average_precision, mean_of
 from expunge.tasks.detection.matching import match_scenes
-from expunge.tasks.detection.spread import Spread, spread_of
 from expunge.tasks.scores import Share
 from expunge.values import Interval
 from expunge.vision.detection import Detections

@@ -8,12 +8,12 @@ from typing import ClassVar
 from expunge.data import Images, Scenes, Splits, few_shot_scenes, is_coco, replay_scenes
 from expunge.errors import EvidenceError
 from expunge.memory import Memory, Prototypes
+from expunge.tasks.detection._defaults import DEFAULTS, PRESETS
+from expunge.tasks.detection._gathering import gather_scenes, scene_digests
+from expunge.tasks.detection._pictures import show_scenes
+from expunge.tasks.detection._prototypes import prototypes_of
+from expunge.tasks.detection._scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.context import SceneContext
-from expunge.tasks.detection.defaults import DEFAULTS, PRESETS
-from expunge.tasks.detection.gathering import gather_scenes, scene_digests
-from expunge.tasks.detection.pictures import show_scenes
-from expunge.tasks.detection.prototypes import prototypes_of
-from expunge.tasks.detection.scenes import align_scenes, check_sizes, read_scenes
 from expunge.tasks.detection.scores import Precisions
 from expunge.tasks.detection.views import DetectionView, objects_in, observed
 from expunge.tasks.protocol import Task, silent

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from expunge.data import Images
 from expunge.errors import EmptyClassError, HeadError
-from expunge.tasks.embedding.disk import FILE, backbone_of, is_embedder
+from expunge.tasks.embedding._disk import FILE, backbone_of, is_embedder
 from expunge.tasks.embedding.gallery import Gallery, fitting_scale
 from expunge.tasks.embedding.model import Embedder, EmbeddingModel
 from expunge.values import Block

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from expunge.errors import CorruptWeightsError, ModelNotFoundError
-from expunge.tasks.embedding.disk import WEIGHTS, read_stored
+from expunge.tasks.embedding._disk import WEIGHTS, read_stored
 from expunge.tasks.embedding.model import EmbeddingModel
 from expunge.vision import (
     load_backbone,

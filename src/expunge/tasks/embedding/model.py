@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from expunge.errors import DuplicateClassError, HeadError
-from expunge.tasks.embedding.disk import save_embedder
+from expunge.tasks.embedding._disk import save_embedder
 from expunge.tasks.embedding.gallery import Gallery
 from expunge.values import Block
 from expunge.vision import HeadedBackbone, Preprocess, SoftmaxHead, VisionModel, digest
@@ -97,7 +97,7 @@ class EmbeddingModel(VisionModel):
         return digest(nn.ModuleDict({"backbone": self.embedder.backbone, HEAD: self.gallery.kept()}))
 
     def save(self, folder: str | Path) -> None:
-        """Writes a model directory, without the rows of people who were struck; see `expunge.tasks.embedding.disk`.
+        """Writes a model directory, without the rows of people who were struck; see `expunge.tasks.embedding._disk`.
 
         Raises:
             OutputError: The directory cannot be written, or holds something already.

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from expunge.errors import UnknownClassError
 from expunge.tasks.classification import Classification
-from expunge.tasks.embedding.disk import is_embedder
+from expunge.tasks.embedding._disk import is_embedder
 from expunge.tasks.embedding.loading import load_embedder
 from expunge.tasks.embedding.model import EmbeddingModel
 from expunge.vision import VisionModel

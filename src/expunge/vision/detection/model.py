@@ -13,12 +13,12 @@ from expunge.errors import HeadError, ModelError, NoBlocksError
 from expunge.values import Block
 from expunge.vision import _forwards
 from expunge.vision.blocks import check_blocks
+from expunge.vision.detection._entrances import BeforeBlocks, BehindBackbone, Entrances
+from expunge.vision.detection._states import Layout, State
+from expunge.vision.detection._structure import find_backbone, find_detection_blocks, find_detection_head, made
 from expunge.vision.detection.criterion import Criterion, SetLoss, criterion_of
-from expunge.vision.detection.entrances import BeforeBlocks, BehindBackbone, Entrances
 from expunge.vision.detection.output import DetectionOutput, Kind
 from expunge.vision.detection.own_weights import Origin, write_own_weights
-from expunge.vision.detection.states import Layout, State
-from expunge.vision.detection.structure import find_backbone, find_detection_blocks, find_detection_head, made
 from expunge.vision.detection.targets import Target
 from expunge.vision.heads import SoftmaxHead
 from expunge.vision.preprocess import Preprocess

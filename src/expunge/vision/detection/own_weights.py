@@ -15,7 +15,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from expunge.errors import CorruptWeightsError, OutputError
-from expunge.vision.manifest import FILE
+from expunge.vision._manifest import FILE
 from expunge.vision.wrapped import Wrapped
 
 M = TypeVar("M", bound=Wrapped)

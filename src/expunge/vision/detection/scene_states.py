@@ -10,11 +10,11 @@ from torch import Tensor
 
 from expunge.data import Sample, Scenes
 from expunge.vision.activations import StateCache
+from expunge.vision.detection._sharing import share_backbone
 from expunge.vision.detection.detect import Detections, detect
 from expunge.vision.detection.matching import Match, Matched, match, matched
 from expunge.vision.detection.model import DetectionModel
 from expunge.vision.detection.output import DetectionOutput, Kind
-from expunge.vision.detection.sharing import share_backbone
 from expunge.vision.detection.targets import Target, target_of
 from expunge.vision.heads import STRUCK_LOGIT
 

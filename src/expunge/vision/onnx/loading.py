@@ -6,11 +6,11 @@ from pathlib import Path
 
 from expunge.errors import ExpungeError, ModelNotFoundError, OnnxFileError
 from expunge.vision.model import VisionModel
-from expunge.vision.onnx.building import build
-from expunge.vision.onnx.file import OnnxFile, read_file, require_onnx
-from expunge.vision.onnx.module import OnnxModule
-from expunge.vision.onnx.operators import RAISED
-from expunge.vision.onnx.runtime import READ, compare
+from expunge.vision.onnx._building import build
+from expunge.vision.onnx._file import OnnxFile, read_file, require_onnx
+from expunge.vision.onnx._module import OnnxModule
+from expunge.vision.onnx._operators import RAISED
+from expunge.vision.onnx._runtime import READ, compare
 from expunge.vision.preprocess import FILE as PREPROCESS
 from expunge.vision.preprocess import Preprocess, read_preprocess
 from expunge.vision.prompts import read_classes, words_of

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from expunge.adapters import EditStack, load_edit
 from expunge.vision import CosFaceHead, CosineClassifier, HeadedBackbone, VisionModel, standard_preprocess
-from expunge.zoo.dinov2 import dinov2_small
+from expunge.zoo._dinov2 import dinov2_small
 from expunge.zoo.orl import KNOWN, PEOPLE
 
 IMAGE_SIZE = 112

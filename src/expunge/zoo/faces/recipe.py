@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from expunge.adapters import EditStack, LoRALinear, attached, save_edit, to_edit
+from expunge.adapters import EditStack, LoRA, attached, save_edit, to_edit
 from expunge.data import Images, augment
 from expunge.intervals import wilson
 from expunge.tasks.classification import accuracy
@@ -47,7 +47,7 @@ class Trained:
     """A trained recogniser whose deltas are still in LoRA layers."""
 
     model: VisionModel
-    layers: dict[str, LoRALinear]
+    layers: dict[str, LoRA]
     cache: ActivationCache
 
     @property

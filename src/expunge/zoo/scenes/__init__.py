@@ -1,7 +1,7 @@
 """Scenes composed from portraits of real people before textures, with boxes: what a small detector learns from."""
 
 from expunge.zoo.scenes.coco import write_coco
-from expunge.zoo.scenes.compose import SIDE, Scene, scene, scenes
+from expunge.zoo.scenes.compose import SIDE, ComposedScene, scene, scenes
 from expunge.zoo.scenes.cutouts import CLASSES, PHOTOS, SPLITS, CutOut, cutouts, digest
 from expunge.zoo.scenes.data import scene_splits
 from expunge.zoo.scenes.detr import DetrShape
@@ -21,9 +21,9 @@ __all__ = [
     "SPLITS",
     "STD",
     "WIDTH",
+    "ComposedScene",
     "CutOut",
     "DetrShape",
-    "Scene",
     "SceneDetector",
     "SceneRecipe",
     "cache_features",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from expunge.errors import OutputError
-from expunge.zoo.scenes.compose import SIDE, Scene, scenes
+from expunge.zoo.scenes.compose import SIDE, ComposedScene, scenes
 from expunge.zoo.scenes.cutouts import CLASSES
 
 
@@ -47,7 +47,7 @@ def write_coco(folder: Path, *, seed: int, split: str, n: int) -> Path:
     return file
 
 
-def _annotations(scene: Scene, image: int, first: int) -> list[dict[str, object]]:
+def _annotations(scene: ComposedScene, image: int, first: int) -> list[dict[str, object]]:
     """The objects of one scene, with ids from `first` on."""
     objects = zip(scene.boxes, scene.labels, scene.areas, scene.visible, scene.files, strict=True)
     return [

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from expunge.errors import DataError
-from expunge.zoo.scenes.backdrop import backdrop
+from expunge.zoo.scenes._backdrop import backdrop
 from expunge.zoo.scenes.cutouts import CLASSES, CutOut, cutouts
 
 SIDE = 224
@@ -33,7 +33,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class ComposedScene:
     """One picture and the objects in it, from the farthest to the nearest.
 
     Attributes:
@@ -74,7 +74,7 @@ class Placed:
     bottom: int
 
 
-def scenes(seed: int, split: str, n: int, people: tuple[str, ...] = CLASSES) -> Iterator[Scene]:
+def scenes(seed: int, split: str, n: int, people: tuple[str, ...] = CLASSES) -> Iterator[ComposedScene]:
     """The first `n` scenes of a seed and split, one at a time.
 
     Raises:
@@ -94,7 +94,7 @@ def scene_name(seed: int, split: str, index: int, people: tuple[str, ...] = CLAS
     return name if people == CLASSES else f"{people[0]}-{people[-1]}/{name}"
 
 
-def scene(seed: int, split: str, index: int, people: tuple[str, ...] = CLASSES) -> Scene:
+def scene(seed: int, split: str, index: int, people: tuple[str, ...] = CLASSES) -> ComposedScene:
     """One scene by itself, the same as in `scenes`.
 
     Args:
@@ -178,10 +178,10 @@ def _painted(image: Image.Image, one: Placed) -> Image.Image:
     return Image.composite(one.layer.convert("RGB"), image, alpha)
 
 
-def _labelled(name: str, image: Image.Image, placed: list[Placed]) -> Scene:
+def _labelled(name: str, image: Image.Image, placed: list[Placed]) -> ComposedScene:
     shown = _shown(placed)
     areas = tuple(int(mask.sum()) for mask in shown)
-    return Scene(
+    return ComposedScene(
         name,
         image,
         tuple(_box(mask) for mask in shown),

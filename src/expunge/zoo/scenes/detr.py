@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from expunge.vision.detection import overlaps, to_corners
-from expunge.zoo.scenes.layers import BoxHead, DecoderLayer, EncoderLayer, sine
+from expunge.zoo.scenes._layers import BoxHead, DecoderLayer, EncoderLayer, sine
 
 DISTINCT = 0.5
 """Boxes that overlap by more are taken for the same object's when queries are chosen."""

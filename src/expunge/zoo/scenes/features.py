@@ -23,8 +23,8 @@ from torch import Tensor
 from expunge.durable import whole_file
 from expunge.errors import CorruptWeightsError, DataError
 from expunge.vision.detection import Target, to_centres
-from expunge.zoo.dinov2 import SHA256, dinov2_small
-from expunge.zoo.scenes.compose import SIDE, Scene, scene
+from expunge.zoo._dinov2 import SHA256, dinov2_small
+from expunge.zoo.scenes.compose import SIDE, ComposedScene, scene
 from expunge.zoo.scenes.cutouts import CLASSES, digest
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _computed(
     """One file's content: features, and corners in pixels, classes and number of the objects."""
     features, shown = [], []
     for start in range(0, len(indices), BATCH):
-        made: list[Scene] = [scene(seed, split, index, people) for index in indices[start : start + BATCH]]
+        made: list[ComposedScene] = [scene(seed, split, index, people) for index in indices[start : start + BATCH]]
         features.append(patch_features(model, [one.image for one in made]).half())
         shown.extend(made)
     return {

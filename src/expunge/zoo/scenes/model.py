@@ -29,7 +29,7 @@ NAME = "zoo:scenes"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SceneOutput:
     """Output of a forward pass, under transformers' names.
 
     Attributes:
@@ -52,7 +52,7 @@ class SceneDetector(nn.Module):
         self.backbone = backbone
         self.detector = detector
 
-    def forward(self, pixel_values: Float[Tensor, "n 3 h w"], encoder_outputs: Any = None) -> Found:
+    def forward(self, pixel_values: Float[Tensor, "n 3 h w"], encoder_outputs: Any = None) -> SceneOutput:
         """Finds objects.
 
         Args:
@@ -64,7 +64,7 @@ class SceneDetector(nn.Module):
         tokens = self.detector.encode(maps) if encoder_outputs is None else encoder_outputs.last_hidden_state
         proposals = self.detector.propose(tokens, grid)
         last = self.detector.decode(proposals, self.detector.best(proposals), grid)[-1]
-        return Found(last.logits, last.boxes, tokens)
+        return SceneOutput(last.logits, last.boxes, tokens)
 
 
 def scenes_detector(checkpoint: Path = CHECKPOINT, recipe: SceneRecipe = RECIPE) -> DetectionModel:

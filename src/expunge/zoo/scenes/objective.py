@@ -27,7 +27,7 @@ SPREAD = 0.15
 """Standard deviation of the Gaussian around a centre, in shares of the object's width and height."""
 
 
-class Pupil(nn.Module):
+class TrainingModel(nn.Module):
     """A detector with the layer that only its training needs: the class of the object that a token is on."""
 
     def __init__(self, detector: Detr, classes: int) -> None:
@@ -54,7 +54,7 @@ class Assigned:
     centres: Float[Tensor, "n t"]
 
 
-def objective(pupil: Pupil, maps: Maps, targets: Sequence[Target], extra: int) -> Float[Tensor, ""]:
+def objective(pupil: TrainingModel, maps: Maps, targets: Sequence[Target], extra: int) -> Float[Tensor, ""]:
     """The loss of a batch.
 
     Args:
@@ -108,7 +108,7 @@ def _centre_loss(logits: Float[Tensor, "n t"], centres: Float[Tensor, "n t"]) ->
     return -(right + wrong).sum() / max(1, int(at.sum()))
 
 
-def _token_loss(pupil: Pupil, proposals: Proposals, assigned: Assigned) -> Tensor:
+def _token_loss(pupil: TrainingModel, proposals: Proposals, assigned: Assigned) -> Tensor:
     on = assigned.on
     logits, boxes = pupil.token_class(proposals.tokens[on]), proposals.boxes[on]
     label = functional.cross_entropy(logits, assigned.labels[on], reduction="sum") / max(1, len(logits))

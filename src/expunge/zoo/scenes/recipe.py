@@ -11,11 +11,11 @@ from torch import Tensor
 
 from expunge.errors import DataError
 from expunge.vision.detection import DetectionOutput, Detections, Target, detect
+from expunge.zoo.scenes._progress import Progress, read_progress, write_progress
 from expunge.zoo.scenes.cutouts import CLASSES
 from expunge.zoo.scenes.detr import Detr, DetrShape, Maps
 from expunge.zoo.scenes.features import LAYERS, WIDTH, SceneFeatures, cache_features
-from expunge.zoo.scenes.objective import Pupil, objective
-from expunge.zoo.scenes.progress import Progress, read_progress, write_progress
+from expunge.zoo.scenes.objective import TrainingModel, objective
 
 Report = Callable[[int, int, float, Detr], None]
 """Told after each epoch: epochs done and to do, mean loss, and the detector, which it may run but not change."""
@@ -106,11 +106,11 @@ def train_scenes(
     return pupil.detector.eval().requires_grad_(False)
 
 
-def fresh(recipe: SceneRecipe) -> Pupil:
+def fresh(recipe: SceneRecipe) -> TrainingModel:
     """The untrained start, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return Pupil(Detr(len(CLASSES), recipe.shape), len(CLASSES))
+        return TrainingModel(Detr(len(CLASSES), recipe.shape), len(CLASSES))
 
 
 def maps_of(features: Float[Tensor, "n h w width"]) -> Maps:
@@ -143,7 +143,7 @@ def detections(detector: Detr, features: SceneFeatures, batch: int = 32) -> list
 def _epoch(
     recipe: SceneRecipe,
     epoch: int,
-    pupil: Pupil,
+    pupil: TrainingModel,
     optimizer: torch.optim.Optimizer,
     features: SceneFeatures,
     targets: tuple[Target, ...],
