@@ -184,6 +184,43 @@ def test_a_plain_stack_of_convolutions(tmp_path: Path) -> None:
     torch.testing.assert_close(by_runtime(tmp_path / "out" / "model.onnx", pixels()), model(pixels()).logits)
 
 
+def test_inverted_residuals_with_and_without_a_shortcut(tmp_path: Path) -> None:
+    """Each is a block: the one without ends with a convolution that nothing bends before the next layer."""
+    draw, classes, stored = np.random.default_rng(0), len(CLASSES), {}
+
+    def convolution(given: str, made: str, shape: tuple[int, ...], **settings: object) -> onnx.NodeProto:
+        stored[f"{made}.weight"] = draw.normal(0, 0.4, shape).astype(np.float32)
+        return node("Conv", [given, f"{made}.weight"], made, **settings)
+
+    nodes = [convolution("pixels", "stem", (4, 3, 3, 3), pads=[1] * 4), node("Relu", ["stem"], "stream")]
+    given = "stream"
+    for name, shortcut in (("a", True), ("b", False), ("c", True)):
+        nodes += [convolution(given, f"{name}.expand", (8, 4, 1, 1)), node("Relu", [f"{name}.expand"], f"{name}.1")]
+        nodes += [convolution(f"{name}.1", f"{name}.deep", (8, 1, 3, 3), pads=[1] * 4, group=8)]
+        nodes += [
+            node("Relu", [f"{name}.deep"], f"{name}.2"),
+            convolution(f"{name}.2", f"{name}.project", (4, 8, 1, 1)),
+        ]
+        nodes += [node("Add", [given, f"{name}.project"], f"{name}.sum")] if shortcut else []
+        given = f"{name}.sum" if shortcut else f"{name}.project"
+    stored |= {"head": draw.normal(size=(classes, 4)).astype(np.float32), "bias": np.ones(classes, np.float32)}
+    nodes += [node("GlobalAveragePool", [given], "pooled"), node("Flatten", ["pooled"], "flat")]
+    nodes += [node("Gemm", ["flat", "head", "bias"], "scores", transB=1)]
+    proto = network()
+    del proto.graph.node[:], proto.graph.initializer[:]
+    proto.graph.node.extend(nodes)
+    proto.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in stored.items())
+    path = save(proto, tmp_path)
+    model = load(path)
+    assert {block.name: block.linears for block in model.blocks} == {
+        f"blocks.{i}": (f"blocks.{i}.{name}_expand", f"blocks.{i}.{name}_project") for i, name in enumerate("abc")
+    }
+    torch.testing.assert_close(model(pixels()).logits, by_runtime(path, pixels()), rtol=1e-4, atol=1e-5)
+    for block in range(3):
+        rest = model.resume(model.enter(pixels(), block), block).logits
+        torch.testing.assert_close(rest, model(pixels()).logits)
+
+
 def test_a_file_for_one_picture_is_read_for_any_number(tmp_path: Path) -> None:
     model = load(save(network(batch=1), tmp_path))
     torch.testing.assert_close(model(pixels(5)).logits, by_hand(numbers(), pixels(5)), rtol=1e-5, atol=1e-5)
