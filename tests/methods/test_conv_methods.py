@@ -61,7 +61,7 @@ def after(model: VisionModel, edit: Edit) -> tuple[tuple[float, float], tuple[fl
 @MODELS
 @EVERY
 def test_every_method_edits_them_and_gives_every_bit_back(name, build) -> None:
-    model, method = tiny.trained(build, STEPS[build]), dataclasses.replace(quick(name), **shorter(name))
+    model, method = tiny.trained(build, STEPS[build]), dataclasses.replace(quick(name), **shorter(name))  # pyright: ignore[reportArgumentType]
     before, modules = model.digest(), list(model.module.named_modules())
     edit = method.forget(context_of(model, method.first_block(model)), request())
     assert (model.digest(), list(model.module.named_modules())) == (before, modules)

@@ -1,6 +1,7 @@
 """What a block is given, writes and hands on, against blocks run by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -250,17 +251,18 @@ class TestConvolutions:
 
     def test_a_convolution_that_scales_its_weight_by_itself_is_refused(self, pixels) -> None:
         class Standardised(nn.Conv2d):
-            def forward(self, x: Tensor) -> Tensor:
-                return self._conv_forward(x, self.weight / self.weight.std(), self.bias)
+            def forward(self, input: Tensor) -> Tensor:
+                return self._conv_forward(input, self.weight / self.weight.std(), self.bias)
 
         module = tiny.plain_cnn()
-        module[6] = Standardised(16, 24, 3, 2, 1)
+        module.add_module("6", Standardised(16, 24, 3, 2, 1))
         model = tiny.wrapped(module)
         site = find_sites(model, 2)[0]
         with pytest.raises(ModelError, match="'6' of model, a Standardised, does not give its weight times"):
             gain(model, site, model.enter(pixels, site.block))
 
-    def test_an_activation_that_is_no_module_leaves_a_mean_gain(self, pixels) -> None:
+    @torch.no_grad()
+    def test_the_stream_is_heard_before_an_activation_that_is_no_module(self, pixels) -> None:
         class Functional(tiny.Inverted):
             def forward(self, x: Tensor) -> Tensor:
                 return relu(super().forward(x))
@@ -268,8 +270,24 @@ class TestConvolutions:
         module = tiny.mobilenet()
         for name in ("5", "6"):
             module.add_module(name, Functional(16, 16))
-        model = tiny.wrapped(module)
-        site = next(site for site in find_sites(model, 0) if site.layer.startswith("6."))
-        found = gain(model, site, model.enter(pixels, site.block))
-        assert not found.exact
-        assert 0 < found.values.mean() < 1
+        model = tiny.wrapped(convolutional.randomise(module))
+        block = next(i for i, block in enumerate(model.blocks) if block.name == "6")
+        site = find_sites(model, block)[0]
+        assert model.blocks[block].stream == "6"
+        hidden = model.enter(pixels, block)
+        part = module.get_submodule("6")
+        assert isinstance(part, Functional)
+        before = hidden + part.body(hidden)
+        torch.testing.assert_close(look(model, site, hidden).outputs, before.flatten(2).transpose(1, 2))
+        assert "forward" not in vars(part)
+        assert gain(model, site, hidden).exact
+
+    @torch.no_grad()
+    def test_a_stream_behind_an_activation_has_a_mean_gain(self, pixels) -> None:
+        model = tiny.wrapped(convolutional.randomise(tiny.resnet()))
+        blocks = [replace(block, stream=None) for block in model.blocks]
+        behind = VisionModel(model.module, tiny.CLASSES, preprocess=tiny.preprocess(), blocks=blocks)
+        site = find_sites(behind, 3)[0]
+        hidden = behind.enter(pixels, 3)
+        assert not gain(behind, site, hidden).exact
+        assert gain(model, site, hidden).exact

@@ -1,6 +1,7 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
 from expunge.vision._config import architectures
+from expunge.vision._functions import before_last
 from expunge.vision._hub import locate
 from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
@@ -43,6 +44,7 @@ __all__ = [
     "architecture_of",
     "architectures",
     "autocast",
+    "before_last",
     "choose_device",
     "chosen",
     "digest",

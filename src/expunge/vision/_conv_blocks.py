@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from expunge.errors import NoBlocksError
 from expunge.values import Block
-from expunge.vision._flow import Call, Flow, Node, behind, depths, follow
+from expunge.vision._flow import Call, Flow, Node, behind, depths, follow, sources
 from expunge.vision.layer import mixes
 
 SMALL = 64
@@ -122,14 +122,13 @@ def _described(block: Call, flow: Flow, convolutions: Sequence[Call], depth: Map
 
 def _stream(block: Call, site: Call, flow: Flow) -> str | None:
     """What is given to the activation that comes last, else what the block returns; if as wide as what is written."""
-    ends = [
-        call
-        for call in flow.within(block)
-        if call.is_leaf and call.made is block.made and call.given is not block.made and not _holds_numbers(call.module)
-    ]
+    inside = [call for call in flow.within(block) if call.is_leaf]
+    ends = [call for call in inside if call.made is block.made and call.given is not block.made]
     if block.shape[1] != site.shape[1]:
         return site.name
-    return ends[-1].name if ends else None
+    if ends:
+        return None if _holds_numbers(ends[-1].module) else ends[-1].name
+    return block.name if len(sources(block.made)) == 1 else None
 
 
 def _holds_numbers(module: nn.Module) -> bool:
