@@ -12,7 +12,7 @@ from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, S
 from expunge.vision.layer import Layer, Positions, chosen, mixes
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
-from expunge.vision.onnx.loading import is_onnx, load_onnx
+from expunge.vision.onnx.loading import is_graph, is_onnx, load_onnx
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, read_preprocess, standard_preprocess
 from expunge.vision.prompts import TEMPLATES, Prompts, read_classes
@@ -51,6 +51,7 @@ __all__ = [
     "find_blocks",
     "from_timm",
     "is_classifier",
+    "is_graph",
     "is_onnx",
     "load_backbone",
     "load_model",
