@@ -162,9 +162,15 @@ def off(areas: Mapping[str, float]) -> float:
     return math.fsum(abs(area - 50) for area in areas.values()) / len(areas) if areas else math.nan
 
 
+def but_relearning(areas: Mapping[str, float]) -> dict[str, float]:
+    """Rows of centres, of the linear probe and of answers."""
+    return {key: area for key, area in areas.items() if not key.startswith("prototype")}
+
+
 RULES: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], float]] = {
     "gap to the oracle": lambda one, stand: gap(one["read"], stand[SCRATCH]["read"]),
     "strangers": lambda one, stand: off(one.get("strangers", {})),
+    "of these, without re-learning": lambda one, stand: off(but_relearning(one.get("strangers", {}))),
     "left out": lambda one, stand: off(one["left out"]),
     "target": lambda one, stand: gap(one["probes"], stand[TARGET]["probes"]),
 }
@@ -178,7 +184,8 @@ def table(title: str, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, one in found.items():
         if name != TARGET:
             acc, *rows = (f"{one['read'][key]:.1f}" for key in ("acc_r", "rows_f", "rows_o"))
-            told = " | ".join(f"{rule(one, found):.1f}" for rule in RULES.values())
+            values = [rule(one, found) for rule in RULES.values()]
+            told = " | ".join("–" if math.isnan(value) else f"{value:.1f}" for value in values)
             yield f"| {name} | {acc} | {' / '.join(rows)} | {told} |"
     yield f"| gap of what is chosen | | | {' | '.join(chosen(rule, found) for rule in RULES.values())} |"
 
