@@ -115,3 +115,20 @@ def toy_data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import toy
 
     return toy.write_images(tmp_path_factory.mktemp("toy-data") / "data")
+
+
+@pytest.fixture(scope="session")
+def toy_onnx(tmp_path_factory: pytest.TempPathFactory, toy_model_folder: Path) -> Path:
+    """A folder with the toy model as `model.onnx`, `names.txt` and `how.json`: seconds by torch's exporter."""
+    import json
+
+    from expunge.vision import load_model
+    from tests.toy import CLASSES, SIZE
+    from tests.vision.onnx_files import export
+
+    folder = tmp_path_factory.mktemp("toy-onnx")
+    export(load_model(toy_model_folder).module, folder / "model.onnx", SIZE)
+    (folder / "names.txt").write_text("\n".join(CLASSES))
+    how = {"size": [SIZE, SIZE], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+    (folder / "how.json").write_text(json.dumps(how))
+    return folder

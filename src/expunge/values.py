@@ -11,8 +11,9 @@ class Block:
         name: Qualified module name of the block, as in `named_modules()`.
         linears: Qualified names of the Linear layers of its feed-forward network (FFN), expanding ones first, the
             contracting one last; or of its convolutions on the way to the last one, which writes to the stream.
-        stream: Qualified name of the module that is given the residual stream, such as an activation after the sum, or
-            of the last layer where the stream is what that layer gives; None where it is what the block returns.
+        stream: Where the residual stream is: the qualified name of the module that is given it, such as an activation
+            after the sum; the block's own where that is no module but the last function it calls; the last layer's
+            where it is what that layer gives; None where it is what the block returns.
     """
 
     name: str

@@ -9,7 +9,7 @@ from torch import nn
 
 from expunge.adapters import Edit, EditStack, LoRAConv2d, LowRank, attached, load_edit, save_edit, to_edit
 from expunge.errors import EditError
-from expunge.vision import VisionModel
+from expunge.vision import Layer, VisionModel
 from tests.vision import convolutional
 from tests.vision.conformance import pixels
 from tests.vision.conftest import wrap
@@ -109,6 +109,24 @@ def test_peft_itself_gives_the_same_logits(tmp_path, model, edit) -> None:
     assert (ours - untouched).abs().max() > 0.01
     torch.testing.assert_close(ours, theirs(images).logits, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(ours, theirs.merge_and_unload()(images).logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:LoRA adapter added to ConvNd layer")
+@torch.no_grad()
+def test_peft_merges_dilated_convolutions_and_refuses_those_in_groups(tmp_path) -> None:
+    peft = pytest.importorskip("peft")
+    x, b = torch.randn(2, 4, 8, 8), torch.randn(6, 2, 1, 1)
+    dilated = nn.Conv2d(4, 6, 3, dilation=2)
+    module = nn.Sequential(dilated, nn.Conv2d(6, 6, 1)).eval()
+    low = LowRank(torch.randn(2, 4, 3, 3), b, 0.5)
+    save_edit(Edit({"0": low}), tmp_path / "dilated")
+    merged = peft.PeftModel.from_pretrained(copy.deepcopy(module), tmp_path / "dilated").merge_and_unload()(x)
+    Layer("0", dilated).weight.add_(low.delta().float())
+    torch.testing.assert_close(module(x), merged, rtol=1e-4, atol=1e-4)
+    grouped = nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.Conv2d(6, 6, 1))
+    save_edit(Edit({"0": LowRank(torch.randn(2, 2, 3, 3), b)}), tmp_path / "grouped")
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        peft.PeftModel.from_pretrained(grouped, tmp_path / "grouped")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from expunge.methods._layer_inputs import (
 )
 from expunge.methods.deep_unlearning import DeepUnlearning, projected, spectrum
 from expunge.tasks.classification.context import Context
-from expunge.vision import ActivationCache, VisionModel, load_model, standard_preprocess
+from expunge.vision import ActivationCache, Layer, VisionModel, load_model, standard_preprocess
+from tests.methods import tiny
 from tests.vision.handmade import EncoderViT
 
 RNG = np.random.default_rng(0)
@@ -62,10 +63,30 @@ class TestLayerInputs:
 
     def test_windows_and_maps(self) -> None:
         windows = torch.arange(24.0).view(4, 3, 2)  # two windows of three tokens for each of two images
-        found = one_row_an_image(windows, 2, 2, class_token=False)
+        linear = Layer("fc", torch.nn.Linear(2, 2))
+        found = one_row_an_image(linear.inputs(windows, 2), class_token=False)
         assert found.tolist() == [[5.0, 6.0], [17.0, 18.0]]
         maps = torch.stack([torch.full((2, 5), 1.0), torch.full((2, 5), 3.0), torch.zeros(2, 5)])[None]
-        assert one_row_an_image(maps, 1, 3, class_token=False).tolist() == [[1.0, 3.0, 0.0]]
+        convolution = Layer("conv", torch.nn.Conv2d(2, 3, 1))
+        assert one_row_an_image(convolution.outputs(maps, 1), class_token=False).tolist() == [[1.0, 3.0, 0.0]]
+
+    def test_convolutions_are_described_by_their_windows(self) -> None:
+        model = tiny.wrapped(tiny.resnet())
+        images, name = tiny.template_splits().train.select([0, 1, 2]), model.blocks[-1].linears[-1]
+        cache = ActivationCache(model, 2)
+        heard: list[torch.Tensor] = []
+        handle = model.layer(name).module.register_forward_hook(lambda module, given, result: heard.append(given[0]))
+        with torch.no_grad():
+            model(model.prepare(images.load()))
+        handle.remove()
+        windows = torch.nn.functional.unfold(heard[0], 3, padding=1).double()
+        flat = windows.transpose(1, 2).flatten(0, 1)
+        moments = second_moments(cache, images, [name])[name]
+        torch.testing.assert_close(moments, flat.T @ flat / len(flat), rtol=1e-4, atol=1e-5)
+        rows = image_inputs(cache, images, [name], class_token=False)[name]
+        torch.testing.assert_close(rows, windows.mean(2), rtol=1e-4, atol=1e-5)
+        assert name in block_linears(model, 3)
+        assert not any("embedder" in found for found in block_linears(model, 0))
 
     def test_layers_of_torchs_fused_encoder_are_heard_unless_never_called(self, task) -> None:
         torch.manual_seed(0)

@@ -4,7 +4,7 @@ import torch
 from scipy.special import log_softmax
 from torch import nn
 
-from expunge.adapters import EditStack, LoRALinear
+from expunge.adapters import EditStack, LoRAConv2d, LoRALinear
 from expunge.errors import MethodError
 from expunge.methods._block_features import recorded
 from expunge.methods.fg_oriu import FGOrIU, inside, outside, project_gradients, subspace
@@ -45,6 +45,15 @@ def test_gradients_of_the_side_that_faces_the_stream_lose_the_retained_part(inpu
         a[:, :2] = 0.0
     else:
         b[:2] = 0.0
+    torch.testing.assert_close([layer.lora_a.grad, layer.lora_b.grad], [a, b], rtol=0, atol=0)
+
+
+def test_gradients_of_convolutions_lose_it_at_every_place_of_the_kernel() -> None:
+    layer = LoRAConv2d(nn.Conv2d(4, 4, 3), 2, 1.0, torch.Generator().manual_seed(0))
+    a, b = torch.randn(2, 4, 3, 3), torch.randn(4, 2, 1, 1)
+    layer.lora_a.grad, layer.lora_b.grad = a.clone(), b.clone()
+    project_gradients(layer, torch.eye(4)[:, :2])
+    a[:, :2], b[:2] = 0.0, 0.0
     torch.testing.assert_close([layer.lora_a.grad, layer.lora_b.grad], [a, b], rtol=0, atol=0)
 
 

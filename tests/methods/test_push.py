@@ -16,7 +16,7 @@ class Linear(VisionModel):
     def __init__(self, rows: list[list[float]]):  # nothing else of a model is asked for
         self.rows = nn.Parameter(torch.tensor(rows))
 
-    def resume(self, hidden: Float[Tensor, "n *hidden"], block: int) -> Output:
+    def resume(self, hidden: Float[Tensor, "n *hidden"], block: int, *, size: tuple[int, int] | None = None) -> Output:
         return Output(hidden, hidden @ self.rows.T)
 
 

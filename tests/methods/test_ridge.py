@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expunge.methods._ridge import low_rank, ridge
+from expunge.methods._ridge import grouped_ridge, low_rank, ridge
 
 
 def rows(n: int, m: int, d: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,6 +86,18 @@ def test_inputs_of_zero_leave_the_weight_alone(n, m) -> None:
 def test_single_precision_is_solved_in_double(n, m) -> None:
     x, s, weights = rows(n, m, 4)
     np.testing.assert_allclose(solved_single(x, s, weights, 0.01), augmented(x, s, weights, 0.01), rtol=1e-3, atol=1e-5)
+
+
+def test_groups_are_solved_by_themselves() -> None:
+    """Each group of channels sees its own inputs: what the others hold makes no difference to it."""
+    generator = torch.Generator().manual_seed(0)
+    x, s = torch.randn(20, 6, generator=generator), torch.randn(20, 4, generator=generator)
+    weights = torch.rand(20, generator=generator)
+    whole = grouped_ridge(x, s, weights, 0.1, 2)
+    assert whole.shape == (4, 3)
+    torch.testing.assert_close(whole[:2], ridge(x[:, :3], s[:, :2], weights, 0.1), rtol=0, atol=0)
+    torch.testing.assert_close(whole[2:], ridge(x[:, 3:], s[:, 2:], weights, 0.1), rtol=0, atol=0)
+    assert torch.equal(grouped_ridge(x, s, weights, 0.1, 1), ridge(x, s, weights, 0.1))
 
 
 def of_spectrum(values: list[float], d: int, m: int) -> np.ndarray:

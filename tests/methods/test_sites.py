@@ -1,17 +1,19 @@
 """What a block is given, writes and hands on, against blocks run by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn.functional import gelu
+from torch import Tensor, nn
+from torch.nn.functional import gelu, relu, unfold
 
-from expunge.errors import NoBlocksError
+from expunge.errors import ModelError, NoBlocksError
 from expunge.methods._sites import LEAST_SHARE_HEARD, Gain, Site, find_sites, gain, look, step
 from expunge.vision import VisionModel
 from expunge.vision.layer import by_position
 from tests.methods import tiny
+from tests.vision import convolutional
 from tests.vision.conformance import randomise
 from tests.vision.handmade import EncoderViT, SequentialViT
 
@@ -169,3 +171,123 @@ class TestGain:
             torch.tensor([2.0, -0.5, 0.9 * 2.0 * LEAST_SHARE_HEARD, 0.0, 1.1 * 2.0 * LEAST_SHARE_HEARD]), exact=True
         ).inverse()
         assert found.tolist() == pytest.approx([0.5, -2.0, 0.0, 0.0, 1 / (1.1 * 2.0 * LEAST_SHARE_HEARD)])
+
+
+def run_resnet(block, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The windows of the last convolution, the sum before the activation, and the norm's scale."""
+    first, last = block.layer
+    maps = first(hidden)
+    norm = last.normalization
+    after = block.shortcut(hidden) + norm(last.convolution(maps))
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return unfold(maps, 3, padding=1).transpose(1, 2), after.flatten(2).transpose(1, 2), scale
+
+
+def run_inverted(block, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of an inverted residual, whose sum is what it returns."""
+    maps, norm = block.body[:6](hidden), block.body[7]
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return maps.flatten(2).transpose(1, 2), block(hidden).flatten(2).transpose(1, 2), scale
+
+
+def run_convolution(block, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of a convolution by itself."""
+    after = block(hidden).flatten(2).transpose(1, 2)
+    inputs = unfold(hidden, block.kernel_size, padding=block.padding, stride=block.stride).transpose(1, 2)
+    return inputs, after, torch.ones(after.shape[-1])
+
+
+CONVOLUTIONAL = {
+    "resnet": (tiny.resnet, lambda *given: run_resnet(*given)),
+    "mobilenet": (
+        tiny.mobilenet,
+        lambda block, hidden: (run_inverted if hasattr(block, "body") else run_convolution)(block, hidden),
+    ),
+    "plain": (tiny.plain_cnn, lambda *given: run_convolution(*given)),
+}
+
+
+class TestConvolutions:
+    @pytest.fixture(params=CONVOLUTIONAL)
+    def subject(self, request: pytest.FixtureRequest) -> tuple[VisionModel, Callable[..., tuple[Tensor, ...]]]:
+        build, by_hand = CONVOLUTIONAL[request.param]
+        return tiny.wrapped(convolutional.randomise(build())), by_hand
+
+    @torch.no_grad()
+    def test_inputs_are_windows_and_the_stream_is_the_sum(self, subject, pixels) -> None:
+        model, by_hand = subject
+        for site in find_sites(model, 0):
+            hidden = model.enter(pixels, site.block)
+            inputs, after, _ = by_hand(model.module.get_submodule(model.blocks[site.block].name), hidden)
+            seen = look(model, site, hidden)
+            torch.testing.assert_close(seen.inputs, inputs, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(seen.outputs, after, rtol=1e-4, atol=1e-5)
+            at = torch.tensor([[0, 3]] * len(pixels))
+            assert torch.equal(look(model, site, hidden, at).inputs, seen.inputs[:, [0, 3]])
+            if seen.following is not None:
+                torch.testing.assert_close(seen.following, model.enter(pixels, site.block + 1))
+
+    @torch.no_grad()
+    def test_the_gain_is_the_scale_of_the_norm_that_follows(self, subject, pixels) -> None:
+        model, by_hand = subject
+        for site in find_sites(model, 0):
+            hidden = model.enter(pixels, site.block)
+            *_, scale = by_hand(model.module.get_submodule(model.blocks[site.block].name), hidden)
+            found = gain(model, site, hidden)
+            assert found.exact
+            torch.testing.assert_close(found.values, scale, rtol=1e-3, atol=1e-4)
+
+    @torch.no_grad()
+    def test_a_change_of_the_weight_moves_the_stream_as_the_gain_says(self, subject, pixels) -> None:
+        model, _ = subject
+        for site in find_sites(model, 0):
+            hidden, weight = model.enter(pixels, site.block), model.layer(site.layer).matrix
+            before, known = look(model, site, hidden), gain(model, site, hidden)
+            change = 0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+            weight += change
+            moved = look(model, site, hidden).outputs - before.outputs
+            weight -= change
+            torch.testing.assert_close(moved, before.inputs @ change.T * known.values, rtol=1e-2, atol=1e-3)
+
+    def test_a_convolution_that_scales_its_weight_by_itself_is_refused(self, pixels) -> None:
+        class Standardised(nn.Conv2d):
+            def forward(self, input: Tensor) -> Tensor:
+                return self._conv_forward(input, self.weight / self.weight.std(), self.bias)
+
+        module = tiny.plain_cnn()
+        module.add_module("6", Standardised(16, 24, 3, 2, 1))
+        model = tiny.wrapped(module)
+        site = find_sites(model, 2)[0]
+        with pytest.raises(ModelError, match="'6' of model, a Standardised, does not give its weight times"):
+            gain(model, site, model.enter(pixels, site.block))
+
+    @torch.no_grad()
+    def test_the_stream_is_heard_before_an_activation_that_is_no_module(self, pixels) -> None:
+        class Functional(tiny.Inverted):
+            def forward(self, x: Tensor) -> Tensor:
+                return relu(super().forward(x))
+
+        module = tiny.mobilenet()
+        for name in ("5", "6"):
+            module.add_module(name, Functional(16, 16))
+        model = tiny.wrapped(convolutional.randomise(module))
+        block = next(i for i, block in enumerate(model.blocks) if block.name == "6")
+        site = find_sites(model, block)[0]
+        assert model.blocks[block].stream == "6"
+        hidden = model.enter(pixels, block)
+        part = module.get_submodule("6")
+        assert isinstance(part, Functional)
+        before = hidden + part.body(hidden)
+        torch.testing.assert_close(look(model, site, hidden).outputs, before.flatten(2).transpose(1, 2))
+        assert "forward" not in vars(part)
+        assert gain(model, site, hidden).exact
+
+    @torch.no_grad()
+    def test_a_stream_behind_an_activation_has_a_mean_gain(self, pixels) -> None:
+        model = tiny.wrapped(convolutional.randomise(tiny.resnet()))
+        blocks = [replace(block, stream=None) for block in model.blocks]
+        behind = VisionModel(model.module, tiny.CLASSES, preprocess=tiny.preprocess(), blocks=blocks)
+        site = find_sites(behind, 3)[0]
+        hidden = behind.enter(pixels, 3)
+        assert not gain(behind, site, hidden).exact
+        assert gain(model, site, hidden).exact

@@ -112,7 +112,7 @@ def resnet() -> nn.Module:
         embedding_size=12, hidden_sizes=[16, 24], depths=[2, 2], layer_type="basic", **LABELS
     )
     module = transformers.ResNetForImageClassification(config)
-    module.resnet.embedder.pooler = nn.Identity()  # 8 × 8 positions in the first stage, not 4 × 4
+    module.resnet.embedder.add_module("pooler", nn.Identity())  # 8 × 8 positions in the first stage, not 4 × 4
     return module
 
 

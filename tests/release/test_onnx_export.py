@@ -17,6 +17,7 @@ from expunge.release._files import file_digest
 from expunge.vision import VisionModel
 from expunge.vision.heads import STRUCK_LOGIT
 from tests.release.models import CLASSES, MAKERS, an_edit, pixels, tiny
+from tests.vision import onnx_files
 
 
 def run(path: Path, values: torch.Tensor) -> torch.Tensor:
@@ -105,3 +106,10 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     )
     with pytest.raises(MissingExtraError, match=r"need onnxruntime, not installed.*expunge\[onnx\]"):
         export_onnx(tiny(), tmp_path / "model.onnx", pixels())
+
+
+def test_a_graph_is_not_exported_again(tmp_path: Path) -> None:
+    model = onnx_files.load(onnx_files.save(onnx_files.network(), tmp_path))
+    with pytest.raises(OnnxError, match=r"was read from an ONNX file.*model\.onnx"):
+        export_onnx(model, tmp_path / "again.onnx", onnx_files.pixels())
+    assert not (tmp_path / "again.onnx").exists()

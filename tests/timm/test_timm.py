@@ -21,7 +21,7 @@ from expunge.errors import (
 )
 from expunge.vision import load_weights
 from expunge.vision.timm import from_timm
-from tests.vision import conformance
+from tests.vision import conformance, convolutional
 from tests.vision.conformance import CLASSES, MEAN, SIDE, STD, Subject, pictures, pixels, randomise
 
 timm = pytest.importorskip("timm")
@@ -41,14 +41,20 @@ CONVNEXT: dict[str, Any] = {"dims": (8, 16, 24, 32), "depths": (1, 2, 1, 1), "pa
 
 @dataclass(frozen=True)
 class Case:
-    """A timm model, small, and what must be found in it."""
+    """A timm model, small, and what must be found in it; convolutions that are blocks by themselves are `alone`."""
 
     model: str
     settings: dict[str, Any]
     blocks: tuple[str, ...]
     head_name: str
     linears: tuple[str, ...] = ("mlp.fc1", "mlp.fc2")
+    alone: tuple[str, ...] = ()
 
+
+RESNET = tuple(f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2))
+EFFICIENT = tuple(f"blocks.{stage}.{block}" for stage, n in enumerate((2, 2, 3, 3, 4, 1), 1) for block in range(n))
+MOBILE = tuple(f"blocks.{stage}.{block}" for stage, n in enumerate((2, 3, 2, 3), 1) for block in range(n))
+VGG = tuple(f"features.{place}" for place in (0, 4, 8, 11, 15, 18, 22, 25))
 
 CASES = (
     Case("vit_tiny_patch16_224", VIT, ("blocks.0", "blocks.1", "blocks.2"), "head"),
@@ -70,12 +76,21 @@ CASES = (
         ),
         "head.fc",
     ),
+    Case("resnet18", {"output_stride": 8}, RESNET, "fc", ("conv1", "conv2")),
+    Case("efficientnet_lite0", {}, EFFICIENT, "classifier", ("conv_pw", "conv_pwl"), ("conv_head",)),
+    Case("mobilenetv3_small_100", {}, MOBILE, "classifier", ("conv_pw", "conv_pwl"), ("blocks.5.0.conv",)),
+    Case("vgg11_bn", {"mlp_ratio": 0.01}, (), "head.fc", alone=VGG),
 )
 
 
 def build(case: Case, **data: Any) -> nn.Module:
     overlay = {**DATA, **data}
-    return randomise(timm.create_model(case.model, num_classes=5, pretrained_cfg_overlay=overlay, **case.settings))
+    module = timm.create_model(case.model, num_classes=5, pretrained_cfg_overlay=overlay, **case.settings)
+    return (
+        convolutional.randomise(module)
+        if any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+        else randomise(module)
+    )
 
 
 def timm_transform(module: nn.Module) -> Callable[[list[Image.Image]], Tensor]:
@@ -90,7 +105,8 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(
         model=from_timm(module, CLASSES),
         reference=copy.deepcopy(module),
-        blocks={name: tuple(f"{name}.{linear}" for linear in case.linears) for name in case.blocks},
+        blocks={name: tuple(f"{name}.{linear}" for linear in case.linears) for name in case.blocks}
+        | {name: (name,) for name in case.alone},
         head_name=case.head_name,
         reload=lambda folder: load_weights(build(case), folder),
         prepared=timm_transform(module),

@@ -138,14 +138,15 @@ def check_lower_blocks_rest(subject: Subject) -> None:
     model.resume(hidden, top)  # the first call makes sure that going on is sound
     calls: list[str] = []
 
-    def hear(name: str, given: Tensor, result: Tensor) -> None:
-        if result is not given:  # a layer that is a block by itself only passes on what it is given
-            calls.append(name)
+    def hear(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(module: nn.Module, args: tuple[Tensor, ...], result: Tensor) -> None:
+            if result is not args[0]:  # a layer that is a block by itself only passes on what it is given
+                calls.append(name)
+
+        return hook
 
     hooks = [
-        model.layer(name).module.register_forward_hook(lambda _, args, result, name=name: hear(name, args[0], result))
-        for block in model.blocks
-        for name in block.linears
+        model.layer(name).module.register_forward_hook(hear(name)) for block in model.blocks for name in block.linears
     ]
     try:
         model.resume(hidden, top)

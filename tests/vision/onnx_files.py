@@ -26,8 +26,9 @@ class Logits(nn.Module):
         super().__init__()
         self.net = module
         for part in module.modules():
-            if hasattr(part, "set_attn_implementation"):
-                part.set_attn_implementation("eager")
+            written_out: Any = getattr(part, "set_attn_implementation", None)
+            if written_out is not None:
+                written_out("eager")
 
     def forward(self, pixels: Tensor) -> Tensor:
         returned: Any = self.net(pixels)

@@ -67,6 +67,23 @@ def test_a_convolution_behind_the_pooling_is_a_head_and_one_before_it_a_block() 
     assert [block.name for block in find(module)] == ["0", "1"]
 
 
+def test_maps_that_shrink_to_one_position_are_maps() -> None:
+    """As those of a ResNet for large pictures that was trained on small ones."""
+    convolutions = [nn.Conv2d(width, 6, 3, stride=2, padding=1) for width in (3, 6, 6, 6, 6)]
+    assert len(find(pooled(*convolutions, width=6))) == 5
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(*convolutions[:3], nn.Flatten())
+            self.head = nn.Linear(6 * 4 * 4, 5)
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            return self.head(self.body(pixels))
+
+    assert len(find(Fixed())) == 3  # no image of another size goes through it
+
+
 def test_what_runs_through_the_whole_model_leaves_no_blocks_and_it_says_so() -> None:
     with pytest.raises(NoBlocksError, match=r"found 1, stem, among 4 convolutions .* head-mask works on any"):
         find(convolutional.BesideResNet())

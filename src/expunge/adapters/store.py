@@ -3,6 +3,9 @@
 `adapter_model.safetensors` and `adapter_config.json` hold the low-rank part and load with `peft.PeftModel`;
 `dense.safetensors` holds dense changes, `edit.json` what else PEFT has no word for. Numbers are stored and read in the
 precision that the edit has them in. Only safetensors are ever read, and equal edits give equal bytes.
+
+PEFT runs a convolution's A without its dilation, so there the edit has to be merged (`merge_and_unload`) to mean the
+same; and it knows no addition to a convolution in groups that stays within them, so it refuses those.
 """
 
 import json

@@ -13,7 +13,7 @@ from expunge.release import describing, differing, edit_digest
 from expunge.runs import load
 from expunge.tasks import Task, find_task
 from expunge.values import CLASSIFICATION, recorded_task
-from expunge.vision import HeadedBackbone, VisionModel, Wrapped
+from expunge.vision import HeadedBackbone, VisionModel, Wrapped, is_graph
 from expunge.workspace import Original, Request, State, Workspace
 
 M = TypeVar("M", bound=Wrapped)
@@ -150,7 +150,7 @@ def require_releasable(model: Wrapped) -> None:
     from transformers import PreTrainedModel
 
     module = model.module.backbone if isinstance(model.module, HeadedBackbone) else model.module
-    if isinstance(model, VisionModel) and not isinstance(module, PreTrainedModel):
+    if isinstance(model, VisionModel) and not (isinstance(module, PreTrainedModel) or is_graph(model)):
         raise ModelError(
             f"{model.name} is a {type(module).__name__}, which only Python code can build: its releases could not be "
             "loaded again. Expected a model of transformers, alone or as the backbone of a HeadedBackbone. Without a "

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from expunge.errors import ModelError
-from expunge.vision import Layer, Positions, VisionModel, Wrapped, chosen
+from expunge.vision import Layer, Positions, VisionModel, Wrapped, before_last, chosen
 
 STEP = 0.1
 """Size of the change by which the gain is measured, against residual streams of about 1 to 100."""
@@ -81,7 +80,7 @@ def heard(model: VisionModel, sites: Sequence[Site]) -> Iterator[Mapping[Site, T
     """
     outputs: dict[Site, Tensor] = {}
 
-    def listen(site: Site) -> RemovableHandle:
+    def listen(site: Site) -> Callable[[], None]:
         block = model.blocks[site.block]
         maps = isinstance(model.layer(site.layer).module, nn.Conv2d)  # what comes next may write over what it is given
 
@@ -93,13 +92,15 @@ def heard(model: VisionModel, sites: Sequence[Site]) -> Iterator[Mapping[Site, T
             outputs[site] = _hidden(result)
             return outputs[site].clone() if maps else None
 
+        if block.stream == block.name:
+            return before_last(model.module.get_submodule(block.name), lambda stream: outputs.update({site: stream}))
         if block.stream in (None, site.layer):
-            return model.module.get_submodule(block.stream or block.name).register_forward_hook(returned)
-        return model.module.get_submodule(block.stream).register_forward_pre_hook(given)
+            return model.module.get_submodule(block.stream or block.name).register_forward_hook(returned).remove
+        return model.module.get_submodule(block.stream).register_forward_pre_hook(given).remove
 
     with ExitStack() as hooks:
         for site in sites:
-            hooks.callback(listen(site).remove)
+            hooks.callback(listen(site))
         yield outputs
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from expunge.errors import MissingExtraError, OnnxError
 from expunge.release._files import file_digest
-from expunge.vision import VisionModel
+from expunge.vision import VisionModel, is_graph
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -61,10 +61,15 @@ def export_onnx(model: VisionModel, path: Path, pixels: Float[Tensor, "n ch h w"
 
     Raises:
         MissingExtraError: A package for ONNX is not installed.
-        OnnxError: There is no image, the model is too large for one file or cannot be exported, or ONNX Runtime
-            answers otherwise than torch.
+        OnnxError: There is no image, the model is too large for one file or cannot be exported, it is an ONNX file
+            already, or ONNX Runtime answers otherwise than torch.
     """
     require_onnx()
+    if is_graph(model):
+        raise OnnxError(
+            f"{model.name} was read from an ONNX file, and its directory holds it as model.onnx, edited. Release it "
+            "without an export."
+        )
     _require_some(pixels)
     _require_small(model)
     program = _program(model, _two(pixels, model))

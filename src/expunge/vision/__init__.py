@@ -1,6 +1,7 @@
 """Off-the-shelf image classifiers behind one face, their blocks and heads found by structure."""
 
 from expunge.vision._config import architectures
+from expunge.vision._functions import before_last
 from expunge.vision._hub import locate
 from expunge.vision.activations import ActivationCache, StateCache
 from expunge.vision.blocks import find_blocks
@@ -11,7 +12,7 @@ from expunge.vision.heads import STRUCK_LOGIT, ArcFaceHead, CosFaceHead, Head, S
 from expunge.vision.layer import Layer, Positions, chosen, mixes
 from expunge.vision.loading import architecture_of, load_backbone, load_model, load_weights
 from expunge.vision.model import VisionModel
-from expunge.vision.onnx.loading import is_onnx, load_onnx
+from expunge.vision.onnx.loading import is_graph, is_onnx, load_onnx
 from expunge.vision.output import Output
 from expunge.vision.preprocess import HFPreprocess, Preprocess, load_preprocess, read_preprocess, standard_preprocess
 from expunge.vision.prompts import TEMPLATES, Prompts, read_classes
@@ -43,12 +44,14 @@ __all__ = [
     "architecture_of",
     "architectures",
     "autocast",
+    "before_last",
     "choose_device",
     "chosen",
     "digest",
     "find_blocks",
     "from_timm",
     "is_classifier",
+    "is_graph",
     "is_onnx",
     "load_backbone",
     "load_model",

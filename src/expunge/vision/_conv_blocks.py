@@ -15,12 +15,16 @@ convolutions behind it; the layers of a block are those that it hangs on, which 
 from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from expunge.errors import NoBlocksError
 from expunge.values import Block
-from expunge.vision._flow import Call, Flow, Node, behind, depths, follow
+from expunge.vision._flow import Call, Flow, Node, behind, depths, follow, sources
 from expunge.vision.layer import mixes
+
+SMALL = 64
+"""Networks divide the side of an image by 32 at the most."""
 
 
 def find_conv_blocks(module: nn.Module, pixels: Tensor) -> tuple[Block, ...]:
@@ -35,7 +39,7 @@ def find_conv_blocks(module: nn.Module, pixels: Tensor) -> tuple[Block, ...]:
             one batch change each other's answers.
     """
     refuse_batch_statistics(module)
-    flow = follow(module, pixels)
+    flow = _follow(module, pixels)
     convolutions = [call for call in flow.calls if _writes_a_map(call)]
     owners = {call.name: owner for call in convolutions if (owner := _owner(call, flow)) is not None}
     classes = {type(owner.module) for name, owner in owners.items() if name != owner.name}
@@ -47,6 +51,16 @@ def find_conv_blocks(module: nn.Module, pixels: Tensor) -> tuple[Block, ...]:
     if len(blocks) < 2:
         raise NoBlocksError(_too_few(module, convolutions, blocks))
     return blocks
+
+
+def _follow(module: nn.Module, pixels: Tensor) -> Flow:
+    """Runs a module on an image, enlarged where it is so small that upper maps might shrink to a single position."""
+    if min(pixels.shape[2:]) < SMALL:
+        try:
+            return follow(module, functional.interpolate(pixels, scale_factor=4.0))
+        except (RuntimeError, ValueError):
+            pass  # not every model takes images of another size
+    return follow(module, pixels)
 
 
 def refuse_batch_statistics(module: nn.Module) -> None:
@@ -108,14 +122,13 @@ def _described(block: Call, flow: Flow, convolutions: Sequence[Call], depth: Map
 
 def _stream(block: Call, site: Call, flow: Flow) -> str | None:
     """What is given to the activation that comes last, else what the block returns; if as wide as what is written."""
-    ends = [
-        call
-        for call in flow.within(block)
-        if call.is_leaf and call.made is block.made and call.given is not block.made and not _holds_numbers(call.module)
-    ]
+    inside = [call for call in flow.within(block) if call.is_leaf]
+    ends = [call for call in inside if call.made is block.made and call.given is not block.made]
     if block.shape[1] != site.shape[1]:
         return site.name
-    return ends[-1].name if ends else None
+    if ends:
+        return None if _holds_numbers(ends[-1].module) else ends[-1].name
+    return block.name if len(sources(block.made)) == 1 else None
 
 
 def _holds_numbers(module: nn.Module) -> bool:

@@ -91,7 +91,7 @@ def behind(node: Node, until: Node) -> set[Node]:
         one = open_.pop()
         if one not in found and one is not until:
             found.add(one)
-            open_.extend(_sources(one))
+            open_.extend(sources(one))
     return found
 
 
@@ -103,11 +103,11 @@ def depths(flow: Flow, kind: type[nn.Module]) -> Mapping[Node, int]:
         open_ = [call.made]
         while open_:
             node = open_[-1]
-            missing = [source for source in _sources(node) if source not in found]
+            missing = [source for source in sources(node) if source not in found]
             if missing:
                 open_.extend(missing)
                 continue
-            found[node] = max((found[source] for source in _sources(node)), default=0) + (node in counted)
+            found[node] = max((found[source] for source in sources(node)), default=0) + (node in counted)
             open_.pop()
     return found
 
@@ -171,7 +171,7 @@ def _listening(module: nn.Module) -> Iterator[list[Call]]:
     calls.sort(key=lambda call: call.order)
 
 
-def _sources(node: Node) -> list[Node]:
+def sources(node: Node) -> list[Node]:
     return [source for source, _ in node.next_functions if source is not None]
 
 
@@ -184,14 +184,14 @@ def _cut_vertices(node: Node) -> Iterator[Node]:
         return
     waiting: Counter[Node] = Counter()
     for one in behind(node, None):
-        waiting.update(set(_sources(one)))
+        waiting.update(set(sources(one)))
     ready, known = [node], {node}
     while ready:
         one = ready.pop()
         if known == {one}:
             yield one
         known.remove(one)
-        for source in set(_sources(one)):
+        for source in set(sources(one)):
             known.add(source)
             waiting[source] -= 1
             if not waiting[source]:

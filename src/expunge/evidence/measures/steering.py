@@ -129,7 +129,8 @@ class _Pushed:
         """The mean token of each image, on the CPU."""
         parts = []
         for batch in self.cache.batches(self.images):
-            hidden = _channels_last(self.cache.hidden(self.images, batch), self._width)
+            hidden = self.cache.hidden(self.images, batch)
+            hidden = hidden.movedim(1, -1) if self._channels_first(hidden) else hidden
             parts.append((hidden.flatten(1, -2).mean(1) if hidden.ndim > 2 else hidden).float().cpu())
         return torch.cat(parts)
 
@@ -146,20 +147,15 @@ class _Pushed:
         model, parts = self.cache.model, []
         for some in rows.split(250):
             hidden = self.cache.hidden(self.images, some.tolist())
-            pushed = _channels_last(hidden, self._width) + push.to(hidden)
-            back = pushed if hidden.shape[-1] == self._width else pushed.movedim(-1, 1)
+            added = push.to(hidden)
+            back = hidden + (added.view(-1, *(1,) * (hidden.ndim - 2)) if self._channels_first(hidden) else added)
             parts.append(model.resume(back, self.cache.entry).embedding.float().cpu())
         return torch.cat(parts)
 
-    @property
-    def _width(self) -> int:
-        model = self.cache.model
-        return model.linear(model.blocks[-1].linears[-1]).out_features
-
-
-def _channels_last(hidden: Tensor, width: int) -> Tensor:
-    """Channels are last in transformers, and second in the maps of a convolutional network."""
-    return hidden if hidden.shape[-1] == width else hidden.movedim(1, -1)
+    def _channels_first(self, hidden: Tensor) -> bool:
+        """Channels are last in transformers, and second in the maps of a convolutional network."""
+        layer = self.cache.model.layer(self.cache.model.blocks[-1].linears[-1])
+        return hidden.shape[-1] != layer.width or (layer.weight.ndim > 2 and hidden.ndim > 2)
 
 
 def _lead(named: tuple[Tensor, Tensor]) -> float:

@@ -66,6 +66,8 @@ def build(file: OnnxFile, classes: int, size: tuple[int, int]) -> OnnxModule:
         for name, parameter in parameters.made.items()
         if id(parameter) in names
     }
+    # So that equal weights in another graph have another digest.
+    module.register_buffer("graph", torch.tensor(list(file.digest_without(module.stored)), dtype=torch.uint8))
     module.output, module.after = output, after
     module.head_name = _head(module, steps, logits, classes)
     return module.eval()

@@ -1,6 +1,7 @@
 """An ONNX file and its external data: read within bounds, written with other numbers in the same places."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -81,6 +82,14 @@ class OnnxFile:
             whole[place.start : place.start + place.length] = numbers
         external = {name: bytes(files.get(name, data)) for name, data in self.external.items()}
         return bytes(files.get(None, self.data)), external
+
+    def digest_without(self, names: Iterable[str]) -> bytes:
+        """SHA-256 of the model file with zeros for the numbers of some initialisers: a name for the graph itself."""
+        whole = bytearray(self.data)
+        for place in (self.places[name] for name in names if name in self.places):
+            if place.file is None:
+                whole[place.start : place.start + place.length] = bytes(place.length)
+        return hashlib.sha256(whole).digest()
 
     def _bytes(self, file: str | None) -> bytes:
         return self.data if file is None else self.external[file]

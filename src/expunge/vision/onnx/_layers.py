@@ -160,11 +160,12 @@ def _linear(
     """The module of a product with a stored matrix; None where it is none, or where it is kept for another node."""
     found = finder.matrix(node.inputs[1])
     bias, outputs = finder.plain(node.inputs[2] if len(node.inputs) > 2 else ""), node.outputs
-    odd = settings.get("transA", 0) or settings.get("alpha", 1.0) != 1.0 or settings.get("beta", 1.0) != 1.0
+    told = settings.get if node.op == "Gemm" else lambda name, default: default
+    odd = told("transA", 0) or told("alpha", 1.0) != 1.0 or told("beta", 1.0) != 1.0
     if found is None or odd or (bias and not finder.stored(bias, 1)):
         return None
     name, turned = found
-    turn = turned == bool(settings.get("transB", 0))  # nn.Linear keeps (out, in), as transB = 1 does
+    turn = turned == bool(told("transB", 0))  # nn.Linear keeps (out, in), as transB = 1 does
     if name in parameters.made and turn != (name in parameters.turned):
         return None
     weight = parameters.take(name, turn=turn)

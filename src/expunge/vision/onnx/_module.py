@@ -94,9 +94,11 @@ class OnnxModule(nn.Module):
         output: Name of the file's output of which the logits are.
         after: What the file does to them still: Softmax, LogSoftmax, or nothing.
         head_name: Name of the classifier.
+        graph: SHA-256 of the file without the numbers of `stored`.
     """
 
     stored: Mapping[str, tuple[str, bool]]
+    graph: Tensor
     output: str
     after: str
     head_name: str

@@ -63,6 +63,8 @@ def _conv_transpose(a: Settings, x: Tensor, weight: Tensor, bias: Tensor | None 
 
 
 def _gemm(a: Settings, x: Tensor, y: Tensor, z: Tensor | None = None) -> Tensor:
+    if x.ndim != 2 or y.ndim != 2:
+        raise ValueError(f"expected two matrices, got {tuple(x.shape)} and {tuple(y.shape)}")
     x, y = x.T if a.get("transA", 0) else x, y.T if a.get("transB", 0) else y
     fits(len(x), y.shape[1])
     product = a.get("alpha", 1.0) * (x @ y)

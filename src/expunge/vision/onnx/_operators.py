@@ -162,7 +162,7 @@ _REDUCTIONS: dict[str, Operator] = {
 OPERATORS: Mapping[str, Operator] = {**_ELEMENTWISE, **_REDUCTIONS, **SHAPING, **NETWORK}
 """Operator -> its function."""
 
-_RAISED = (RuntimeError, ValueError, IndexError, TypeError, KeyError, OverflowError, ZeroDivisionError, AttributeError)
+RAISED = (RuntimeError, ValueError, IndexError, TypeError, KeyError, OverflowError, ZeroDivisionError, AttributeError)
 """What torch raises where sizes, types or settings do not go together."""
 
 
@@ -176,7 +176,7 @@ def call(op: str, settings: Settings, inputs: list[Tensor | None]) -> tuple[Tens
         result = OPERATORS[op](settings, *inputs)
     except OnnxFileError:
         raise
-    except _RAISED as error:
+    except RAISED as error:
         reason = str(error).strip().partition("\n")[0]
         raise OnnxFileError(f"the node {settings.node or op!r} ({op}) cannot be run: {reason}") from error
     return (result,) if isinstance(result, Tensor) else tuple(result)

@@ -7,8 +7,10 @@ nothing else. Between two of them lies a piece. A piece that ends in a sum of tw
 connection around it, and writes to the stream.
 
 Blocks end with such a sum: in a Transformer with that of each feed-forward network, so that the attention before it is
-in the block; else with that of every piece that holds layers. What follows the sum, an activation or a norm, begins the
-next block, so that what a block returns is the stream itself and the gain of what is written there is exact.
+in the block; else with that of every piece that holds layers, or, between such pieces, with a convolution whose output
+goes into the next layer as it is: so an inverted residual without a shortcut is a block, too. What follows the sum, an
+activation or a norm, begins the next block, so that what a block returns is the stream itself and the gain of what is
+written there is exact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,6 +78,10 @@ def part(steps: Sequence[Step], entry: str, exit: str) -> Parts:
     if len(ends) < 2:
         ends = [i for i, piece in enumerate(pieces) if piece.residual]
         start = ends[0] if ends else 0
+        plain = [i for i in range(len(pieces) - 1) if ends and _writes_plainly(pieces[i], pieces[i + 1])]
+        ends = sorted({*ends, *plain})
+        if plain and ends[0] == plain[0]:  # where the block that ends here begins, nothing tells
+            start, ends = ends[0] + 1, ends[1:]
     if len(ends) < 2:
         return Parts((), (), tuple(pieces))
     begins = [start, *(end + 1 for end in ends[:-1])]
@@ -100,6 +106,14 @@ def cut(steps: Sequence[Step], entry: str, exit: str) -> list[Piece]:
 def join(pieces: Sequence[Piece]) -> Piece:
     """Pieces in a row as one."""
     return Piece(tuple(step for piece in pieces for step in piece.steps), pieces[0].entry, pieces[-1].exit)
+
+
+def _writes_plainly(piece: Piece, following: Piece) -> bool:
+    """Whether a piece is a convolution that nothing bends before the next layer: the last of a block without a sum."""
+    convolution = piece.steps[-1].layer
+    plain = len(piece.steps) == 1 and isinstance(convolution, nn.Conv2d) and convolution.groups == 1
+    first = following.steps[0]
+    return plain and (following.residual or first.layer is not None or first.op == "Pad")
 
 
 def _attention_before(pieces: Sequence[Piece], end: int) -> int:

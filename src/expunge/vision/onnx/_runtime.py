@@ -38,7 +38,7 @@ def compare(module: OnnxModule, path: Path, tolerance: float) -> float:
     if theirs.shape != mine.shape or not torch.allclose(theirs, mine, rtol=tolerance, atol=tolerance):
         worst = float((theirs - mine).abs().max()) if theirs.shape == mine.shape else float("inf")
         raise OnnxFileError(
-            f"{path} answers otherwise in ONNX Runtime than read into torch: by up to {worst:.2g}, where {tolerance:g} "
+            f"it answers otherwise in ONNX Runtime than read into torch: by up to {worst:.2g}, where {tolerance:g} "
             "is borne. Please report the operators of the file"
         )
     return float((theirs - mine).abs().max())
@@ -58,5 +58,5 @@ def _answers(module: OnnxModule, path: Path, pixels: Float[Tensor, "n ch h w"]) 
             batches = [batch.movedim(1, -1).contiguous() for batch in batches]
         found = [session.run([module.output], {given.name: batch.numpy()})[0] for batch in batches]
     except Exception as error:  # the runtime raises classes of its own that share no base
-        raise OnnxFileError(f"ONNX Runtime cannot run {path}: {str(error).strip().partition(chr(10))[0]}") from error
+        raise OnnxFileError(f"ONNX Runtime cannot run it: {str(error).strip().partition(chr(10))[0]}") from error
     return torch.cat([torch.from_numpy(one) for one in found])

@@ -34,5 +34,8 @@ def write(module: OnnxModule, path: Path) -> tuple[str, ...]:
         path.write_bytes(data)
     except OSError as error:
         raise OnnxFileError(f"{path} cannot be written: {error.strerror or error}") from error
-    compare(module, path, WRITTEN)
+    try:
+        compare(module, path, WRITTEN)
+    except OnnxFileError as error:
+        raise OnnxFileError(f"{path}, just written: {error}") from error
     return tuple(changed)

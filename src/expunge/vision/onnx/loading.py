@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from expunge.errors import ModelNotFoundError, OnnxFileError
+from expunge.errors import ExpungeError, ModelNotFoundError, OnnxFileError
 from expunge.vision.model import VisionModel
 from expunge.vision.onnx._building import build
 from expunge.vision.onnx._file import OnnxFile, read_file, require_onnx
+from expunge.vision.onnx._module import OnnxModule
+from expunge.vision.onnx._operators import RAISED
 from expunge.vision.onnx._runtime import READ, compare
 from expunge.vision.preprocess import FILE as PREPROCESS
 from expunge.vision.preprocess import Preprocess, read_preprocess
@@ -21,6 +23,11 @@ CLASSES = "expunge.classes"
 def is_onnx(source: str | Path) -> bool:
     """Whether a source names an ONNX file."""
     return Path(source).suffix.lower() == SUFFIX and not Path(source).is_dir()
+
+
+def is_graph(model: VisionModel) -> bool:
+    """Whether a model was read from an ONNX file, so that it is saved as one."""
+    return isinstance(model.module, OnnxModule)
 
 
 def load_onnx(
@@ -62,9 +69,14 @@ def load_onnx(
     names = _classes(path, file, classes)
     try:
         module = build(file, len(names), prepared.size)
+        compare(module, path, READ)
     except OnnxFileError as error:
         raise OnnxFileError(f"{path}: {error}") from error
-    compare(module, path, READ)
+    except ExpungeError:
+        raise
+    except RAISED as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OnnxFileError(f"{path}: the graph is damaged, its sizes do not go together: {reason}") from error
     return VisionModel(
         module,
         names,
