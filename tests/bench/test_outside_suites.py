@@ -229,6 +229,7 @@ class TestTraining:
 
 
 class TestCells:
+    @pytest.mark.slow
     def test_a_cell_runs_and_leaves_the_model_as_it_was(self, family, tmp_path) -> None:
         """FG-OrIU reads every block's output and trains inside each: of all methods it asks most of the structure."""
         suite = family.suite(True)

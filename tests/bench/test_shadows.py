@@ -76,6 +76,7 @@ class TestShadows:
             oracle = bench.store.oracle(SCRATCH, bench.requests[0], SHADOW_SEEDS + k).model
             assert torch.equal(seen.logits, logits(oracle, bench))
 
+    @pytest.mark.slow
     def test_those_of_a_fine_tuned_oracle_are_fine_tuned(self, bench) -> None:
         seen = []
         take = bench._taken
@@ -109,6 +110,7 @@ class TestShadows:
         assert len(list((tmp_path / "bases").glob("*.safetensors"))) == 1
         assert len(list((tmp_path / "models").glob("*.safetensors"))) == 4
 
+    @pytest.mark.slow
     def test_rows_come_out(self, bench) -> None:
         with bench.forgetting("gs-lora", {}) as steps:
             steps.carry_out(0)

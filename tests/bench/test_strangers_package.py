@@ -67,6 +67,7 @@ def test_the_method_keeps_every_promise(with_it) -> None:
     assert int(passed[1]) >= 5, "every promise has a test of its own"
 
 
+@pytest.mark.slow
 def test_the_strangers_own_tests_pass(with_it, installed) -> None:
     own = installed.parent / "add-a-measure.md" / "test_second_guess.py"
     said = with_it("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(own.parent), str(own))
@@ -92,6 +93,7 @@ sys.stdout.write(main_table(summary) + "\\n" + as_csv([summary]))
 """
 
 
+@pytest.mark.slow
 def test_both_get_their_place_in_the_table(with_it, tmp_path) -> None:
     said = with_it("-c", TABLE, str(tmp_path))
     heading, _, *rows = (line for line in said.splitlines() if line.startswith("|"))

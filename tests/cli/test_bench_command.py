@@ -84,6 +84,7 @@ def test_there_is_nothing_to_draw_of_the_original_alone(tmp_path, capsys) -> Non
     assert "nothing to draw" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_cells_of_something_else_are_replaced_only_where_that_is_said(tmp_path, capsys) -> None:
     write(tmp_path, [likely("original", 0, 2, suite="fashion", setting="4-shot")])
     asked = ["bench", "run", *TINY, "--out", str(tmp_path)]

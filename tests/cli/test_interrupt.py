@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 
 def command(model: Path, data: Path, out: Path, *more: str) -> list[str]:
     requests = ["--request", "amber", "--request", "blue", "--request", "coral"]
@@ -19,6 +21,7 @@ def _heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 def test_finished_requests_survive_and_resume_gives_the_same_bytes(toy_model_folder, toy_data_folder, tmp_path) -> None:
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     process = subprocess.Popen(
