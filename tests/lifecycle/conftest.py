@@ -53,11 +53,16 @@ def photos(toy_data_folder: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def make_place(toy_model_folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
-    """Workspaces on the toy model under a policy."""
-    made = []
+def original(toy_model_folder: Path) -> Original:
+    """The model that workspaces are made for."""
     model = load(toy_model_folder, device="cpu")
-    original = Original(source=str(toy_model_folder), sha256=model.digest(), classes=model.classes)
+    return Original(source=str(toy_model_folder), sha256=model.digest(), classes=model.classes)
+
+
+@pytest.fixture
+def make_place(original: Original, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
+    """Workspaces under a policy."""
+    made = []
 
     def make(policy: str) -> Workspace:
         file = tmp_path / "policy.toml"

@@ -113,22 +113,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
     )
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        conformance.check_blocks,
-        conformance.check_logits,
-        conformance.check_embedding,
-        conformance.check_resume,
-        conformance.check_advance,
-        conformance.check_lower_blocks_rest,
-        conformance.check_gradients,
-        conformance.check_preprocess,
-        conformance.check_digest,
-        conformance.check_frozen,
-        conformance.check_edits,
-    ],
-)
+@pytest.mark.parametrize("check", conformance.PROMISES, ids=lambda check: check.__name__)
 def test_conformance(subject: Subject, check: Callable[[Subject], None]) -> None:
     check(subject)
 

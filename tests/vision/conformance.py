@@ -247,3 +247,19 @@ def check_edits(subject: Subject) -> None:
     stack.undo(0)
     stack.undo()
     assert model.digest() == before
+
+
+PROMISES: tuple[Callable[[Subject], None], ...] = (
+    check_blocks,
+    check_logits,
+    check_embedding,
+    check_resume,
+    check_advance,
+    check_lower_blocks_rest,
+    check_gradients,
+    check_preprocess,
+    check_digest,
+    check_frozen,
+    check_edits,
+)
+"""All checks of a subject alone; what is saved and loaded again needs a folder, too."""

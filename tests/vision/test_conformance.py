@@ -229,49 +229,10 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return make_subject(request.param, tmp_path_factory.mktemp("model"))
 
 
-def test_blocks_and_classifier_are_found(subject: Subject) -> None:
-    conformance.check_blocks(subject)
-
-
-def test_logits_are_the_plain_models(subject: Subject) -> None:
-    conformance.check_logits(subject)
-
-
-def test_the_classifier_makes_the_logits_of_the_embedding(subject: Subject) -> None:
-    conformance.check_embedding(subject)
-
-
-def test_resume_goes_on_exactly_where_enter_stopped(subject: Subject) -> None:
-    conformance.check_resume(subject)
-
-
-def test_advance_runs_one_block_as_the_whole_model_does(subject: Subject) -> None:
-    conformance.check_advance(subject)
-
-
-def test_resume_runs_no_lower_block_and_enter_no_upper_one(subject: Subject) -> None:
-    conformance.check_lower_blocks_rest(subject)
-
-
-def test_gradients_reach_the_last_block(subject: Subject) -> None:
-    conformance.check_gradients(subject)
+@pytest.mark.parametrize("check", conformance.PROMISES, ids=lambda check: check.__name__)
+def test_the_promises_of_every_model(subject: Subject, check: Callable[[Subject], None]) -> None:
+    check(subject)
 
 
 def test_saved_models_come_back_the_same(subject: Subject, tmp_path: Path) -> None:
     conformance.check_round_trip(subject, tmp_path)
-
-
-def test_pictures_are_prepared_as_published(subject: Subject) -> None:
-    conformance.check_preprocess(subject)
-
-
-def test_the_digest_sees_the_smallest_change(subject: Subject) -> None:
-    conformance.check_digest(subject)
-
-
-def test_models_are_frozen_and_in_eval_mode(subject: Subject) -> None:
-    conformance.check_frozen(subject)
-
-
-def test_edits_fit_merge_and_undo(subject: Subject) -> None:
-    conformance.check_edits(subject)

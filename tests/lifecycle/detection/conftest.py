@@ -1,34 +1,17 @@
 """A random detector, a few scenes, and workspaces on them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from expunge.lifecycle import RunOptions
 from expunge.runs import load
-from expunge.workspace import Actor, Original, State, Workspace
+from expunge.workspace import Original, State, Workspace
+from tests.lifecycle.conftest import JANE, LENIENT
 from tests.lifecycle.detection.scenes_folder import write_scenes
 from tests.vision.detection.detectors import KINDS, write
 
-JANE = Actor("jane")
-LENIENT = """
-schema = "expunge/policy/v1"
-name = "boxes"
-[[rule]]
-key = "acc_f"
-kind = "erasure"
-max = 20.0
-[[rule]]
-key = "acc_o"
-kind = "erasure"
-max = 20.0
-required = false
-[[rule]]
-key = "acc_r"
-kind = "harm"
-max_loss_from_original = 20.0
-"""
 STRICT = LENIENT + '[[rule]]\nkey = "prototype_relearning_1"\nkind = "erasure"\nmin = 101.0\n'
 
 
@@ -51,26 +34,10 @@ def asked(scenes_folder: Path) -> RunOptions:
 
 
 @pytest.fixture
-def make_place(detector_folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Workspace]]:
-    """Workspaces on the detector under a policy."""
-    made = []
+def original(detector_folder: Path) -> Original:
+    """The model that workspaces are made for."""
     model = load(detector_folder, device="cpu")
-    original = Original(source=str(detector_folder), sha256=model.digest(), classes=model.classes, task="detection")
-
-    def make(policy: str) -> Workspace:
-        file = tmp_path / "policy.toml"
-        file.write_text(policy)
-        made.append(Workspace.create(tmp_path / "workspace", original, policy=file, actor=JANE))
-        return made[-1]
-
-    yield make
-    for place in made:
-        place.close()
-
-
-@pytest.fixture
-def place(make_place: Callable[[str], Workspace]) -> Workspace:
-    return make_place(LENIENT)
+    return Original(source=str(detector_folder), sha256=model.digest(), classes=model.classes, task="detection")
 
 
 @pytest.fixture

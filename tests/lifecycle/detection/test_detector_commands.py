@@ -7,7 +7,8 @@ import pytest
 
 from expunge.cli.app import run
 from expunge.vision.detection import load_detector
-from tests.lifecycle.detection.conftest import LENIENT, STRICT
+from tests.lifecycle.conftest import LENIENT
+from tests.lifecycle.detection.conftest import STRICT
 
 
 @pytest.fixture

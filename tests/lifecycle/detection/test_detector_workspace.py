@@ -17,7 +17,8 @@ from expunge.lifecycle.applied import applied_edits, pristine
 from expunge.release import Releases
 from expunge.vision.detection import DetectionModel, load_detector
 from expunge.workspace import Original, State, Workspace
-from tests.lifecycle.detection.conftest import JANE, STRICT
+from tests.lifecycle.conftest import JANE
+from tests.lifecycle.detection.conftest import STRICT
 from tests.lifecycle.detection.scenes_folder import COUNTS, HOLDS
 from tests.workspace.tools import assert_sound
 
