@@ -107,6 +107,7 @@ class TestBases:
             assert cell.base == suite.base().digest()
             assert cell.oracles == {checkpoint: store.oracle("oracle-scratch", forgotten, 0).model.digest()}
 
+    @pytest.mark.slow
     def test_a_cell_of_another_base_model_is_run_again(self, done) -> None:
         change(place(done), base="0" * 64)
         assert run(done) == 1

@@ -190,6 +190,7 @@ class TestStand:
             assert len(seen)
             assert not tests & {scene.sample.name for scene in seen.scenes}
 
+    @pytest.mark.slow
     def test_strangers_stand_beside_objects_as_they_do_beside_images(self, tmp_path: Path) -> None:
         suite = replace(scenes(True), strangers=lambda: scene_strangers((24, 8, 24)))
         bench = open_benches(suite, tmp_path)("replay-10", 0)

@@ -112,6 +112,7 @@ def test_unusable_input(arguments, message, folder, capsys) -> None:
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path) -> None:
     arguments = ["bench", "run", "fashion", "--setting", "4-shot", "--quick", "--out", str(tmp_path)]
     process = subprocess.Popen(

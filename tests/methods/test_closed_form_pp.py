@@ -220,6 +220,7 @@ class TestEdit:
             assert accuracy(toy_model, splits.test.only(task.targets)) <= 0.1
             assert accuracy(toy_model, splits.test.without((*task.targets, *task.forgotten))) >= 0.95
 
+    @pytest.mark.slow
     def test_the_seed_decides_all(self, edit) -> None:
         first, again, other = (edit(seed=seed, enough=0.0) for seed in (1, 1, 2))
         assert all(torch.equal(one, two) for one, two in zip(first.tensors, again.tensors, strict=True))

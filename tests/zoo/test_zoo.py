@@ -64,6 +64,7 @@ def test_people_sit_in_the_last_blocks_not_in_the_head_alone() -> None:
     assert changed - in_blocks == {f"{trained.head_name}.weight"}
 
 
+@pytest.mark.slow
 def test_faces_keep_what_their_result_file_promises(tmp_path) -> None:
     """Through the command line, so that this is the whole path from packages to metrics, on all 200 test photos."""
     arguments = ["--data", "zoo:faces", "--request", "s01", "--method", "head-mask", "--out", str(tmp_path / "out")]
